@@ -118,8 +118,8 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
   if (!HeaderIsIntact(header, checkpoint.Get(kHeaderChecksumKey)))
     return Damaged(source, "the header's checksum is wrong");
 
-  // All places are checked before any data are read: each tensor must lie within the data, and all
-  // tensors together must cover the data without gaps.
+  // The offsets of all tensors are checked before any data are read: each tensor must lie within
+  // the data, and all tensors together must cover the data without gaps.
   const int64_t data_begin = kLengthBytes + header_bytes, data_bytes = size - data_begin;
   for (const auto& [name, tensor] : parsed->tensors) {
     if (tensor.dtype != "F32" && tensor.dtype != "I8")

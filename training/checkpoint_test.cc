@@ -189,7 +189,7 @@ TEST(Checkpoint, ALengthBeyondTheFileAsksForNoMemory) {
   ASSERT_TRUE(
       data::WriteFileAtomically(path, std::string("\xff\xff\xff\xff\xff\xff\xff\x7f", 8) + "{}")
           .ok());
-  // Makes the file longer by a hole, which takes no space on the disk.
+  // Extends the file to 1 TiB; the added bytes take no space on the disk (a sparse file).
   ASSERT_EQ(truncate(path.c_str(), int64_t{1} << 40), 0);
   const absl::StatusOr<Checkpoint> read = ReadCheckpoint(path);
   ASSERT_FALSE(read.ok());

@@ -16,10 +16,11 @@ int64_t BytesOf(const CheckpointTensor& tensor) {
   return bytes;
 }
 
-// Copies the numbers of tensors to `memory`, which has room for them, and returns the tensors there.
+// Copies the numbers of tensors to `memory`, which has room for them, and returns the tensors
+// there.
 std::vector<CheckpointTensor> CopyOf(absl::Span<const CheckpointTensor> tensors, char* memory) {
   std::vector<CheckpointTensor> copies(tensors.begin(), tensors.end());
-  // All tensors of floats come first, so that they stay aligned.
+  // The tensors of floats come first, so that they stay aligned to 4 bytes.
   for (const bool copies_floats : {true, false}) {
     for (CheckpointTensor& tensor : copies) {
       if (copies_floats != (tensor.integers == nullptr)) continue;

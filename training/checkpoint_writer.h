@@ -13,19 +13,19 @@ namespace cotangent::training {
 
 class CheckpointWriter {
  public:
-  // Begins to write a checkpoint as WriteCheckpoint() does, and returns the place of its status.
-  // The tensors are copied, so that they may change when this function returns; where memory for
-  // the copy is short, the file is written before it returns. Files are written one after the
-  // other, in the order of the calls. When the last copy of the result is destroyed, the file has
-  // been written.
+  // Begins to write a checkpoint as WriteCheckpoint() does, in a thread of its own, and returns a
+  // future for the status. The tensors are copied, so the caller may change them after this
+  // function has returned; if there is no memory for the copy, the function writes the file before
+  // it returns. Files are written one after the other, in the order of the calls. The destructor of
+  // the last copy of the future waits until the file has been written.
   std::shared_future<absl::Status> Begin(std::string path, Metadata metadata,
                                          absl::Span<const CheckpointTensor> tensors);
-  // The same, but has written the file when it returns, and copies nothing.
+  // Writes a checkpoint like Begin(), but before it returns and without copying the tensors.
   std::shared_future<absl::Status> Write(const std::string& path, const Metadata& metadata,
                                          absl::Span<const CheckpointTensor> tensors);
 
  private:
-  std::shared_future<absl::Status> last_;
+  std::shared_future<absl::Status> last_;  // status of the file that was begun last
 };
 
 }  // namespace cotangent::training

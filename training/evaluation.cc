@@ -101,12 +101,14 @@ layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,
   return {sum / static_cast<double>(classes), static_cast<double>(count)};
 }
 
-// Every rank fills in its own batches; everything else is 0 until AddOverRanks(). Sums are added up
-// in the order of the batches, whichever rank has computed them, so that their bits do not depend on
-// the number of ranks.
+// What Evaluate() has found about each batch. Every rank fills in its own batches; the entries of
+// other batches are 0 until AddOverRanks(). Conclude() adds up sums in the order of the batches,
+// whichever rank has computed them, so that the bits of the result do not depend on the number of
+// ranks.
 struct Evaluator::Findings {
   struct Batch {
-    double right = 0, loss = 0, weight = 0;  // number of right answers; layers::LossSums
+    // The number of right answers (for classes only), and the sums of layers::LossSums.
+    double right = 0, loss = 0, weight = 0;
   };
   static_assert(sizeof(Batch) == 3 * sizeof(double));
 

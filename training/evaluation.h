@@ -61,7 +61,7 @@ class Evaluator {
   float* images() { return static_cast<float*>(plan_->input(network_->images)); }
   // Computes and returns the network's results for images(): [batch_size, classes].
   const float* Run();
-  // To be called when parameters in the store have changed; the next Run() then takes the new ones.
+  // Call this after parameters in the store have changed; the next Run() then uses the new ones.
   void ParametersChanged() { parameters_changed_ = true; }
   layers::Plan& plan() { return *plan_; }
   const layers::BuiltNetwork& network() const { return *network_; }
@@ -69,8 +69,8 @@ class Evaluator {
   // Evaluates all images of a data set. Each image's result is the weighted mean over `views`,
   // which are shifted or mirrored versions of the image. `cancelled` is called before each view of
   // a batch; if it returns true, the evaluation ends with a Cancelled error. Unless `answers` is
-  // null, it receives the averaged results [images, classes]; results that are numbers are converted
-  // to the numbers' own units.
+  // null, it receives the averaged results [images, classes]; results that are numbers are
+  // converted to the numbers' own units.
   //
   // With several ranks (processes; StepOptions::ranks), all call it with the same data set, and
   // each evaluates every ranks-th batch. All get the same result, in the bits that one process with
@@ -83,7 +83,8 @@ class Evaluator {
       std::vector<float>* answers = nullptr);
 
  private:
-  // What is summed or kept of the images, by batch.
+  // What Evaluate() collects from each batch: sums over its images and, if needed, answers and
+  // targets.
   struct Findings;
 
   Evaluator() = default;

@@ -39,11 +39,12 @@ void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 // perhaps an optimizer after it. All times are medians over the calls.
 struct TimedPlan {
   std::string table;  // one line for each operation, see PlanTable() in plan_report.h
-  double convolution_seconds_alone =
-      0;  // the sum over the convolutions of the plan, each run repeatedly by itself
+  // The sum over the convolutions of the plan of the median seconds of each when it is run
+  // repeatedly by itself.
+  double convolution_seconds_alone = 0;
 };
-// `operations` are the median seconds of each operation of the plan, `rest` the median seconds of
-// everything else that `run` does.
+// What MeasureTimes() measures in the same way: `operations` are the median seconds of each
+// operation of the plan, `rest` the median seconds of everything else that `run` does.
 struct MeasuredTimes {
   std::vector<double> operations;
   double rest = 0;

@@ -26,7 +26,8 @@ absl::StatusOr<int64_t> ParseMemory(absl::string_view text);
 // if nothing is left.
 absl::StatusOr<int64_t> MemoryLeft(const layers::Network& network, int64_t fixed_bytes);
 // Returns the error to report when a plan needs more memory than MemoryLeft() allows. `of_plan` is
-// the plan's own error. The message names train.memory and says how much of it is taken by what.
+// the plan's own error. The message names train.memory and says how much memory weights, gradients,
+// the optimizer's state and intermediate results need.
 absl::Status MemoryError(const layers::Network& network, int64_t fixed_bytes,
                          const absl::Status& of_plan);
 

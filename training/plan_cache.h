@@ -11,7 +11,7 @@
 namespace cotangent::training {
 
 // Returns $XDG_CACHE_HOME/cotangent/plan-cache, or ~/.cache/cotangent/plan-cache if that variable
-// is not set.
+// is not an absolute path.
 std::string PlanCachePath();
 
 // Holds a layers::Tuner, which chooses convolution algorithms by measuring them, and lets it begin
@@ -19,7 +19,7 @@ std::string PlanCachePath();
 // again.
 class CachedTuner {
  public:
-  // While it measures, the tuner reports so on standard error, with its progress every ten seconds.
+  // While the tuner measures, it reports its progress on standard error every ten seconds.
   // `cancelled` is called before each measurement; if it returns true, measuring stops.
   explicit CachedTuner(int threads, std::function<bool()> cancelled = nullptr);
   // Writes new measurements, if there are any, back to the cache file. A file that cannot be

@@ -52,7 +52,7 @@ class Trace {
     int row = 1;  // row of the display: 1 for operations, 2 for buckets of gradients
   };
   std::vector<Event> events_;
-  Clock::time_point origin_{};
+  Clock::time_point origin_{};  // the begin of the first step; Event::begin counts from here
   int64_t steps_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // Converts the scales of quantised layers to and from JSON, as checkpoints hold them in their
-// metadata. Each layer is named by its weight; "in" and "out" give its input and output tensors'
-// scale and whether their integers are signed:
+// metadata. Each layer is named by its weight. "in", "out" and "addend" (a tensor that the layer
+// adds to its result) give a tensor's scale and whether its integers are signed ("s8") or not
+// ("u8"); a tensor without a scale is left out:
 //
 //   {"conv1.weight": {"in": [0.0123, "u8"], "out": [0.25, "s8"]}, ...}
 #ifndef COTANGENT_TRAINING_QUANTISATION_TEXT_H_

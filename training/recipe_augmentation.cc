@@ -114,7 +114,8 @@ absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network
   augmentation.flip = text.flip() == Train::Augmentation::RANDOM        ? data::Flip::kRandom
                       : text.flip() == Train::Augmentation::ALTERNATING ? data::Flip::kAlternating
                                                                         : data::Flip::kNone;
-  // Larger than any image, so that the pipeline rejects it with its own message.
+  // Amounts beyond this are replaced by this number of pixels. It is larger than any image, so the
+  // pipeline rejects it with its own message.
   constexpr int64_t kTooMuch = 1 << 20;
   augmentation.crop_padding = static_cast<int>(std::clamp<int64_t>(text.crop(), -1, kTooMuch));
   augmentation.padding = text.crop_border() == Train::Augmentation::REFLECT

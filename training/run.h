@@ -85,7 +85,9 @@ struct RunNumbers {
 // returns.
 struct RunBeginning {
   TrainingStep* step = nullptr;
-  const layers::Network* network = nullptr;  // the network text with all that was resolved
+  // The network text, with the normalisation, class weights and scale of targets that the run uses.
+  //
+  const layers::Network* network = nullptr;
   data::Normalization normalization;
 };
 
@@ -110,7 +112,7 @@ struct RunResult {
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
-  // Passes on a message for the user, such as a note, or an error in writing a checkpoint.
+  // Receives a message for the user, such as a note, or an error in writing a checkpoint.
   virtual void Say(const std::string& /*line*/) {}
   // Called when the first step has been compiled; the observer may save the measured times of the
   // step's convolutions.

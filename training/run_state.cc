@@ -54,7 +54,7 @@ absl::flat_hash_map<std::string, std::string> ParseChoices(const std::string& te
   return choices;
 }
 
-// Returns a JSON list. Bytes that are not valid UTF-8 are replaced.
+// Returns the names as a JSON list. Bytes that are not valid UTF-8 are replaced.
 std::string ClassesText(const std::vector<std::string>& classes) {
   return json(classes).dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -250,8 +250,9 @@ std::string ChecksumOf(const data::Dataset& dataset) {
   const auto bytes = [](const std::vector<uint8_t>& values) {
     return absl::string_view(reinterpret_cast<const char*>(values.data()), values.size());
   };
-  // The lowest bytes of all labels come first. The higher bytes of labels above 255 come last, so
-  // that data sets of few classes keep the checksum that earlier versions computed.
+  // The checksum of labels and targets covers the lowest byte of each label, then the targets, then
+  // the second byte of each label above 255. Because of this order data sets of at most 256 classes
+  // keep the checksum that earlier versions computed.
   std::vector<uint8_t> labels(dataset.labels.begin(), dataset.labels.end());
   for (float target : dataset.targets) {
     const auto bits = std::bit_cast<uint32_t>(target);

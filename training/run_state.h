@@ -1,9 +1,5 @@
-// Stores a training run's progress in a checkpoint and reads it back. Only this module knows the
-// keys of a checkpoint's metadata and the names of its tensors.
-//
-// Parameters and running statistics are stored as tensors under their own names, the optimizer's
-// state as "optimizer/conv1.weight/momentum", and moving averages of the parameters as
-// "ema/conv1.weight".
+// Stores a training run's progress in a checkpoint and reads it back. The keys of a checkpoint's
+// metadata and the names of its tensors are defined here.
 #ifndef COTANGENT_TRAINING_RUN_STATE_H_
 #define COTANGENT_TRAINING_RUN_STATE_H_
 
@@ -28,9 +24,9 @@ struct RunState {
   int64_t step = 0;   // steps made since the run's beginning
   double epochs = 0;  // passes made over the training images; batch sizes may have varied
   double train_seconds = 0;
-  double epoch_loss = 0;  // sum of the epoch's finite losses so far, one for each step
-  int64_t epoch_losses = 0;
-  int64_t skipped = 0;
+  double epoch_loss = 0;     // sum of the epoch's finite losses so far, one for each step
+  int64_t epoch_losses = 0;  // how many losses epoch_loss is the sum of
+  int64_t skipped = 0;       // steps that changed nothing, since loss or gradient was not finite
   double learning_rate = 0;  // that of the last step
   // Evaluations on the validation images: the best value so far (the loss or, if
   // train.evaluation.best says ACCURACY, minus the score, so that less is better), the step after

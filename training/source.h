@@ -14,8 +14,8 @@
 namespace cotangent::training {
 
 // Returns how pictures are fitted to the network's input: to what size and number of channels, and
-// whether they are stretched, cropped or padded. In the result, unreadable pictures are errors and
-// one thread reads.
+// whether they are stretched, cropped or padded. With the result, unreadable pictures are errors
+// and one thread reads the pictures.
 data::FitOptions FitOptionsOf(const layers::Network& network);
 
 // Opens the data set named by `text`, the value of --dataset. Pictures of any size are brought to
@@ -30,8 +30,9 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
 // the test images, else the training images.
 data::Split WatchedSplit(const data::Source& source);
 
-// Returns a sentence for each of validation and test images of which some are training images, too,
-// byte for byte: how many, and the first. Pictures that cannot be read are left out.
+// Returns a sentence for the validation split and for the test split if some of its images are
+// training images, too, byte for byte: how many, and the first of them. Pictures that cannot be
+// read are not compared.
 std::vector<std::string> DescribeCopies(const data::Source& source);
 
 // Returns "training", "validation" or "test".

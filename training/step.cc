@@ -23,8 +23,9 @@ namespace {
 
 using layers::TensorId;
 
-// Multiply-adds per second that one thread computes in f32 matrix products. Correct within a factor
-// of two on slow and fast processors; used to decide whether sharing out work is worthwhile.
+// Multiply-adds per second that one thread computes in f32 matrix products. An estimate that is
+// right within a factor of two on slow and fast processors. ShareOutMatrices() decides by it
+// whether dividing the work among ranks is worthwhile.
 constexpr double kMatrixMultiplyAdds = 4e10;
 
 // How many intermediate results one recomputation of the step examines when searching for a number
@@ -297,7 +298,7 @@ absl::Status TrainingStep::Compile(int64_t step) {
   compiled_ = std::make_unique<layers::BuiltNetwork>(network_.built);
 
   std::vector<TensorId> trained;
-  std::vector<size_t> slices;  // the indices of their slices
+  std::vector<size_t> slices;  // for each of `trained`: its index in slices_
   int64_t until = optim::Optimizer::kNever;
   for (size_t i = 0; i < slices_.size(); ++i) {
     const int64_t freeze = optimizer_->FreezeStep(static_cast<int64_t>(i));
@@ -411,12 +412,13 @@ std::string TrainingStep::FindNonFinite(int64_t step) {
 }
 
 // Computing every result in one plan would take too much memory, and one plan per result too much
-// time in a network of thousands of layers. FirstNonFinite() therefore searches by division.
-// Between a finite result and a later result that is not finite lies a first one that is not
-// finite. To find it, the sequence is divided into kTensorsAtATime equal parts; the last results of
-// the parts tell in which part it lies, and that part is divided again. If everything that the
-// result found is computed from is finite, the result is where the trouble begins. If not, the
-// search continues among the tensors that it is computed from.
+// time in a network of thousands of layers. FirstNonFinite() therefore searches by division. It
+// looks for a result that is not finite although the one before it is. For this the sequence of
+// results is divided into kTensorsAtATime parts of nearly equal length; the last results of the
+// parts tell in which part it lies, and that part is divided again. If all results that the found
+// one is computed from are finite, the search ends: the operation that computes the found result
+// made the first number that is not finite. Otherwise the search continues among the results that
+// the found one is computed from.
 std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Graph& graph = compiled_->graph;
   if (!AllFinite(images(), graph.shape(compiled_->images).NumElements()))

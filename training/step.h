@@ -58,8 +58,8 @@ struct StepOptions {
   ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 1;
-  absl::flat_hash_map<std::string, std::string>
-      choices;  // algorithms that an earlier plan chose; they are used again
+  // Algorithms that an earlier plan chose; they are used again.
+  absl::flat_hash_map<std::string, std::string> choices;
   // The processes (ranks) that train together. The object must outlive the step.
   distributed::Communicator* ranks = &distributed::OneProcess();
   // The type that gradients are sent to other ranks in: f32 or bf16 (distributed/means.h).
@@ -197,12 +197,12 @@ class TrainingStep {
   std::vector<optim::ParameterSlice> slices_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<layers::BuiltNetwork> compiled_;  // has gradients of the parameters not frozen
-  std::vector<std::pair<layers::TensorId, size_t>> gradients_;  // each with its parameter's slice
+  std::vector<std::pair<layers::TensorId, size_t>> gradients_;  // each with an index into slices_
   std::unique_ptr<layers::Plan> plan_;
-  int64_t prepared_from_ = 0, prepared_until_ = 0;
-  std::vector<float> states_before_;
-  double loss_sum_ = 0;            // sum over the parts of the step so far
-  BigVector<float> gradient_sum_;  // the same sum of gradients; used with several parts only
+  int64_t prepared_from_ = 0, prepared_until_ = 0;  // steps in [from, until) can use plan_
+  std::vector<float> states_before_;                // the statistics before the step
+  double loss_sum_ = 0;                             // sum over the parts of the step so far
+  BigVector<float> gradient_sum_;  // sum of the gradients of earlier parts; empty with one part
   std::vector<double> averaged_;   // loss, then running statistics, averaged over ranks
 
   std::optional<distributed::Link> link_;

@@ -109,7 +109,7 @@ TEST_F(TrainingStepTest, AStepThatIsNotFiniteChangesNothingAndIsExplained) {
             states);
   EXPECT_EQ(step->FindNonFinite(1), "the batch of images");
   image = before;
-  // All weights of this filter are finite, but so large that the sums of the convolution overflow.
+  // The weights of conv2 become finite numbers so large that the convolution's sums overflow.
   const layers::ParameterStore::Slot& slot = *store.FindParameter("conv2.weight");
   std::fill_n(store.values() + slot.offset, slot.size, 3e38f);
   EXPECT_FALSE(step->Run(1).finite);
@@ -206,9 +206,9 @@ layer { name: "fc" linear {} }
 train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
 )";
 
-// Returns options with an algorithm for each convolution of the training step: the first that exists
-// on this machine, not the one that is fastest at the moment. Winograd's, which rounds more, is left
-// out.
+// Returns options that prescribe an algorithm for each convolution of the training step: the first
+// that exists on this machine, instead of the one that is measured to be fastest. Winograd's
+// method, which rounds more, is left out.
 StepOptions WithFirstChoices(const layers::Network& network, ElementType precision) {
   const absl::StatusOr<ResolvedNetwork> resolved = Resolve(network, {400, 10, 3, 32, 32});
   EXPECT_TRUE(resolved.ok()) << resolved.status();
@@ -231,8 +231,8 @@ std::vector<float> ParametersOf(TrainingStep& step) {
   return std::vector<float>(store.values(), store.values() + store.parameter_floats());
 }
 
-// Recomputed results have the same bits. But a sum over a channel that is computed together with a
-// recomputed result may be added up in another order, so later losses can differ slightly.
+// Recomputed results have the same bits. But the plan may compute a sum over a channel together
+// with a recomputed result and then add in another order, so later losses can differ slightly.
 TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
   for (const char* text : {kResidual, kGated, kDense, kDeep}) {
     for (const ElementType precision : {ElementType::kF32, ElementType::kBf16}) {
@@ -250,7 +250,7 @@ TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
         ASSERT_TRUE(again.ok()) << again.status();
         EXPECT_EQ((*again)->Run(0).loss, losses[0]);
         const double tolerance = precision == ElementType::kF32 ? 1e-6 : 1e-4;
-        // In the residual network in f32, that difference does not show in the losses.
+        // In the residual network in f32, the other order of addition does not change the losses.
         const bool is_exact = text == kResidual && precision == ElementType::kF32;
         for (int i = 1; i < 3; ++i)
           EXPECT_NEAR((*again)->Run(i).loss, losses[i], is_exact ? 0 : tolerance) << i;

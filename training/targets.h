@@ -16,7 +16,7 @@ namespace cotangent::training {
 
 data::TargetKind TargetKindOf(const layers::Network& network);
 
-// A number that says how good answers are; larger values are better.
+// The name of a number that says how good answers are; larger values are better.
 struct Measure {
   std::string name;  // for people: "accuracy", "mean average precision", "R2"
   std::string key;   // the key in metrics.jsonl: "accuracy", "mean_average_precision", "r2"

@@ -28,7 +28,7 @@
 
 namespace cotangent::training {
 
-// The file of the parameters that did best on the validation images.
+// The name of the checkpoint whose parameters had the best evaluation on the validation images.
 inline constexpr char kBestCheckpoint[] = "best.safetensors";
 
 class Trainer {
@@ -56,8 +56,8 @@ class Trainer {
   void CompareWithResumed() const;
   absl::Status TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading);
   absl::Status ResolveNormalization();
-  // Initialises the weights, or takes those of --init_from. A resumed run has its weights already;
-  // it says what differs from before.
+  // Initialises the weights, or takes those of --init_from. If the run is resumed, its weights are
+  // there already; then reports to the user what differs from the run before.
   absl::Status PrepareWeights();
   absl::Status PrepareData();
   absl::Status Advance();
@@ -92,11 +92,12 @@ class Trainer {
   void Save();
   // Waits until the checkpoint that Save() has begun is written; then all ranks know how that went.
   void FinishSaving();
-  // Take note of a checkpoint, or of best.safetensors, that has been begun; they wait for its end,
-  // if need be. Rank 0 only.
+  // NoteSaved() waits for the checkpoint, NoteBestSaved() for best.safetensors, until the file that
+  // was begun is written, and reports an error to the user. Both do nothing if no file was begun.
+  // Rank 0 only.
   void NoteSaved();
   void NoteBestSaved();
-  void NoteWhatIsSaved();  // calls both if there is no need to wait
+  void NoteWhatIsSaved();  // calls each of the two if its file is written
   RunNumbers Numbers() const;
 
   // Returns how many steps of the schedule are done. Differs from state_.step only if the run was
@@ -164,10 +165,10 @@ class Trainer {
   double own_seconds_ = 0;  // seconds spent in training steps
   double own_waited_ = 0;   // the part of own_seconds_ that this rank waited for others
   std::optional<RankWatch> rank_watch_;  // exists from Run() on
-  double epoch_seconds_ = 0;             // seconds since the epoch or the resumption began
-  int64_t epoch_steps_ = 0;
+  double epoch_seconds_ = 0;             // in steps since the epoch or the resumption began
+  int64_t epoch_steps_ = 0;              // steps since then
   RunResult result_;
-  int64_t evaluated_step_ = -1;
+  int64_t evaluated_step_ = -1;  // step of the latest evaluation
 };
 
 // Makes an error during the run Unavailable, so that the program ends with another exit code than

@@ -61,7 +61,7 @@ struct Assessment {
   double calibration_error = 0;
   // Temperature scaling (the same paper): the log loss is least if all scores are divided by this
   // number. The two members below are the calibration error and log loss of the scores divided by
-  // it.
+  // the temperature.
   double temperature = 1;
   double calibration_error_at_temperature = 0;
   double log_loss_at_temperature = 0;

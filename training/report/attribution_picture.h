@@ -1,4 +1,5 @@
-// Draws an attribution (attribution.h) as a picture: which pixels speak for or against a class.
+// Draws an attribution (attribution.h) as a picture: which pixels raise or lower the score of a
+// class.
 #ifndef COTANGENT_TRAINING_REPORT_ATTRIBUTION_PICTURE_H_
 #define COTANGENT_TRAINING_REPORT_ATTRIBUTION_PICTURE_H_
 

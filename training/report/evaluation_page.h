@@ -17,8 +17,8 @@ struct Evaluation {
   std::string network = {};     // the network's name
   std::string data = {};        // the evaluated images: "cifar10, test images"
   std::string checkpoint = {};  // path of the checkpoint file
-  std::vector<std::string> classes =
-      {};  // names of the classes; classes beyond the list are called "class K"
+  // Names of the classes; class number K (from 0) beyond the list is called "class K".
+  std::vector<std::string> classes = {};
   Assessment assessment = {};
   double loss = 0;                          // the network's own loss, mean over the images
   std::optional<double> tta_accuracy = {};  // accuracy with test-time averaging, if it was measured

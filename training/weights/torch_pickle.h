@@ -23,8 +23,8 @@ struct PickledTensor {
   std::string name;          // "layer1.0.conv1.weight"
   std::string storage_type;  // "FloatStorage"
   std::string storage;       // the key of its storage, an array of numbers, in the archive: "0"
-  int64_t offset = 0;
-  std::vector<int64_t> shape, strides;
+  int64_t offset = 0;                   // of the first element in the storage, in numbers
+  std::vector<int64_t> shape, strides;  // strides in numbers
 };
 
 // Returns the tensors of the dictionary that the pickle describes. If the dictionary contains no
