@@ -1,4 +1,5 @@
-// A distance between words, used to suggest the name that a misspelt one was meant to be.
+// Computes the edit distance of two words. Error messages use it to suggest what a misspelt name
+// was meant to be.
 #ifndef COTANGENT_BASE_EDIT_DISTANCE_H_
 #define COTANGENT_BASE_EDIT_DISTANCE_H_
 

@@ -14,8 +14,8 @@ struct ProcessorTime {
   double busy = 0;   // spent on any program, including the host's other guests ("steal")
   double total = 0;  // busy or idle
 };
-// Returns the times of the given processors, or of all if the set is empty; nullopt if the system
-// does not tell.
+// Returns the times of the given processors, or of all if the set is empty; nullopt if /proc/stat
+// cannot be read.
 std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors);
 // Returns the times of all processors from the text of a /proc/stat; nullopt if it cannot be
 // parsed.
@@ -38,7 +38,7 @@ class OtherLoad {
   int processors() const;
 
  private:
-  const cpu_set_t processors_ = Processors();  // empty if the system does not tell
+  const cpu_set_t processors_ = Processors();  // empty: unknown, all are counted
   ProcessorTime last_;
   double last_own_ = 0;  // processor time of this process at the last call, in seconds
 };

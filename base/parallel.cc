@@ -29,11 +29,11 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-// How long a thread spins before it sleeps, when it waits for work or for the last share. Waking a
-// thread takes the system 5 to 50 us, longer than most pauses between two operations of a network,
-// so threads spin during such pauses while other programs are quiet. While other programs are busy,
-// a spinning thread takes the processor from the thread that it waits for. Measured on 2 cores of a
-// virtual machine, kernel 6.18.
+// How long a thread spins before it sleeps, when it waits for a job or for the last share of a job.
+// Waking a thread takes the system 5 to 50 us, longer than most pauses between two operations of a
+// network, so threads spin during such pauses while other programs are quiet. While other programs
+// are busy, a spinning thread takes the processor from the thread that it waits for. Measured on 2
+// cores of a virtual machine, kernel 6.18.
 constexpr microseconds kSpinUndisturbed{500}, kSpinDisturbed{4};
 // Every kAskEvery the system is asked how much processor time other programs use. Other programs
 // count as busy if they leave our threads more than max(kMostMissing, kMostMissingPerThread *
@@ -186,7 +186,7 @@ class Pool {
   // Takes a share from `unclaimed` and returns it: the first for the thread that the shares were
   // dealt to (`own`), the last for any other thread; -1 if none is left.
   //
-  // A thread may come here while the next job is published. That is safe: a job cannot end while
+  // A thread may call this while the next job is published. That is safe: a job cannot end while
   // one of its shares is being computed, so share_ and work_ belong to the same job as the share
   // that was taken.
   static int64_t Claim(std::atomic<uint64_t>& unclaimed, bool own) {
@@ -200,8 +200,8 @@ class Pool {
   }
 
   // Computes shares until none is left: first those dealt to this thread, then those of others. A
-  // thread's own shares are neighbours, and the same in each operation, so its caches may still
-  // hold their numbers.
+  // thread's own shares have consecutive numbers, and the same ones in each job of as many shares,
+  // so its caches may still hold their data.
   void Compute(int thread) {
     const int count = threads();
     Member& self = members_[thread];
@@ -248,7 +248,7 @@ class Pool {
         SleepOn(epoch_, epoch, kLookEvery);
         if (epoch_.load() == epoch && pending_.load() != 0) HelpWhoeverWasPutAside(thread, run);
       }
-      SleepOn(epoch_, epoch);  // returns at once if a job has come since
+      SleepOn(epoch_, epoch);  // returns at once if epoch_ has changed since
       sleeping_.fetch_sub(1);
     }
   }

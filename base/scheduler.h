@@ -22,7 +22,7 @@ void SleepOn(std::atomic<uint32_t>& word, uint32_t expected, std::chrono::nanose
 // Wakes up to `most` threads that sleep on `word`.
 void WakeSleepers(std::atomic<uint32_t>& word, int most);
 
-// Returns the processors that the calling thread may run on; an empty set if the system does not
+// Returns the processors that the calling thread may run on; an empty set if the kernel refuses to
 // tell.
 cpu_set_t Processors();
 // Restricts the calling thread to `processors`; does nothing if the set is empty.
