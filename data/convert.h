@@ -1,9 +1,9 @@
 #ifndef COTANGENT_DATA_CONVERT_H_
 #define COTANGENT_DATA_CONVERT_H_
 
-// Converts bytes to normalised numbers, 16 pixels at a time, with the widest vectors that the
-// processor has: the inner loop of making a batch. Every processor computes the same bits, since
-// the product and the sum are rounded separately (see -ffp-contract in BUILD).
+// Converts bytes to normalised numbers: the inner loops of making a batch, compiled for each
+// instruction set (base/dispatch.h). Every processor computes the same bits, since the product and
+// the sum are rounded separately (-ffp-contract=off in BUILD).
 
 #include <cstdint>
 

@@ -27,7 +27,7 @@ struct CsvRow {
 absl::Status VisitCsvRows(absl::string_view text, absl::string_view source,
                           const std::function<absl::Status(const CsvRow& row)>& visit);
 
-// Returns all rows.
+// Returns all rows of a table. Errors are those of VisitCsvRows().
 absl::StatusOr<std::vector<CsvRow>> ParseCsv(absl::string_view text, absl::string_view source);
 
 }  // namespace cotangent::data

@@ -78,7 +78,8 @@ struct Dataset {
   // [size, classes]: labels (1 if the label applies, else 0) or numbers; empty if the targets are
   // classes.
   std::vector<float> targets;
-  // Returns the file that an image comes from, for sources whose images are files; else null.
+  // A function that returns the name of the file that an image comes from; null for sources whose
+  // images are not files.
   std::function<std::string(int64_t index)> name_of_image;
 
   int64_t size() const { return static_cast<int64_t>(labels.size()); }

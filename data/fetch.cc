@@ -62,7 +62,7 @@ int64_t FreeBytes(const std::string& directory) {
   return static_cast<int64_t>(about.f_bavail) * static_cast<int64_t>(about.f_frsize);
 }
 
-// Returns the size of a file, or of all files below a directory.
+// Returns the size in bytes of a file, or of all files below a directory.
 int64_t BytesIn(const std::string& path) {
   int64_t bytes = 0;
   std::error_code error;

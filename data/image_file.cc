@@ -23,9 +23,9 @@ bool IsJpeg(absl::Span<const uint8_t> bytes) {
   return bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
 }
 
-// Returns, for bytes that are in none of the formats that DecodeImage() reads, what they seem to be
-// by their beginning, for an error message: ", but a GIF: convert it". Returns "" if that is
-// unknown.
+// Returns the end of an error message about bytes that are in none of the formats that
+// DecodeImage() reads. It says what they seem to be by their first bytes, as in ", but a GIF:
+// convert it"; it is "" if that is unknown.
 std::string OtherKind(absl::Span<const uint8_t> bytes) {
   const absl::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const auto begins = [&](absl::string_view with) { return text.substr(0, with.size()) == with; };

@@ -23,15 +23,15 @@ namespace {
 // block of 8 x 8 pixels. A file whose header announces more must be cut short and is refused before
 // memory is allocated.
 constexpr int64_t kMostPixelsOfByte = 8 * 64;
-// For arithmetic codes there is no such limit. This limit, 16 times that of Huffman codes, keeps a
-// file of a few hundred bytes from taking seconds to decode.
+// The same for arithmetic codes, which have no such bound: this number, 16 times that of Huffman
+// codes, keeps a file of a few hundred bytes from taking seconds to decode.
 constexpr int64_t kMostPixelsOfArithmeticByte = 16 * kMostPixelsOfByte;
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
 constexpr unsigned kMostMarkerBytes = 0xffff;
 constexpr char kExifId[6] = "Exif\0";
 
-// libjpeg reports an error by calling a function that must not return; the one set here jumps
+// libjpeg reports an error by calling a function that must not return; JpegReader::Fail() jumps
 // (longjmp) to the last setjmp. A jump skips destructors, so functions that call setjmp have no
 // objects with destructors; their callers own such objects.
 struct JpegReader {
@@ -111,7 +111,7 @@ Orientation OrientationOf(const jpeg_decompress_struct& jpeg) {
 // not depend on where the decoded region ends.
 constexpr int kMargin = 16;
 
-// Starts decoding `*columns` columns from column `*left` on. Both are extended to whole blocks.
+// Starts decoding `*columns` columns from column `*left` on. Widens this range to whole blocks.
 bool StartJpeg(JpegReader& reader, JDIMENSION* left, JDIMENSION* columns) {
   if (setjmp(reader.jump) != 0) return false;
   jpeg_start_decompress(&reader.jpeg);

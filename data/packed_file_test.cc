@@ -17,7 +17,8 @@ using ::testing::HasSubstr;
 
 constexpr int64_t kRecords = 600;
 
-// Returns record number i: the i % 100 bytes i, i + 1, i + 2, ...
+// Returns record number `index`: its index % 100 bytes are index, index + 1, index + 2, ... modulo
+// 256.
 std::vector<uint8_t> RecordOf(int64_t index) {
   std::vector<uint8_t> bytes(index % 100);
   for (size_t k = 0; k < bytes.size(); ++k) bytes[k] = static_cast<uint8_t>(index + k);

@@ -74,6 +74,7 @@ void Shuffle(SplitMix64& random, std::vector<int32_t>& order) {
 
 // Orders an epoch as PipelineOptions::balance_classes says. Each class contributes its images in a
 // random order, over and over until it has its share; then the images of all classes are shuffled.
+// `copy` receives for each place of the order how often the image there was drawn before.
 void OrderBalanced(const Dataset& dataset, SplitMix64& random, std::vector<int32_t>& order,
                    std::vector<int32_t>& copy) {
   std::vector<std::vector<int32_t>> of_class(dataset.classes.size());

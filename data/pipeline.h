@@ -62,8 +62,8 @@ struct PipelineOptions {
   // are finished and wait. At least 2.
   int buffers = 2;
   // For training with several ranks (processes): makes only the share of rank `rank` of each batch,
-  // which is batch_size / ranks images beginning at image rank * batch_size / ranks. Requires
-  // `drop_last` and a batch size that `ranks` divides.
+  // which is batch_size / ranks images beginning at image rank * batch_size / ranks of the batch.
+  // Requires `drop_last` and a batch size that `ranks` divides.
   int ranks = 1, rank = 0;
 };
 
@@ -97,7 +97,7 @@ class BatchMaker {
   // epoch.
   absl::Status MakeBatch(int64_t epoch, int64_t index, void* images, void* targets);
 
-  // Writes the target of image number `image` of the data set, which takes bytes_of_target().
+  // Writes the target of image number `image` of the data set, which takes bytes_of_target() bytes.
   void WriteTarget(int64_t image, void* target) const;
 
  private:

@@ -51,7 +51,8 @@ Copy Make(BatchMaker& maker, int64_t epoch, int64_t index) {
   return copy;
 }
 
-// Returns a data set of `size` images whose first two bytes are the image's number, low byte first.
+// Returns a data set of `size` images. The first two bytes of each image are the image's number,
+// low byte first.
 Dataset Numbered(int size) {
   Dataset dataset;
   dataset.name = "numbered";

@@ -17,12 +17,12 @@ namespace cotangent::data {
 namespace {
 
 // The most pixels that a byte of a file can stand for: deflate expands a byte to at most 1032
-// bytes, with 8 pixels each. A file whose header announces more must be cut short and is refused
-// before memory is allocated.
+// bytes, each of at most 8 pixels. A file whose header announces more must be cut short and is
+// refused before memory is allocated.
 constexpr int64_t kMostPixelsOfByte = 1032 * 8;
 constexpr size_t kSignatureBytes = 8;
 
-// libpng reports an error by calling a function that must not return; the one set here jumps
+// libpng reports an error by calling a function that must not return; PngReader::Fail() jumps
 // (longjmp) to the last setjmp. A jump skips destructors, so functions that call setjmp have no
 // objects with destructors; their callers own such objects.
 struct PngReader {
@@ -60,8 +60,8 @@ bool ReadHeader(PngReader& reader) {
   return true;
 }
 
-// Asks libpng for rows of 8-bit sRGB with alpha, whatever the file contains. `*is_interlaced` says
-// whether libpng delivers the rows in several passes.
+// Asks libpng for rows of 8-bit sRGB with alpha, whatever the file contains. Sets `*is_interlaced`
+// to whether libpng delivers the rows in several passes.
 bool Transform(PngReader& reader, bool* is_interlaced) {
   if (setjmp(reader.jump) != 0) return false;
   png_set_alpha_mode(reader.png, PNG_ALPHA_PNG, PNG_DEFAULT_sRGB);

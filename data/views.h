@@ -35,7 +35,7 @@ class ViewMaker {
                                                            const PipelineOptions& options,
                                                            int64_t first = 0, int64_t every = 1);
 
-  // The number of batches of the data set, including those that this object leaves out.
+  // Returns the number of batches of the data set, including those that this object leaves out.
   int64_t batches() const { return maker_.batches_per_epoch(); }
   int64_t target_bytes() const { return maker_.bytes_of_target(); }  // bytes of one image's target
 

@@ -32,7 +32,7 @@ class AffineTransform final : public Transform {
 
 AffineMap MapOf(const AffinePlace& place) {
   // The transform maps a source point s (relative to the centre) by shear, rotation, scale and
-  // shift to
+  // shift t to
   //   t + scale [cos -sin; sin cos] [1 tan(x); tan(y) 1] s.
   // Warp() takes the inverse map, from output to source.
   const double cos = std::cos(place.degrees * kRadian), sin = std::sin(place.degrees * kRadian);

@@ -170,8 +170,8 @@ TEST(Warp, UndoesWhatThePictureWentThrough) {
 }
 
 TEST(Warp, InterpolatesLinearly) {
-  // The values 3 x + 5 y form a plane. Linear interpolation reproduces it where all four neighbours
-  // of a point lie in the image.
+  // The values 3 x + 5 y are linear in x and y. Linear interpolation reproduces such values where
+  // all four neighbours of a point lie in the image.
   Planar image = {1, 16, 16, {}};
   for (int i = 0; i < 256; ++i)
     image.bytes.push_back(static_cast<uint8_t>(3 * (i % 16) + 5 * (i / 16)));

@@ -126,8 +126,8 @@ std::string PlaceOf(const std::string& text, int64_t line) {
   return absl::StrCat(text, ":", line, ": ");
 }
 
-// Returns an error if the row has more fields than there are columns, as it has where a field with
-// a comma lacks its quotes. Empty fields at its end do no harm.
+// Returns an error if the row has more fields than there are columns, as happens if the quotes
+// around a field with a comma are missing. Empty fields at the row's end are ignored.
 absl::Status CheckLength(const CsvRow& row, const Columns& columns, const std::string& place) {
   for (size_t i = columns.count; i < row.fields.size(); ++i) {
     if (row.fields[i].empty()) continue;

@@ -32,7 +32,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Returns the names of the folders in `directory`, sorted. A link that leads nowhere, or to itself,
-// is an error, since it may have been a folder.
+// is an error, since it may be meant to be a folder.
 absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   std::vector<std::string> folders;
   std::error_code error;

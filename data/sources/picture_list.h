@@ -33,7 +33,7 @@ class PictureList {
     absl::Span<const float> targets = {};  // labels (1 or 0) or numbers
   };
   void Add(const Picture& picture);
-  // Gives back memory that was reserved for more pictures. To be called after the last Add().
+  // Gives back memory that was reserved for more pictures. Call it after the last Add().
   void ShrinkToFit();
 
   int64_t size() const { return static_cast<int64_t>(labels_.size()); }

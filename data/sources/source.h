@@ -32,10 +32,10 @@ struct DataFile {
   std::string md5;
 };
 
-// The tools that a source downloads its files with; fetch.h implements them. Programs run in
-// `directory()`, which is empty at first and is removed when the fetch ends. The source puts its
-// files there, under their paths. The errors kUnavailable, kNotFound and kDataLoss mean that
-// another of the source's `origins` may succeed.
+// The tools that a source downloads its files with; data/fetch.cc implements them. The tools run
+// programs in `directory()`, which is empty at first and is removed when the fetch ends. The source
+// puts its files there, under their paths. The errors kUnavailable, kNotFound and kDataLoss mean
+// that another of the source's `origins` may succeed.
 class FetchSession {
  public:
   virtual ~FetchSession() = default;
@@ -150,8 +150,9 @@ std::shared_ptr<const Source> WithValidation(std::shared_ptr<const Source> sourc
 std::string FetchAgain(absl::string_view source, const std::string& data_dir);
 
 // Registers a kind of source. `open` returns the source that `text` names, null if `text` is not of
-// this kind, or an error if it is but is faulty. Sources whose targets can be of several kinds
-// return those of the kind `targets`. `description` appears in the list of all kinds of sources.
+// this kind, or an error if it is of this kind but faulty. Sources whose targets can be of several
+// kinds return those of the kind `targets`. `description` appears in the list of all kinds of
+// sources.
 class SourceRegistration {
  public:
   using Open = absl::StatusOr<std::shared_ptr<const Source>> (*)(const std::string& text,
