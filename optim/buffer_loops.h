@@ -17,10 +17,13 @@ struct GradientSummary {
   bool finite;
 };
 
+// The loops as functions that are compiled for one instruction set.
 struct BufferLoops {
   // Computes average = keep * average + (1 - keep) * values.
   void (*blend)(float* average, const float* values, int64_t size, float keep);
+  // Returns the summary of `size` gradients.
   GradientSummary (*summarise)(const float* gradients, int64_t size);
+  // Returns whether none of `size` values is infinite or NaN.
   bool (*all_finite)(const float* values, int64_t size);
 };
 

@@ -82,8 +82,7 @@ struct DescentOptions {
   // Records iterates 1, 1 + record_every, ... and the one after the last step, with their values of
   // f. 0 records nothing.
   int64_t record_every = 0;
-  // v_t| is at most this; negative: never.|Stops early if the Euclidean norm of v_t is at most
-  // this; negative: never.|v_t| is at most this; negative: never.
+  // Stops early if the Euclidean norm of v_t is at most this; negative: never.
   double gradient_tolerance = -1;
 };
 

@@ -51,13 +51,12 @@ struct OptimizerRanks {
 //   }
 class Optimizer {
  public:
-  // Errors (InvalidArgument) name the field, what was found and what is allowed. Examples: a
-  // learning rate that is negative or not a number; a momentum outside [0, 1); a pattern that
-  // matches no parameter (the message lists their names); a rule for matrices
-  // (rules/rule.h) for a parameter of one dimension;
-  // slices that overlap or whose size is not that of their shape; lengths that do not fit the run.
-  // `bf16` allows the largest matrix products of such rules to round to bf16, as the network's own
-  // products do.
+  // `config` is called the recipe below. Errors (InvalidArgument) name the field, what was found
+  // and what is allowed. Examples: a learning rate that is negative or not a number; a momentum
+  // outside [0, 1); a pattern that matches no parameter (the message lists their names); a rule for
+  // matrices (rules/rule.h) for a parameter of one dimension; slices that overlap or whose size is
+  // not that of their shape; lengths that do not fit the run. `bf16` allows the largest matrix
+  // products of such rules to round to bf16, as the network's own products do.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerConfig& config,
                                                            absl::Span<const ParameterSlice> slices,
                                                            const RunLength& run, bool bf16 = false);

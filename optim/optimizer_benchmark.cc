@@ -56,8 +56,8 @@ void BM_Muon(benchmark::State& state) {
   RunSteps(state, "muon { newton_schulz_steps: 3 renormalise_weights: true }", slices);
 }
 
-// Measures the check that gradients are finite, on one thread, for a network of this many
-// parameters.
+// Measures the check that gradients are finite, on one thread. The benchmark's argument is the
+// number of parameters.
 void BM_FiniteCheck(benchmark::State& state) {
   const int64_t size = state.range(0);
   OptimizerConfig config;

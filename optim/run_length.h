@@ -16,7 +16,7 @@ struct RunLength {
   int64_t total_steps = 0;
   // How many more updates have been made than the number of the step says. This is not 0 for a run
   // that was resumed with larger batches, since its steps are renumbered by the images seen so far.
-  // Update rules that count updates (such as Adam) get the sum of the step's number and this one.
+  // Update rules that count updates (such as Adam) get the step's number plus updates_ahead.
   int64_t updates_ahead = 0;
 };
 

@@ -11,17 +11,17 @@
 
 namespace cotangent::optim {
 
-// Computes the factor by which the optimizer's learning rate is multiplied at each step. It depends
-// on the step alone, so a resumed run needs no saved state. For the formulas see ScheduleConfig in
-// optimizer.proto.
+// Computes the factor by which the optimizer's learning rate is multiplied at each step. The factor
+// depends on the step alone, so a resumed run needs no saved state. For the formulas see
+// ScheduleConfig in optimizer.proto.
 class Schedule {
  public:
-  // A constant factor of 1.
+  // Makes a schedule whose factor is always 1.
   Schedule() = default;
 
   // Errors: lengths that are missing, 0 or negative; a warm-up that is not shorter than the run;
   // factors that are negative or not numbers; milestones that are not in rising order. `place` is
-  // the path of `config` in the recipe, for errors.
+  // the path of `config` in the recipe (the text that describes training), for errors.
   static absl::StatusOr<Schedule> Create(const ScheduleConfig& config, const RunLength& run,
                                          absl::string_view place = "schedule");
 

@@ -1,5 +1,5 @@
-// The update rule Lion: every parameter changes by the same amount, in the direction of the sign of
-// a momentum m. optimizer.proto documents its settings.
+// The update rule Lion: apart from weight decay, every parameter changes by the learning rate, with
+// the sign of a mean of its momentum m and its gradient. optimizer.proto documents its settings.
 
 #include "optim/rules/rule.h"
 

@@ -144,7 +144,7 @@ class SettingsChecker {
 };
 
 // Makes the rule that `config` chooses (sgd {} if none) and checks its settings. Errors name the
-// setting by its path, which begins with `place`.
+// setting by its path in the recipe (the text that describes training), which begins with `place`.
 absl::StatusOr<std::unique_ptr<UpdateRule>> MakeRule(const OptimizerConfig& config,
                                                      absl::string_view place,
                                                      const RuleContext& context = {});

@@ -11,7 +11,8 @@
 
 namespace cotangent::optim {
 
-// Returns `size` normally distributed numbers.
+// Returns `size` normally distributed numbers (mean 0, deviation 1), the same ones for the same
+// seed.
 std::vector<float> Normal(int64_t size, int seed);
 
 // Parses an optimizer in text form.
