@@ -56,8 +56,8 @@ class Communicator {
   // Replaces `text`, of any length, by that of rank 0. Waits for the other ranks without a time
   // limit.
   virtual void Broadcast(std::string& text) = 0;
-  // Returns the short texts of all ranks, indexed by rank. Waits for the other ranks without a time
-  // limit.
+  // Returns the texts of all ranks, less than 2 GiB in all, indexed by rank. Waits for the other
+  // ranks without a time limit.
   virtual std::vector<std::string> Gather(const std::string& text) = 0;
 
   // Returns the seconds that this rank has waited for other ranks so far in Sum(), Means and

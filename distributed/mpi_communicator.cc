@@ -47,8 +47,8 @@ bool IsDone(MPI_Request& request) {
   return done != 0;
 }
 
-// Returns the value of the first of these environment variables that is a number; `otherwise` if
-// none of them is.
+// Returns the value of the first of the environment variables `names` whose value is a number;
+// `otherwise` if there is none.
 int FirstNumber(std::initializer_list<const char*> names, int otherwise) {
   for (const char* name : names) {
     const char* const value = getenv(name);
@@ -188,7 +188,7 @@ void MpiCommunicator::FinishBroadcasts() {
   requests.clear();
 }
 
-// MPI sends such small messages even if the receiver does not call MPI.
+// MPI sends messages as small as these even if the receiver does not call MPI.
 void MpiCommunicator::TellArrival() {
   for (int to = 0; to < ranks_; ++to) {
     if (to != rank_) MPI_Send(&waits_, 1, MPI_INT64_T, to, kArrivalTag, MPI_COMM_WORLD);
