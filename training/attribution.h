@@ -6,8 +6,8 @@
 //
 // where x is the image and b a baseline: an image that shows nothing, such as a black one. With the
 // exact integral, the attributions of an image would add up to F(x) - F(b). The integral is
-// computed by the midpoint rule, so the difference between their sum and F(x) - F(b) measures its
-// error.
+// computed by the midpoint rule, so the difference between the sum of the computed attributions and
+// F(x) - F(b) measures the error of the rule.
 #ifndef COTANGENT_TRAINING_ATTRIBUTION_H_
 #define COTANGENT_TRAINING_ATTRIBUTION_H_
 

@@ -30,7 +30,8 @@ constexpr char kFormatKey[] = "format";
 constexpr char kFormat[] = "cotangent checkpoint 1";
 constexpr char kChecksumsKey[] = "crc32c";
 constexpr char kHeaderChecksumKey[] = "header_crc32c";
-// Takes the place of the header's checksum in the header while that checksum is computed.
+// The text that stands in the header in place of the header's checksum while that checksum is
+// computed.
 constexpr char kNoChecksum[] = "00000000";
 constexpr char kMetadataKey[] = "__metadata__";
 constexpr char kBroken[] = "the file is damaged; use an earlier checkpoint";

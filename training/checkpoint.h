@@ -37,7 +37,7 @@ struct CheckpointTensor {
 // "conv1.weight.scale", f32 [rows].
 inline constexpr char kScaleSuffix[] = ".scale";
 
-// A checkpoint in memory whose checksums have been found right.
+// A checkpoint in memory whose checksums have been verified.
 class Checkpoint {
  public:
   struct Tensor {

@@ -131,11 +131,12 @@ struct Evaluator::Findings {
   }
 
   std::vector<Batch> batches;
-  int64_t floats;                       // answers in a full batch
+  int64_t floats;                       // in a full batch: images * classes
   std::vector<float> answers, targets;  // [batches, images of a batch, classes], or empty
 };
 
-// `scores` and `targets` are those of the `size` images of batch number `batch`.
+// Records in `findings` how good the answers of batch number `batch` are. `scores` and `targets`
+// are those of the batch's `size` images.
 void Evaluator::EvaluateBatch(const float* scores, const void* targets, int64_t size, int64_t batch,
                               Findings& findings) const {
   const int64_t classes = network_->classes;

@@ -31,7 +31,7 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork networ
                                                           layers::Tuner* tuner);
 
 // Fills `images` with normally distributed numbers (mean 0, deviation 1), and `labels` with the
-// class numbers 0, 1, ..., classes - 1 over and over. Both are the same at every call.
+// class numbers 0, 1, ..., classes - 1 over and over. Every call writes the same values.
 void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr double kSmoothing = 0.9;  // weight of the earlier steps in the smoothed loss
 constexpr double kBrokenAway = 3;   // the sweep ends when loss / lowest loss exceeds this
-constexpr size_t kNeighbours = 4;   // points on each side of a point that its slope is fitted to
+constexpr size_t kNeighbours = 4;   // points on each side of a point in the line fit for its slope
 
 // Sets the optimizer's learning rate to kLowestRate, with a schedule that multiplies it by a
 // constant at every step. Returns the path of the learning rate's field in the network text.

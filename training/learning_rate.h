@@ -18,7 +18,8 @@ struct LearningRateSweep {
   std::vector<double> rates;   // the rate of each step; each is the one before times a constant
   std::vector<double> losses;  // the loss of each step's batch, exponentially smoothed
   double proposal = 0;
-  // The field of the network text to set to `proposal`: "train.optimizer.sgd.learning_rate".
+  // The field of the network text (which describes the network and its training) to set to
+  // `proposal`: "train.optimizer.sgd.learning_rate".
   std::string field;
 };
 

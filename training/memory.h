@@ -1,4 +1,5 @@
-// Limits the memory that training takes to what `train { memory: ... }` of a network text says.
+// Limits the memory that training takes to what the field train.memory of a network text (the text
+// that describes a network and its training) says.
 //
 // A plan (layers/plan/plan.h) is a network compiled for this machine; compiling it determines how
 // much memory its intermediate results take.

@@ -115,7 +115,8 @@ absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& n
 // processor has no bf16 arithmetic, returns f32 and says so on standard error.
 ElementType PrecisionOf(const layers::Network& network);
 
-// Returns the views of an image whose predictions are averaged; for NONE the unchanged image only.
+// Returns the views (shifted or mirrored versions) of an image whose predictions are averaged; for
+// NONE the unchanged image only.
 std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
 // Returns the test-time averaging that the recipe asks for. If the recipe does not say, returns
 // FLIP for a network that is trained with mirrored images, else NONE: a network that has not seen

@@ -1,6 +1,7 @@
 // Makes a whole training run, from its first step or from a checkpoint to its last: reads data,
 // makes steps, evaluates, and writes checkpoints and a log of metrics into a directory. Programs
-// that need their own training loop use step.h instead.
+// that need their own training loop use step.h instead. A network text is the text that describes a
+// network and its training; statistics are the running means and variances of normalisation layers.
 //
 //   RunOptions options;
 //   options.data = DataInMemory("mine", train, test);
@@ -44,8 +45,7 @@ struct RunOptions {
   // during training or go through transforms, as many as `threads`. Results do not depend on it.
   int workers = 0;
   bool exact = false;  // whether to leave out Winograd convolutions, which round more
-  // If not 0, the run is interrupted after the step with this number. Steps are counted from the
-  // run's first one, before any resumption.
+  // If not 0, the run is interrupted after so many steps, including those before a resumption.
   int64_t max_steps = 0;
   int64_t checkpoint_every = 0;  // steps; 0: after each epoch. The run's end always writes one.
   int keep = 2;                  // how many checkpoints are kept; older ones are removed
@@ -66,7 +66,7 @@ struct RunOptions {
 
 // The progress of a run.
 struct RunNumbers {
-  int64_t step = 0;   // steps made since the run's first one, before any resumption
+  int64_t step = 0;   // steps made, including those before a resumption
   double epoch = 0;   // passes made over the training images, including those before a resumption
   double epochs = 0;  // passes that the whole run makes; may be fractional
   double loss = 0;    // mean over the epoch so far of finite losses; NaN if there are none
@@ -86,7 +86,6 @@ struct RunNumbers {
 struct RunBeginning {
   TrainingStep* step = nullptr;
   // The network text, with the normalisation, class weights and scale of targets that the run uses.
-  //
   const layers::Network* network = nullptr;
   data::Normalization normalization;
 };
@@ -131,10 +130,10 @@ class RunObserver {
 };
 
 // Trains. Returns InvalidArgument or NotFound if something is wrong in the network text, the data
-// or the checkpoint to resume from; Cancelled if the tuner was cancelled before the first step;
-// other codes for failures during the run. Of errors before the first step all ranks return the
-// same InvalidArgument, NotFound or Cancelled; later errors may occur on one rank only. The output
-// directory must be locked (run_directory.h).
+// or the checkpoint to resume from; Cancelled if the tuner, which measures convolution algorithms,
+// was cancelled before the first step; other codes for failures during the run. Of errors before
+// the first step all ranks return the same InvalidArgument, NotFound or Cancelled; later errors may
+// occur on one rank only. The output directory must be locked (run_directory.h).
 //
 // A run that is resumed from any of its checkpoints ends with the same bits as one that was never
 // interrupted, given the same number of threads and the same processor: batches and dropout masks

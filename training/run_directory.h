@@ -16,7 +16,7 @@ namespace cotangent::training {
 
 // Locks a directory for this process as long as the object lives. The operating system holds the
 // lock (flock on the file `lock`), so it ends with the process however that ends. The file contains
-// a line that names the process, for the error message of a second one.
+// a line that names the process, for the error message that a second process gets.
 class DirectoryLock {
  public:
   // Creates the directory if it is missing. Returns FailedPrecondition, with the name of the

@@ -109,7 +109,7 @@ absl::StatusOr<RunEvaluation::Final> RunEvaluation::AtEnd(const std::function<bo
   Final result;
   RETURN_IF_ERROR(Prepare());
   TakeParameters();
-  // The parameters and statistics of training are put back when this function returns.
+  // The parameters and statistics of training are restored when this function returns.
   const std::vector<float> values(store().values(), store().values() + store().parameter_floats());
   const std::vector<float> states(store().state_values(),
                                   store().state_values() + store().state_floats());

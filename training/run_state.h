@@ -1,5 +1,9 @@
 // Stores a training run's progress in a checkpoint and reads it back. The keys of a checkpoint's
 // metadata and the names of its tensors are defined here.
+//
+// Parameters and running statistics (means and variances of normalisation layers) are stored as
+// tensors under their own names, the optimizer's state as "optimizer/conv1.weight/momentum", and
+// moving averages of the parameters as "ema/conv1.weight".
 #ifndef COTANGENT_TRAINING_RUN_STATE_H_
 #define COTANGENT_TRAINING_RUN_STATE_H_
 
@@ -36,7 +40,7 @@ struct RunState {
   int64_t best_step = -1, stale = 0, validated_step = -1;
 
   // The configuration of the run, and the computer and program that made it.
-  std::string network;  // the network text
+  std::string network;  // the text of network and training
   uint64_t seed = 0;
   std::string dataset;               // the name of the data set
   std::vector<std::string> classes;  // the names of the classes
@@ -45,7 +49,7 @@ struct RunState {
   bool exact = false;
   int threads = 0;
   std::string build, onednn, processor;
-  absl::flat_hash_map<std::string, std::string> choices;  // algorithms that the plan chose
+  absl::flat_hash_map<std::string, std::string> choices;  // algorithms chosen, by operation
   layers::Quantisation quantisation;                      // scales; empty: not quantised
 };
 

@@ -1,4 +1,5 @@
-// Opens the data set that a network is trained or evaluated on.
+// Opens the data set that a network is trained or evaluated on. A network text is the text that
+// describes a network and its training.
 #ifndef COTANGENT_TRAINING_SOURCE_H_
 #define COTANGENT_TRAINING_SOURCE_H_
 

@@ -43,8 +43,9 @@
 
 namespace cotangent::training {
 
-// Fills parameters and statistics with their initial values. Parameters whose initial values are to
-// be computed from training images get those of the layer's default initialiser instead.
+// Fills parameters and statistics (the running means and variances of normalisation layers) with
+// their initial values. Parameters whose initial values are to be computed from training images get
+// those of the layer's default initialiser instead.
 void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
                      layers::ParameterStore& store);
 
@@ -85,7 +86,8 @@ class TrainingStep {
     bool finite = true;
   };
 
-  // Batch size, seed, loss and optimizer are those of the network text. The tuner must outlive the
+  // Batch size, seed, loss and optimizer are those of the network text (the text that describes the
+  // network and its training). `tuner`, which measures convolution algorithms, must outlive the
   // step.
   static absl::StatusOr<std::unique_ptr<TrainingStep>> Create(ResolvedNetwork network,
                                                               const StepOptions& options,
@@ -95,11 +97,11 @@ class TrainingStep {
   // initialisers that compute filters from training images; if it is null, these use their default.
   absl::Status Initialise(const data::Dataset* images, const data::Normalization& normalization);
 
-  // Compiles the step for the parameters that are trained (not frozen) at step number `step`. To be
-  // called before each step, and before the batch is written to images(). It does nothing if the
-  // last compiled plan is valid for the step, which it mostly is. With several ranks, rank 0
-  // measures the algorithms for all. Errors, the same on all ranks: too little memory, or Cancelled
-  // if the tuner was cancelled.
+  // Compiles the step for the parameters that are trained (not frozen) at step number `step`. Call
+  // it before each step, and before the batch is written to images(). Does nothing if the last
+  // compiled plan is valid for the step, as it mostly is. With several ranks, rank 0 measures the
+  // algorithms for all. Errors, the same on all ranks: too little memory, or Cancelled if the tuner
+  // was cancelled.
   absl::Status Prepare(int64_t step);
   // Returns the first later step for which Prepare() must compile another plan, because other
   // parameters are frozen from then on.
@@ -149,8 +151,8 @@ class TrainingStep {
   // ranks.
   double SecondsUnderWay() const { return seconds_under_way_; }
 
-  // To be called after a step whose outcome was not finite. Returns a text that names the
-  // parameter, layer or gradient in which the first number that is not finite was computed. Slow.
+  // Call it after a step whose outcome was not finite. Returns a text that names the parameter,
+  // layer or gradient in which the first number that is not finite was computed. Slow.
   std::string FindNonFinite(int64_t step);
 
   // Returns the network's graph without gradients.
@@ -213,7 +215,7 @@ class TrainingStep {
   double seconds_under_way_ = 0;
 };
 
-// Bytes of the target of one image in a batch of `step`.
+// Returns the bytes of the target of one image in a batch of `step`.
 inline int64_t BytesOfTarget(const TrainingStep& step) {
   return step.takes_values() ? step.network().classes * int64_t{sizeof(float)}
                              : int64_t{sizeof(int32_t)};

@@ -1,5 +1,6 @@
 // What a network predicts about an image: one class, labels of which any number apply, or numbers.
 // The network's loss decides which. This file scales the targets and measures how good answers are.
+// A network text is the text that describes a network and its training.
 #ifndef COTANGENT_TRAINING_TARGETS_H_
 #define COTANGENT_TRAINING_TARGETS_H_
 

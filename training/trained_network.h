@@ -33,8 +33,8 @@ struct TrainedNetwork {
 
 // Reads the network and its parameters from a checkpoint; moving averages of the parameters are
 // preferred if there are any. `path` names the checkpoint in error messages. Returns
-// InvalidArgument if the network text cannot be parsed or if parameters are missing or have another
-// shape.
+// InvalidArgument if the network text in the checkpoint cannot be parsed or if parameters are
+// missing or have another shape.
 absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path);
 
 }  // namespace cotangent::training

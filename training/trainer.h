@@ -84,13 +84,15 @@ class Trainer {
   // writes best.safetensors; if not, counts it as stale.
   void NoteValidation();
   void Log(const nlohmann::json& object, bool is_evaluation);
-  // Begins to write a checkpoint file of the current state, or with one rank writes it; rank 0
-  // only.
+  // For rank 0 only: begins to write a checkpoint of the current state to the file `path`. With one
+  // rank the file is written before the function returns.
   std::shared_future<absl::Status> BeginToWrite(const std::string& path);
   // Begins to write the checkpoint of this step, if that has not been done. With several ranks
-  // training goes on meanwhile; a job that is killed may have written only the one before.
+  // training goes on meanwhile; if the job is killed then, the newest complete checkpoint may be
+  // the one before.
   void Save();
-  // Waits until the checkpoint that Save() has begun is written; then all ranks know how that went.
+  // Waits until the checkpoint that Save() has begun is written, and gives all ranks the status of
+  // writing it (save_status_).
   void FinishSaving();
   // NoteSaved() waits for the checkpoint, NoteBestSaved() for best.safetensors, until the file that
   // was begun is written, and reports an error to the user. Both do nothing if no file was begun.

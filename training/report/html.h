@@ -1,5 +1,5 @@
-// The common parts of the HTML pages: each page is one file without links to others, readable on a
-// telephone and in print, and light or dark as the reader's browser asks for.
+// The common parts of the HTML pages: each page is one file that needs no other files, readable on
+// a telephone and in print, and light or dark as the reader's browser asks for.
 #ifndef COTANGENT_TRAINING_REPORT_HTML_H_
 #define COTANGENT_TRAINING_REPORT_HTML_H_
 

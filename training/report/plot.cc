@@ -12,7 +12,7 @@
 namespace cotangent::training::report {
 namespace {
 
-constexpr double kLeft = 62, kRight = 14, kBottom = 46;
+constexpr double kLeft = 62, kRight = 14, kBottom = 46;  // margins in pixels
 constexpr double kLetter = 6.6;  // mean width of a letter in the legend, in pixels
 
 std::string Coordinate(double v) { return absl::StrFormat("%.1f", v); }
@@ -52,8 +52,8 @@ class Axis {
   double low_, high_, begin_, end_;
 };
 
-// Computes the range of the values and widens it a little, unless *low < *high: then the caller has
-// given a range.
+// Sets [*low, *high] to the range of the values, widened a little. Does nothing if *low < *high,
+// since the caller has given a range then.
 void FindRange(const std::vector<Series>& series, std::vector<double> Series::*values,
                bool logarithmic, double* low, double* high) {
   if (*low < *high) return;

@@ -94,7 +94,7 @@ std::string Scatter(const ValueEvaluation& e, int64_t k) {
 // labels, and an error divided by the standard deviation of the targets for numbers.
 struct Mistake {
   double size = 0;
-  int64_t image = 0, name = 0;
+  int64_t image = 0, name = 0;  // indices
 };
 
 std::vector<Mistake> WorstAnswers(const ValueEvaluation& e) {

@@ -47,7 +47,7 @@ constexpr absl::string_view kOrderedDict = "collections.OrderedDict";
 constexpr absl::string_view kSize = "torch.Size";
 
 // Longer names and longer lists of arguments are refused. Otherwise a pickle could fill the memory
-// by copying a long one again and again.
+// by copying a long name or list again and again.
 constexpr size_t kLongestName = 256, kMostArguments = 8, kStorageParts = 5;
 
 bool IsAllowed(absl::string_view name) {

@@ -23,7 +23,7 @@ struct PickledTensor {
   std::string name;          // "layer1.0.conv1.weight"
   std::string storage_type;  // "FloatStorage"
   std::string storage;       // the key of its storage, an array of numbers, in the archive: "0"
-  int64_t offset = 0;                   // of the first element in the storage, in numbers
+  int64_t offset = 0;        // of the first element in the storage, in numbers
   std::vector<int64_t> shape, strides;  // strides in numbers
 };
 
