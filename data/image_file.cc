@@ -24,8 +24,8 @@ bool IsJpeg(absl::Span<const uint8_t> bytes) {
 }
 
 // Returns the end of an error message about bytes that are in none of the formats that
-// DecodeImage() reads. It says what they seem to be by their first bytes, as in ", but a GIF:
-// convert it"; it is "" if that is unknown.
+// DecodeImage() reads. The text says what the bytes seem to be, judged by the first of them, as in
+// ", but a GIF: convert it"; it is "" if that is unknown.
 std::string OtherKind(absl::Span<const uint8_t> bytes) {
   const absl::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const auto begins = [&](absl::string_view with) { return text.substr(0, with.size()) == with; };

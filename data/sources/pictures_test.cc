@@ -479,7 +479,7 @@ TEST_F(ReadLaterTest, ABadPictureIsReplacedByTheNextOfItsClass) {
   EXPECT_EQ(First(*dataset, 4), 40);
 }
 
-// Figures are computed of validation and test images, so no such image may be replaced by another.
+// Accuracy is measured on validation and test images, so no such image may be replaced by another.
 TEST_F(ReadLaterTest, BadPicturesThatAreEvaluatedAreLeftOut) {
   options_.skip_bad = true;
   for (const char* const name : {"train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"})
