@@ -20,7 +20,7 @@ namespace cotangent::optim {
 // After k steps X = Q_k G / |G|, where Q_k is a polynomial in A_0 = G G^T / |G|^2, and A_k = Q_k
 // A_0 Q_k. So only A_0 and the final product involve the long side of the matrix; the iteration
 // itself runs on square matrices of the short side. Rounding errors in A_0 act like small singular
-// values that G does not have, and grow by a^2 in each step. So after every five steps X = Q G is
+// values that G does not have, and grow by a^2 in each step. So after every five steps X itself is
 // computed, and A anew from X.
 //
 // With bf16, the two products with the long side round G and Q to bf16. The result is that of a
