@@ -72,7 +72,8 @@ int64_t ArenaPlanner::AliveAt(int64_t step) const {
   return alive;
 }
 
-// The number of bytes in use can only rise where a piece begins, so only such steps are examined.
+// The number of bytes in use can only rise at the first use of a piece, so only the steps of first
+// uses are examined.
 int64_t ArenaPlanner::Fullest() const {
   int64_t most = -1, fullest = 0;
   for (const Piece& at : pieces_) {

@@ -24,16 +24,16 @@ namespace cotangent::tensor {
 //   planner.offset(a), planner.offset(b), planner.total()
 class ArenaPlanner {
  public:
-  // Adds a piece that is in use from step first_use to step last_use, both included. Returns its
-  // number, counted from 0.
+  // Adds a piece of `bytes` bytes that is in use from step first_use to step last_use, both
+  // included. Returns the piece's number, counted from 0.
   int Add(int64_t bytes, int64_t first_use, int64_t last_use);
 
   // Assigns all offsets. Errors: a negative size, a last use before the first use, a total beyond
   // int64_t.
   absl::Status Plan();
 
-  // offset() returns where a piece begins, and total() the size of the memory for all pieces, in
-  // bytes. Call Plan() first.
+  // offset() returns the byte at which a piece begins, counted from the start of the memory;
+  // total() returns the bytes of the memory for all pieces. REQUIRES: Plan() returned OK.
   int64_t offset(int piece) const { return pieces_[piece].offset; }
   int64_t total() const { return total_; }
 
@@ -52,10 +52,13 @@ class ArenaPlanner {
   int64_t total_ = 0;
 };
 
-// One allocation for all pieces of a planner; at(planner.offset(piece)) is where a piece lies.
+// One allocation of planner.total() bytes for all pieces of a planner. at(planner.offset(piece))
+// returns the address of a piece.
 class Arena {
  public:
   Arena() = default;
+  // Allocates the memory after Plan(). If there is not enough, the error says that `needed_by`
+  // needs it.
   static absl::StatusOr<Arena> Create(const ArenaPlanner& planner, std::string_view needed_by);
 
   void* at(int64_t offset) { return static_cast<char*>(buffer_.data()) + offset; }

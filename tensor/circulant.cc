@@ -35,7 +35,7 @@ double LargestMagnitude(absl::Span<const double> values) {
 
 struct CircularConvolver::State {
   int64_t n = 0;
-  int64_t half = 0;  // frequencies computed; the others are conjugates
+  int64_t half = 0;  // n / 2 + 1 frequencies are stored; the others are their conjugates
   FftwBuffer<double> time;
   FftwBuffer<fftw_complex> kernel, spectrum;
   fftw_plan forward = nullptr, backward = nullptr;
@@ -46,8 +46,8 @@ struct CircularConvolver::State {
     if (backward != nullptr) fftw_destroy_plan(backward);
   }
 
-  // Returns whether a plan that was made for the buffer `time` may run on `memory`, which must have
-  // the same alignment as that buffer.
+  // Returns whether `memory` has the same alignment as the buffer `time`. Only then may plans that
+  // were made for `time` run on it.
   bool IsAligned(const double* memory) const {
     return fftw_alignment_of(const_cast<double*>(memory)) == fftw_alignment_of(time.get());
   }
@@ -60,8 +60,8 @@ struct CircularConvolver::State {
     fftw_execute_dft_r2c(forward, in, result);
   }
 
-  // Multiplies the spectrum by kernel
-  // n. The division is needed because FFTW's backward transform yields n times the inverse.
+  // Multiplies each spectrum[k] by kernel[k] / n. The division is needed because FFTW's backward
+  // transform yields n times the inverse.
   void MultiplySpectra() {
     const double scale = 1.0 / static_cast<double>(n);
     for (int64_t k = 0; k < half; ++k) {
@@ -210,7 +210,8 @@ absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matr
 
 namespace {
 
-// Returns an error unless map(2 u + v) = 2 map(u) + map(v) for two vectors without symmetry.
+// Returns an error unless map(2 u + v) = 2 map(u) + map(v), up to `tolerance`, for two vectors u
+// and v without symmetry.
 absl::Status CheckLinear(const LinearMap& map, int64_t n, double tolerance) {
   std::vector<double> u(n), v(n), w(n);
   for (int64_t i = 0; i < n; ++i) {

@@ -92,8 +92,8 @@ class CircularConvolver {
 
   int64_t size() const;
 
-  // Computes result = C_a x by three transforms. All spans have size() elements; `result` may be a
-  // or x.
+  // Computes result = C_a x by three transforms. All spans have size() elements; `result` may be
+  // the same memory as `a` or `x`.
   void Convolve(absl::Span<const double> a, absl::Span<const double> x, absl::Span<double> result);
   // Sets the kernel `a` for Multiply(), by one transform.
   void SetKernel(absl::Span<const double> a);
@@ -113,7 +113,7 @@ class CircularConvolver {
   std::unique_ptr<State> state_;
 };
 
-// The answer of DetectCirculant(): whether an n x n matrix is circulant, and if not, why not.
+// What DetectCirculant() returns: whether an n x n matrix is circulant, and if not, why not.
 struct CirculantDetection {
   bool circulant = false;
   std::vector<double> a;  // if circulant: its first column; the matrix is C_a
@@ -121,16 +121,17 @@ struct CirculantDetection {
   int64_t row = 0, column = 0;
   double found = 0, expected = 0;
 };
-// Entries count as equal if they differ by at most `tolerance` times the largest absolute value.
-// Error: `matrix` does not have n^2 elements.
+// Decides whether `matrix`, row-major [n, n], is circulant. Entries count as equal if they differ
+// by at most `tolerance` times the largest absolute value. Error: `matrix` does not have n^2
+// elements.
 absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matrix, int64_t n,
                                                    double tolerance = 1e-12);
 
-// Decides whether a linear map of R^n commutes with shifts, and if so, finds the a with map = C_a.
-// Only values of the map are needed. Let a = map(e_0). If the map commutes with shifts, map(e_j) =
-// map(S^j e_0) = S^j a, which is column j of C_a; since the e_j are a basis, map = C_a. The
-// converse is clear. All n basis vectors are tried, so for a linear map the answer is a proof up to
-// the tolerance.
+// DecideShiftEquivariance() decides whether a linear map of R^n commutes with shifts, and if so,
+// finds the a with map = C_a. Only values of the map are needed. Let a = map(e_0). If the map
+// commutes with shifts, map(e_j) = map(S^j e_0) = S^j a, which is column j of C_a; since the e_j
+// are a basis, map = C_a. Conversely, every C_a commutes with shifts. All n basis vectors are
+// tried, so for a linear map the answer is a proof up to the tolerance.
 using LinearMap = std::function<std::vector<double>(absl::Span<const double>)>;
 struct EquivarianceDecision {
   bool equivariant = false;

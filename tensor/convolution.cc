@@ -43,8 +43,9 @@ std::vector<ConvolutionCandidate> AllCandidates(const ConvolutionShape& shape, D
   return all;
 }
 
-// Sums out_gradient over images and pixels for each channel, in any layout. Images are added in
-// double, so that large batches lose no precision.
+// Sums the output gradient `data`, in any layout, over images and pixels for each channel. The
+// pixels of an image are added in f32, the images in double, so that large batches lose no
+// precision.
 template <typename T>
 void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) {
   const Strides strides = StridesOf(shape, layout);
@@ -187,7 +188,7 @@ ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& ar
     }
   };
   auto fastest = [&](auto function, const std::function<void()>& before) {
-    double best = SecondsOf(function), spent = best;  // warms up
+    double best = SecondsOf(function), spent = best;  // the first run warms up
     if (best > 2 * options.clearly_slow) return best;
     for (int i = 0; i < options.repetitions && (i < 2 || spent < options.budget_seconds); ++i) {
       if (before) before();

@@ -39,11 +39,11 @@ namespace cotangent::tensor {
 struct ConvolutionShape {
   int64_t batch = 1;
   int64_t in_channels = 1, out_channels = 1;
-  int64_t groups = 1;  // inputs and outputs are cut into `groups` equal parts; part g maps to g
+  int64_t groups = 1;  // channels are divided into `groups` parts; output part g reads input part g
   int64_t in_height = 1, in_width = 1;
   int64_t kernel_height = 1, kernel_width = 1;
   int64_t stride_height = 1, stride_width = 1;
-  int64_t dilation_height = 1, dilation_width = 1;  // between kernel cells; 1: dense
+  int64_t dilation_height = 1, dilation_width = 1;  // distance of kernel cells in pixels; 1: dense
   int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
 
   int64_t out_height() const;
@@ -54,8 +54,8 @@ struct ConvolutionShape {
     return {out_channels, in_channels / groups, kernel_height, kernel_width};
   }
 
-  // Multiply-adds of the direct formula, including those on the padding. Each is 2 floating-point
-  // operations.
+  // Returns the multiply-adds of the direct formula, including those on the padding. Each is 2
+  // floating-point operations.
   int64_t MultiplyAdds() const;
 
   // Returns whether the kernel covers the whole image without padding. The convolution is then a
@@ -89,7 +89,7 @@ struct ConvolutionChoice {
   Algorithm algorithm = Algorithm::kDirect;
   Layout in_layout = Layout::kNchw, out_layout = Layout::kNchw;
   ElementType in_type = ElementType::kF32, out_type = ElementType::kF32;
-  std::string implementation;  // name of the implementation; empty: oneDNN's first
+  std::string implementation;  // the kernel's name; empty: the first that oneDNN offers
 
   // Returns "winograd nChw16c/f32 nChw16c/f32 jit_wino_4x3:avx512_core" or the like; Parse() reads
   // it.
@@ -99,8 +99,8 @@ struct ConvolutionChoice {
   friend bool operator==(const ConvolutionChoice&, const ConvolutionChoice&) = default;
 };
 
-// Returns whether this processor can compute with bf16 activations and weights. It needs AVX-512;
-// with AVX512_BF16 it is fast.
+// Returns whether this processor can compute with bf16 activations and weights. They need AVX-512,
+// and are faster than f32 only with AVX512_BF16.
 bool Bf16Available();
 
 // Describes a forward convolution of 8-bit integers. Each integer stands for itself times a scale:
@@ -112,7 +112,7 @@ bool Bf16Available();
 // range of out_type.
 struct Int8Convolution {
   ElementType in_type = ElementType::kU8;
-  ElementType out_type = ElementType::kF32;    // kU8, kS8; kF32: real, f32 or bf16
+  ElementType out_type = ElementType::kF32;    // kU8, kS8, or kF32: real numbers, in f32 or bf16
   ElementType addend_type = ElementType::kU8;  // of Epilogue::addend
   float in_scale = 1, out_scale = 1, addend_scale = 1;
   std::vector<float> weight_scales;
@@ -122,8 +122,8 @@ struct Int8Convolution {
 // has VNNI (AVX-512 or AVX2) or AMX.
 bool Int8Available();
 
-// Returns the choices for a forward convolution with Epilogue::int8; none if !Int8Available().
-// Convolution::Create() refuses some of them if there is an addend.
+// Returns the choices that are worth measuring for a forward convolution with Epilogue::int8; none
+// if Int8Available() is false. Convolution::Create() refuses some of them if there is an addend.
 std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
                                               ElementType out_type);
 
@@ -155,18 +155,21 @@ struct Epilogue {
   const Int8Convolution* int8 = nullptr;
 };
 
-// Returns whether Create() accepts this choice with Epilogue::pooled.
+// Returns whether Convolution::Create() accepts `choice` for `shape` with Epilogue::pooled.
 bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice);
 
 // The buffers that Convolution::Run() reads and writes. Activations have the layouts and types of
-// the choice; `weights` are packed; `bias` is f32 [out_channels]. `bias` and `addend` are needed
-// only if the Epilogue asks for them. `addend` has the layout and type of `out` and must be another
+// the choice; `weights` are packed; `bias` is f32 [out_channels]. The buffer that holds a tensor in
+// kForward holds its gradient where the table says "gradient". `bias` and `addend` are needed only
+// if the Epilogue asks for them. `addend` has the layout and type of `out` and must be another
 // buffer.
 //
-//                    in        weights   bias      addend    out       scratch
-//   kForward         reads     reads     reads     reads     writes    uses
-//   kInputGradient   writes    reads                         reads     uses
-//   kWeightGradient  reads     writes    writes              reads     uses
+//                    in         weights    bias       addend    out        scratch
+//   kForward         reads      reads      reads      reads     writes     uses
+//   kInputGradient   gradient,  reads                           gradient,  uses
+//                    written                                    read
+//   kWeightGradient  reads      gradient,  gradient,            gradient,  uses
+//                               written    written              read
 struct ConvolutionArguments {
   void* in = nullptr;
   void* weights = nullptr;
@@ -238,7 +241,7 @@ struct MeasureOptions {
   // the warming-up run takes more than twice as long, it is the only run.
   double clearly_slow = std::numeric_limits<double>::infinity();
   bool packing = true;  // times the packing of weights, too
-  // Called before each run except the first, and not timed; may empty the caches, for example.
+  // whether packing the weights is timed, too
   std::function<void()> before_run = nullptr;
 };
 

@@ -3,9 +3,9 @@
 //
 //   convolution_benchmark [batch] [f32|bf16] [shape] [choice]
 //
-// `shape` limits it to shapes whose name contains this text, `choice` to candidates whose direction
-// and name, such as "weight_gradient direct nhwc/bf16 nhwc/bf16 outer_product:amx", contain that
-// text.
+// `shape` limits the table to shapes whose name contains this text; `choice` limits it to
+// candidates whose direction and name, such as "weight_gradient direct nhwc/bf16 nhwc/bf16
+// outer_product:amx", contain this text.
 #include <cstdio>
 #include <cstdlib>
 #include <string>

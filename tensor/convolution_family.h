@@ -1,10 +1,11 @@
-// Families of implementations of convolutions. Convolution (convolution.h) picks one of their
-// choices.
+// Families of implementations of convolutions. Convolution::Create() (convolution.h) asks the
+// family to which a choice belongs to make its implementation.
 //
-// A family is one source file. It holds a class that computes, and a ConvolutionFamily that says
-// for which convolutions the class works and which of its choices are worth measuring, and that
-// makes them. To add a family, write such a file and list it in convolution_families.cc;
-// convolution_test and convolution_sweep_test then try it on all their shapes.
+// A family is one source file. It holds a class that computes convolutions, and a
+// ConvolutionFamily, which says for which convolutions the class works, lists the choices that are
+// worth measuring, and makes objects of the class. To add a family, write such a file and list it
+// in convolution_families.cc; convolution_test and convolution_sweep_test then try it on all their
+// shapes.
 #ifndef COTANGENT_TENSOR_CONVOLUTION_FAMILY_H_
 #define COTANGENT_TENSOR_CONVOLUTION_FAMILY_H_
 
@@ -71,12 +72,13 @@ struct ConvolutionFamily {
   // Returns whether this processor has the necessary instructions and the family can compute this
   // direction of this shape with these types.
   bool (*available)(const ConvolutionShape& shape, Direction direction, const SideTypes& types);
-  // Returns the family's choices for a convolution for which available() is true, those most likely
-  // to be fast first.
+  // Returns the family's choices that are worth measuring for a convolution for which available()
+  // is true, those most likely to be fast first.
   std::vector<ConvolutionCandidate> (*candidates)(const ConvolutionShape& shape,
                                                   Direction direction, const SideTypes& types);
-  // Returns whether a choice with this `algorithm` belongs to the family. A choice may belong to it
-  // without being worth measuring. Called only where available() is true.
+  // Returns whether `choice` belongs to the family; candidates() need not list it. Called only for
+  // a choice with the family's `algorithm`, and for a shape, direction and types for which
+  // available() is true.
   bool (*has)(const ConvolutionChoice& choice);
   // Returns whether the family supports Epilogue::pooled for a shape for which available() is true.
   // Null: it never does.
@@ -84,7 +86,7 @@ struct ConvolutionFamily {
   // True: the family computes only convolutions with Epilogue::int8. False: it computes only those
   // without.
   bool int8 = false;
-  // Makes a choice for which has() and available() are true.
+  // Makes the implementation of a choice for which has() and available() are true.
   absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> (*create)(
       const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
       const Epilogue& epilogue);
@@ -93,25 +95,26 @@ struct ConvolutionFamily {
 // Returns all families, in the order in which their candidates are listed.
 absl::Span<const ConvolutionFamily* const> ConvolutionFamilies();
 
-// Returns the family that makes this choice for this shape, or null if there is none.
+// Returns the family to which this choice for this shape belongs, or null if there is none. `int8`
+// says whether Epilogue::int8 is set.
 const ConvolutionFamily* FamilyOf(const ConvolutionShape& shape, Direction direction,
                                   const ConvolutionChoice& choice, bool int8);
 
 // Returns layouts of a linear layer's input that put its features into different orders.
 std::vector<Layout> LinearLayouts(const ConvolutionShape& shape);
 
-// NhwcChoice() makes a choice whose two sides are NHWC of the same type. OwnKernelKind() returns
-// the kind of candidates whose kernels come from own_kernels.h.
+// NhwcChoice() returns a choice whose two sides are NHWC of the same type. OwnKernelKind() returns
+// the kind of the candidates whose kernels come from own_kernels.h, on this processor.
 inline ConvolutionChoice NhwcChoice(Algorithm algorithm, ElementType type, std::string name) {
   return {algorithm, Layout::kNhwc, Layout::kNhwc, type, type, std::move(name)};
 }
 inline KernelKind OwnKernelKind() { return HasAvx512() ? KernelKind::kAvx512 : KernelKind::kAvx2; }
 
-// Returns a family of own kernels with a single choice for each type, which both sides have, in
-// NHWC. The class T has
+// Returns a family of own kernels that has one choice for each type. Both sides of the choice have
+// this type, in NHWC. The class T has
 //   static bool IsAvailable(const ConvolutionShape&, Direction, ElementType);
 //   static ConvolutionChoice Choice(ElementType);
-//   T(const ConvolutionShape&, Direction, ElementType, bool relu);  // if relu: max(0, y)
+//   T(const ConvolutionShape&, Direction, ElementType, bool relu);  // relu: results are max(0, y)
 template <class T>
 constexpr ConvolutionFamily NhwcFamily(std::string_view name, Algorithm algorithm) {
   return {

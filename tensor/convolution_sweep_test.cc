@@ -40,9 +40,9 @@ constexpr unsigned kSecondsOfWork = 30, kSecondsAllowed = 300;
 constexpr int64_t kPage = 4096;
 constexpr unsigned char kFence = 0xa5;
 
-// A buffer aligned to 64 bytes. It ends at most 63 bytes before a page that must not be touched
-// (at_end), or begins after one. The bytes between the buffer and the end of its own pages hold
-// kFence and must keep it.
+// A buffer aligned to 64 bytes, between two pages that must not be touched. If at_end, it ends at
+// most 63 bytes before the second of them; otherwise it begins right after the first. The other
+// bytes of its own pages hold kFence and must keep it.
 class GuardedBuffer {
  public:
   GuardedBuffer(int64_t bytes, bool at_end) : bytes_(bytes) {
@@ -164,8 +164,8 @@ std::vector<float> RandomValues(int64_t count, uint32_t seed) {
   return values;
 }
 
-// Lies in memory that child and parent share: what the child is trying, so that the parent can name
-// it if the child crashes, and what went wrong.
+// Memory that a child process and its parent share. `what` says what the child is trying, so that
+// the parent can name it if the child crashes; `wrong` lists the failures so far.
 struct Attempt {
   char what[512];
   char wrong[2048];
@@ -201,7 +201,7 @@ double ErrorOf(const std::vector<float>& found, const std::vector<double>& exact
 struct Problem {
   ConvolutionShape shape;
   std::vector<float> in, weights, out;
-  std::vector<double> exact[3];  // plain loops' results, by direction
+  std::vector<double> exact[3];  // results of the plain loops (reference.h), by Direction
 };
 
 Problem ProblemOf(const ConvolutionShape& s) {
@@ -295,8 +295,8 @@ void TryAll(uint64_t seed, Attempt& attempt) {
   }
 }
 
-// Tries the shape of this seed in a child process. Returns a description of what goes wrong, or ""
-// if nothing does.
+// Tries all implementations on the shape of this seed in a child process. Returns a description of
+// the failures, or "" if there are none.
 std::string FailuresOf(uint64_t seed, Attempt& attempt) {
   attempt = {};
   const pid_t child = fork();
@@ -305,7 +305,7 @@ std::string FailuresOf(uint64_t seed, Attempt& attempt) {
     setrlimit(RLIMIT_CPU, &work);
     alarm(kSecondsAllowed);
     TryAll(seed, attempt);
-    std::exit(0);  // frees memory: a corrupted heap shows here
+    std::exit(0);  // frees all memory; a corrupted heap crashes here
   }
   int status = 0;
   waitpid(child, &status, 0);

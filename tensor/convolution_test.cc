@@ -297,9 +297,9 @@ struct Errors {
   bool padding_is_zero = true;
 };
 
-// Compares one choice with the reference on random numbers. The convolution runs twice; before the
-// second run its output buffers are filled with other numbers, so that a run which does not write
-// all outputs fails.
+// Compares one choice with the reference on random numbers; if adds_and_clips, with an addend and a
+// ReLU. The convolution runs twice; before the second run its output buffers are filled with other
+// numbers, so that a run which does not write all outputs fails.
 Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
                            const ConvolutionChoice& choice, bool adds_and_clips = false) {
   const Epilogue epilogue{.bias = direction != Direction::kInputGradient,
@@ -379,7 +379,7 @@ Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
 
 TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   SetThreads(2);
-  std::map<std::string, double> largest_error;  // by algorithm and types
+  std::map<std::string, double> largest_error;  // by algorithm and types, as printed below
   for (const ConvolutionShape& shape : Shapes()) {
     for (Direction direction :
          {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
@@ -424,8 +424,8 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   }
 }
 
-// Products of tiles cut channels, pixels and taps into blocks; these shapes have several of each, and
-// last ones that are not full.
+// Implementations with AMX divide channels, pixels and taps into blocks. These shapes have several
+// blocks of each, the last of which are not full.
 TEST(Convolution, ProductsOfTilesMatchTheReference) {
   if (!HasAmx()) GTEST_SKIP() << "this processor has no AMX";
   for (const ConvolutionShape& shape : {
@@ -474,7 +474,7 @@ TEST(Convolution, ProductsOfTilesMatchTheReference) {
   }
 }
 
-// What oneDNN calls its AMX kernels differs between its versions.
+// oneDNN's versions give their AMX kernels different names; each must be recognised as a candidate.
 TEST(Convolution, OneDnnsTileKernelsAreCandidates) {
   if (!HasAmx()) GTEST_SKIP() << "this processor has no AMX";
   const ConvolutionShape shape = {.batch = 4,
@@ -510,8 +510,8 @@ struct PooledSide {
         coarse({fine[0], fine[1], fine[2] / 2, fine[3] / 2}),
         positions(coarse.NumElements()) {}
 
-  // Calls f(index in the coarse NCHW tensor, index in the fine one of the window's cell 0, index of
-  // the position).
+  // Calls f(index in the coarse NCHW tensor, index of the window's cell 0 in the fine NCHW tensor,
+  // index in `positions`) for every window.
   template <typename Function>
   void ForEach(Function f) const {
     int64_t at = 0;
@@ -537,7 +537,8 @@ struct PooledSide {
 };
 
 // Runs a convolution in one direction, plain or with max pooling. The argument `out` of Run() is
-// its output side, which the gradients read: PooledSide::fine if plain, coarse if pooled.
+// the convolution's output side, which the gradients read: PooledSide::fine if plain, coarse if
+// pooled.
 struct PoolRun {
   ConvolutionShape shape;
   Direction direction;
@@ -608,7 +609,8 @@ void ExpectPooledAsThePlainOne(const ConvolutionShape& shape, Direction directio
   }
 }
 
-// The results of both must be bitwise equal, because the same numbers are added in the same order.
+// A pooled convolution must yield bitwise the same results as a plain convolution followed by a
+// pooling, because both add the same numbers in the same order.
 TEST(Convolution, PoolsLikeThePlainConvolutionAndAPooling) {
   std::vector<ConvolutionShape> shapes = Shapes();
   ConvolutionShape odd = shapes[0];

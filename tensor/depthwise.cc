@@ -64,9 +64,9 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // Results along one axis that read the same taps: `first`, `first + step`, ... (`count` of them).
-  // By each tap the first result reads index `source`; each further result reads `source_step`
-  // further on.
+  // Taps are results along one axis that read the same cells of the kernel: the results `first`,
+  // first + step, ... (`count` of them). For the kernel cell with index `kernel`, the first result
+  // reads the source at index `source`; each further result reads `source_step` further on.
   struct Tap {
     int64_t kernel, source;
   };
@@ -149,10 +149,10 @@ DepthwiseConvolution::Axis DepthwiseConvolution::horizontal() const {
           shape_.stride_width, shape_.dilation_width, shape_.pad_left};
 }
 
-// Groups the results along an axis by the taps that they read. By tap k, output o reads input o
-// stride + k dilation - pad. So input i is read by output (i + pad - k dilation)
-// stride, if that is a whole number. Results with the same taps are neighbours if the results are
-// outputs, and one stride apart if they are input gradients (`gradient`).
+// Groups the results along an axis by the taps that they read. By tap k, output o reads input o *
+// stride + k * dilation - pad. So input i is read by output (i + pad - k * dilation) / stride, if
+// that is a whole number. Results with the same taps are neighbours if the results are outputs, and
+// one stride apart if they are input gradients (`gradient`).
 std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Axis& a,
                                                                         bool gradient) {
   const int64_t count = gradient ? a.in : a.out, sources = gradient ? a.out : a.in;
@@ -186,7 +186,7 @@ std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Ax
   return all;
 }
 
-// Returns for each tap of the kernel the outputs whose input by that tap lies inside the image.
+// Returns, for each tap of the kernel, the outputs that by this tap read an input inside the image.
 std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfKernel(const Axis& a) {
   std::vector<Taps> all;
   for (int64_t k = 0; k < a.kernel; ++k) {

@@ -8,7 +8,8 @@ namespace {
 template <bool kBf16>
 inline constexpr int64_t kBytes = kBf16 ? 2 : 4;
 
-// Computes kPixels pixels from `pixel` on, for kVectors registers of channels from `c` on.
+// Computes kPixels results from number `pixel` on, for the channels of kVectors registers from `c`
+// on.
 template <bool kBf16, int kPixels, int kVectors, typename Lanes>
 inline __attribute__((always_inline)) void SumTile(const WeightedSum& s, int64_t pixel, int64_t c,
                                                    Lanes lanes) {
@@ -47,9 +48,9 @@ inline __attribute__((always_inline)) void SumTile(const WeightedSum& s, int64_t
   }
 }
 
-// Computes kPixels pixels for all channels from `c` on: in groups of kVectors registers, then in
-// smaller groups, then the channels that do not fill a register. Reading neighbours in memory one
-// after the other lets the processor fetch ahead.
+// Computes kPixels results for all channels from `c` on: in groups of kVectors registers, then in
+// smaller groups, then the channels that do not fill a register. Reading memory in order lets the
+// processor prefetch.
 template <bool kBf16, int kPixels, int kVectors>
 void SumPixels(const WeightedSum& s, int64_t pixel, int64_t c = 0) {
   for (; c + kVectors * kLanes <= s.channels; c += kVectors * kLanes)

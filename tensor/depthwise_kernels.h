@@ -17,8 +17,7 @@ namespace cotangent::tensor::depthwise_kernels {
 //   out[p][c] = bias[c] + sum over t < taps of weights[weight_at[t] + c] * source[source_at[t] + p * source_step][c]
 //               (+ addend[p][c]), then max(0, .) if `relu`; for p < pixels, c < channels
 //
-// Sources, addends and results are f32 or bf16; weights, bias and sums are f32. source_at and the
-// steps are in bytes, weight_at in floats.
+// Sources, addends and results are f32 or bf16; weights, bias and sums are f32.
 struct WeightedSum {
   int64_t channels = 0, pixels = 0, taps = 0;
   const char* source = nullptr;

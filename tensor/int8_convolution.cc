@@ -72,7 +72,7 @@ class OneDnnInt8Convolution final : public ConvolutionImplementation {
 
   const ConvolutionShape shape_;
   const std::vector<float> weight_scales_;
-  std::vector<float> bias_factors_;  // bias times factor is in oneDNN's units; empty without bias
+  std::vector<float> bias_factors_;  // convert the bias to oneDNN's units; empty: no bias
   std::unique_ptr<onednn::Primitive> primitive_;
 };
 
@@ -127,7 +127,7 @@ void OneDnnInt8Convolution::PackWeights(const float* oihw, void* packed) const {
   for (int64_t i = 0; i < count; ++i) {
     const float scaled = std::nearbyint(oihw[i] / weight_scales_[i / taps]);
     const int64_t tap = i % taps;
-    // The features of a linear layer have the order of its input image, NHWC.
+    // The features of a linear layer lie in the order of its NHWC input image.
     const int64_t place = shape_.IsLinear() ? i - tap + tap % pixels * channels + tap / pixels : i;
     integers[place] = static_cast<int8_t>(std::clamp(scaled, -kLargestWeight, kLargestWeight));
   }

@@ -186,7 +186,8 @@ TEST_F(Int8ConvolutionTest, EveryTypeAndEpilogue) {
 
 TEST_F(Int8ConvolutionTest, EveryGeometry) {
   const auto check = [](ConvolutionShape shape) {
-    // Some of oneDNN's depthwise kernels do not support an addend.
+    // Without an addend for depthwise convolutions, because some of oneDNN's kernels for them do
+    // not support one.
     Check(
         {shape, kU8, kU8, kS8, true, shape.groups < shape.in_channels || shape.groups == 1, true});
   };
@@ -227,7 +228,7 @@ TEST_F(Int8ConvolutionTest, EveryGeometry) {
          .pad_right = 1});
 }
 
-// The only image is divided among threads, each of which computes some lines.
+// Threads divide the single image of the batch: each computes some rows of output pixels.
 TEST_F(Int8ConvolutionTest, OneImageInLines) {
   for (const int64_t stride : {1, 2}) {
     Check({{.batch = 1,

@@ -9,8 +9,8 @@
 //   kBlocked16  n, c / 16, h, w, c % 16  oneDNN's nChw16c (AVX-512)
 //
 // The blocked layouts pad the channels to a multiple of the block, and the padding holds zeros.
-// Whoever writes such a tensor must write these zeros (oneDNN and this module's kernels do);
-// whoever reads it may rely on them.
+// Code that writes such a tensor must write these zeros (oneDNN and this module's kernels do); code
+// that reads it may rely on them.
 #ifndef COTANGENT_TENSOR_LAYOUT_H_
 #define COTANGENT_TENSOR_LAYOUT_H_
 
@@ -43,9 +43,10 @@ int64_t StorageBytes(const Shape& shape, Layout layout, ElementType type);
 // and NHWC, and in kBlocked16 if 16 divides the channels.
 bool SameStorage(const Shape& shape, Layout a, Layout b);
 
-// Offsets of elements, counted in elements. With block = 1 for NCHW and block = C for NHWC:
-//   Offset(n, c, h, w) = n * Sn + (c / block) * Sc + h * Sh + w * Sw + c % block
-// In every layout Sh = width * Sw, so pixels number p = h * width + w are evenly spaced.
+// Offset() returns where an element lies, counted in elements. `n`, `c_block`, `h` and `w` are the
+// distances between neighbouring images, blocks of channels, rows and pixels. `block` is the number
+// of channels that lie side by side: 1 in NCHW, all in NHWC. In every layout h = width * w, so the
+// pixels number p = h_index * width + w_index are evenly spaced.
 struct Strides {
   int64_t n, c_block, h, w;
   int64_t block;

@@ -45,7 +45,7 @@ class LinearProduct final : public ConvolutionImplementation {
   const Direction direction_;
   const Layout in_layout_;
   const bool relu_;
-  const int64_t features_;  // per image, including padding of its layout
+  const int64_t features_;  // features of an image, including the channels' padding in in_layout
 };
 
 bool LinearProduct::IsAvailable(const ConvolutionShape& shape, ElementType type) {

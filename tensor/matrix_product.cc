@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kBlock = 64;
 constexpr int64_t kMostRows = 2 * kBlock;
 constexpr int64_t kDepth = 256;
-// Products with fewer multiplications run on one thread. This many take about 10 us on a core with
-// AVX-512.
+// Products with fewer multiplications than this run on one thread. This many take about 10 us on a
+// core with AVX-512.
 constexpr double kFewMultiplications = 5e5;
 
 // Returns a pointer to element (row, column) of a view.
@@ -31,11 +31,12 @@ struct Block {
 // The buffers that a thread needs to compute blocks of the result.
 struct Work {
   const product_kernels::Kernels& kernels = ProductKernels();
-  alignas(64) float panels
-      [kDepth * kBlock];  // kBlock columns of a piece of b, one panel of columns after the other
-  alignas(64) float products[kMostRows * kBlock];  // of one block
-  int64_t piece_row = -1, piece_column = -1;       // the piece of b in `panels`
+  // kBlock columns of a piece of b, one panel of panel_columns() columns after the other.
+  alignas(64) float panels[kDepth * kBlock];
+  alignas(64) float products[kMostRows * kBlock];  // of the rows and columns of one block
+  int64_t piece_row = -1, piece_column = -1;  // position of the piece of b in `panels`; -1: none
 
+  // Returns the columns that the kernel computes at once.
   int64_t panel_columns() const { return kernels.panel_vectors * kernels.lanes; }
 };
 
@@ -116,8 +117,8 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
   const bool symmetric = form == ResultForm::kSymmetric,
              plain = alpha == 1 && beta == 0 && !symmetric;
   const int64_t block_columns = DivideUp(columns, kBlock);
-  // Each block copies the pieces of b that it needs, so large blocks copy less. They are used if
-  // there are at least two for each thread.
+  // Each block copies the pieces of b that it needs, so large blocks copy less in total. Blocks are
+  // large if that leaves at least two for each thread.
   const bool large = !symmetric && block_columns * DivideUp(rows, kMostRows) >= 2 * Threads();
   const int64_t height = large ? kMostRows : kBlock, block_rows = DivideUp(rows, height);
   const auto make_block = [&](int64_t i, int64_t j, Work& work) {
@@ -135,8 +136,8 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
                              c + block.column * columns + block.row, columns, /*fill=*/false);
     }
   };
-  // A part is some blocks below each other, which use the same pieces of b; a share is one or more
-  // parts.
+  // A part is some vertically adjacent blocks, which use the same pieces of b; a share is one or
+  // more parts.
   const int64_t parts = std::min(block_rows, DivideUp(kSharesPerThread * Threads(), block_columns));
   const double multiplications = static_cast<double>(rows) * columns * a.columns;
   const int64_t shares = multiplications < kFewMultiplications ? 1 : block_columns * parts;

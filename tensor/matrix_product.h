@@ -1,6 +1,6 @@
-// Products of a few matrices of a few hundred rows, on all threads, as needed to orthogonalise a
-// gradient (the Muon optimizer). With AVX2 it uses this module's own kernels, which need half the
-// time for a symmetric result; without AVX2, oneDNN's sgemm.
+// Products of matrices of up to a few hundred rows, on all threads, as needed to orthogonalise a
+// gradient (the Muon optimizer). With AVX2, MultiplyMatrices() uses this module's own kernels,
+// which take half the time for a symmetric result; without AVX2, oneDNN's sgemm.
 #ifndef COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 #define COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 
@@ -24,9 +24,9 @@ enum class ResultForm {
   kSymmetric,  // the result is known to be symmetric, such as a a^T
 };
 
-// Returns whether this processor has products in bf16, which are twice as fast. Their factors must
-// be rounded before, by PairColumns() and PairRows(): two bf16 neighbours along the dimension that
-// is summed over take the place of one float. Sums are f32.
+// Returns whether this processor has products in bf16, which are twice as fast as in f32. Their
+// factors must be rounded before, by PairColumns() and PairRows(): two bf16 neighbours along the
+// dimension that is summed over take the place of one float. Sums are f32.
 bool HaveBf16Products();
 // Rounds `matrix`, dense row-major [rows, columns], to pairs of neighbours in a row: `pairs` is
 // [rows, columns / 2 rounded up].

@@ -39,8 +39,8 @@ std::vector<double> Reference(double alpha, const MatrixView& a, const MatrixVie
 }
 
 TEST(MatrixProductTest, EqualsTheSumsInDouble) {
-  // These sizes are smaller than, as large as and larger than a block of the result (64 x 64) and a
-  // piece of the sum (256).
+  // These sizes are smaller than, equal to and larger than a block of the result (64 x 64) and the
+  // rows of a piece of b (256).
   for (auto [m, n, k] : {std::tuple{1, 1, 1}, {3, 17, 5}, {64, 64, 256}, {70, 130, 300}}) {
     for (bool transpose_a : {false, true}) {
       for (bool transpose_b : {false, true}) {
@@ -63,7 +63,7 @@ TEST(MatrixProductTest, EqualsTheSumsInDouble) {
 }
 
 // Products with alpha = 1 and beta = 0 are written directly to the result, in blocks of more rows
-// than others.
+// than other products.
 TEST(MatrixProductTest, PlainResultsEqualTheSumsInDouble) {
   for (auto [m, n, k] : {std::tuple{5, 8, 3}, {130, 512, 300}, {300, 72, 600}}) {
     for (bool transposed : {false, true}) {

@@ -20,7 +20,8 @@
 namespace cotangent::tensor::onednn {
 namespace {
 
-// oneDNN must not use instruction sets that the program rules out either (base/cpu.h).
+// Keeps oneDNN from using instruction sets that the program may not use, either
+// (WidestInstructionSet() in base/cpu.h).
 void LimitInstructionSet() {
   if (WidestInstructionSet() == ProcessorInstructionSet()) return;
   dnnl_set_max_cpu_isa(HasAvx512Bf16() ? dnnl_cpu_isa_avx512_core_bf16
@@ -176,8 +177,8 @@ bool IsBroken(const Description& d, std::string_view implementation) {
   }
 }
 
-// Returns whether the addend must be copied to `out` before the run. This is so for convolutions of
-// integers, since all implementations support it.
+// Returns whether the addend is copied to `out` before the run, to which oneDNN then adds its sums.
+// That is so for convolutions of integers, since all their implementations support it.
 bool AddsInPlace(const Description& d) { return d.with_addend && !d.scales.empty(); }
 
 // Makes the list of oneDNN's implementations and goes to the first; returns whether there is one.
@@ -331,7 +332,7 @@ namespace {
 // lines of one image.
 struct Call {
   dnnl_primitive_t primitive = nullptr;
-  int64_t in_offset = 0, out_offset = 0, out_bytes = 0;  // offsets from row 0
+  int64_t in_offset = 0, out_offset = 0, out_bytes = 0;  // offsets: bytes from row 0
   Stream stream;
   Memory in, weights, bias, addend, out, scratch, scales;
   std::vector<dnnl_exec_arg_t> arguments;

@@ -112,9 +112,9 @@ class Primitive {
   std::unique_ptr<State> state_;
 };
 
-// c = alpha op(a) op(b) + beta c, in row-major f32. op(a) is a [m, k] matrix and op(b) [k, n]; op
-// transposes if told to. `a_row`, `b_row` and `c_row` are the floats from one stored row to the
-// next.
+// Computes c = alpha op(a) op(b) + beta c, in row-major f32. op(a) is a [m, k] matrix and op(b) a
+// [k, n] matrix; op(a) is the transpose of a if transpose_a, otherwise a itself; so is op(b).
+// `a_row`, `b_row` and `c_row` are the floats from one stored row to the next.
 void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
            const float* a, int64_t a_row, const float* b, int64_t b_row, float beta, float* c,
            int64_t c_row);

@@ -1,5 +1,5 @@
-// Hides the differences between oneDNN 2 and oneDNN 3 behind one set of names (at the right). Only
-// onednn.cc includes this header.
+// Hides the differences between oneDNN 2 and oneDNN 3 behind the names in the right column of this
+// table. Only onednn.cc includes this header.
 //
 //   memory formats    values in 2, handles in 3                                  Format, FormatRef
 //   implementations   an iterator over descriptors in 2, one descriptor that

@@ -172,14 +172,13 @@ class OneDnnConvolution final : public ConvolutionImplementation {
   const ConvolutionChoice choice_;
   std::unique_ptr<onednn::Primitive> primitive_;
   bool primitive_has_bias_ = false;
-  // The steps of the epilogue that the primitive cannot do: adding the addend, and relu. Run() does
-  // them afterwards, in another loop over the results.
+  // The operations of the epilogue that the primitive cannot do: adding the addend, and relu. Run()
+  // does them afterwards, in a separate loop over the results.
   bool add_after_ = false, clip_after_ = false;
 };
 
-// Tries to make a primitive with the whole epilogue, then a primitive with the bias only. If that
-// fails, too, and there is no bias or the direction is kWeightGradient, makes a primitive without
-// any of it.
+// Tries to make a primitive with the whole epilogue, then one with the bias only. If both fail, and
+// there is no bias or the direction is kWeightGradient, makes a primitive without an epilogue.
 absl::Status OneDnnConvolution::MakePrimitive(const Epilogue& epilogue) {
   const bool weight_gradient = direction_ == Direction::kWeightGradient;
   absl::StatusOr<std::unique_ptr<onednn::Primitive>> primitive = absl::NotFoundError("");

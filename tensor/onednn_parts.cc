@@ -11,7 +11,7 @@ namespace {
 constexpr double kLeastMultiplications = 2e6;
 constexpr int64_t kMostCallsPerThread = 8, kMostSummedCallsPerThread = 4;
 // A call for some lines of an image should have at least this many multiplications. The limit is
-// lower than for other calls, because the call's thread would otherwise be idle.
+// lower than kLeastMultiplications, because without such calls a thread would be idle.
 constexpr double kLeastForLines = 1e6;
 
 // Returns how many rows each call gets. Calls should be so many that threads which are done early
@@ -43,8 +43,8 @@ int64_t RowsPerCall(const Description& d) {
   return (rows + calls - 1) / calls;
 }
 
-// Returns the part that computes lines [begin, end) of the result of one image, with the input
-// lines that these depend on.
+// Returns the part that computes lines [begin, end) of the result of one image from the input lines
+// on which they depend.
 Part LinesOf(const Description& d, int64_t image, int64_t begin, int64_t end) {
   const int64_t kernel = d.weights.dims[d.weights.dims.size() - 2];
   const int64_t first = begin * d.strides[0] - d.pad_begin[0],

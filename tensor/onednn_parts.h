@@ -15,7 +15,7 @@ namespace cotangent::tensor::onednn {
 struct Part {
   int64_t row = 0, rows = 0;
   int64_t in_line = 0, in_lines = 0, out_line = 0, out_lines = 0;  // if in_lines_only
-  std::array<int64_t, 2> pads = {0, 0};                            // padding above and below
+  std::array<int64_t, 2> pads = {0, 0};  // lines of padding above and below
   bool in_lines_only = false;
 
   bool SamePrimitive(const Part& other) const {
@@ -24,7 +24,7 @@ struct Part {
   }
 };
 
-// Cuts the work into parts of some rows each. If a forward convolution in NHWC has fewer images
+// Divides the work into parts of some rows each. If a forward convolution in NHWC has fewer images
 // than threads, each part is some lines of an image.
 std::vector<Part> PartsOf(const Description& d);
 

@@ -1,13 +1,13 @@
 // Gradients of convolutions by their weights in bf16, as sums over output pixels of outer products:
-// the gradient of the output at a pixel by the inputs that the pixel depends on. Made for 1x1
+// the output gradient at a pixel times the inputs that the pixel depends on. Made for 1x1
 // convolutions, small images and strides, where neither Winograd's algorithm nor oneDNN's direct
 // kernels are fast.
 //
 // The weights lie as [out channel][tap][in channel], where a tap is a cell of the kernel. They are
-// cut into blocks of rows (out channels) and columns (taps and in channels), and the pixels into
-// parts. A share of the work is one block's sum over one part. It packs both sides of some pixels (a
-// chunk) as tile_kernels.h asks, multiplies them, and goes on with the next chunk. At the end the
-// sums of all parts are added in order.
+// divided into blocks of rows (out channels) and columns (taps and in channels), and the pixels
+// into parts. A share of the work is one block's sum over one part. A thread packs both sides of
+// some pixels of the part (a chunk) as tile_kernels.h asks, multiplies them, and goes on with the
+// next chunk. At the end the sums of all parts are added in order.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -32,12 +32,13 @@ using tile_kernels::kGroup;
 using tile_kernels::kStep;
 using tile_kernels::kTileBytes;
 
-// The pixels of a chunk: enough that loading and storing sums costs little.
+// The number of pixels of a chunk: enough that loading and storing sums costs little.
 constexpr int64_t kChunk = 256;
-// The most groups of channels in a block's rows. The more there are, the less often pixels are packed
-// again for another block.
+// The largest number of groups (of kGroup out channels) in a block's rows. The larger the blocks,
+// the less often pixels are packed again for another block.
 constexpr int64_t kRowGroups = 8;
-// The shares per thread to aim for if the sums of all parts fit into kMostSumsBytes.
+// The number of shares per thread to aim for, as long as the sums of all parts fit into
+// kMostSumsBytes.
 constexpr int64_t kShares = 4;
 constexpr int64_t kMostSumsBytes = 8 << 20;
 
@@ -68,13 +69,14 @@ class OuterProduct final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // Groups of channels of a tap: [first, first + count) of its groups_a_tap_.
+  // Some groups of the in channels of a tap: [first, first + count) of the tap's groups_a_tap_
+  // groups.
   struct Columns {
     int64_t tap, first, count;
     int64_t channel() const { return first * kGroup; }
   };
-  // A block of weights: row_count groups of out channels from row_first on, by column_count groups
-  // of columns from column_first on, which are counted over all taps.
+  // A block of weights: row_count groups of out channels from number row_first on, by column_count
+  // groups of columns from number column_first on. Groups of columns are counted over all taps.
   struct Block {
     int64_t row_first, row_count, column_first, column_count;
   };
@@ -87,15 +89,15 @@ class OuterProduct final : public ConvolutionImplementation {
 
   Block BlockOf(int64_t index) const;
   Work WorkOf(char* scratch, int64_t thread) const;
-  // Calls f(columns, group) for each tap in a block, where `group` is the number of the first of
-  // its groups within the block.
+  // Calls f(columns, group) for each tap that has columns in a block: `columns` are these, and
+  // `group` is the number of their first group, counted from the block's first column.
   template <typename Function>
   void ForEachTap(const Block& block, Function f) const;
   // Adds the products of pixels [first, first + count) to a block's sums, or sets the sums to them.
   void MultiplyChunk(const ConvolutionArguments& arguments, const char* zeros, const Block& block,
                      int64_t first, int64_t count, bool accumulate, const Work& work) const;
-  // Writes to `rows` where the inputs of a tap lie, for output pixels [first, first + count).
-  // Outside the image that is `zeros`.
+  // Writes to `rows` the addresses of the inputs that output pixels [first, first + count) read by
+  // a tap. The address of an input outside the image is `zeros`.
   void FindInputs(const char* in, const char* zeros, int64_t tap, int64_t first, int64_t count,
                   const char** rows) const;
   // Writes a block's sums to `weights`, [out channel][tap][in channel].
@@ -103,9 +105,11 @@ class OuterProduct final : public ConvolutionImplementation {
 
   int64_t weights() const { return shape_.out_channels * taps_ * shape_.in_channels; }
   int64_t columns() const { return taps_ * groups_a_tap_; }
-  int64_t SumsRow() const { return (column_groups_ + 1) * kGroup; }  // not a power of two apart
+  // Floats from one row of sums to the next: one group more than needed, so that rows do not lie a
+  // power of two apart.
+  int64_t SumsRow() const { return (column_groups_ + 1) * kGroup; }
   int64_t SumsBytes() const { return RoundUp(weights() * 4, 64); }
-  // Zeros for the channels of a pixel of either side.
+  // Bytes of the buffer of zeros, which is as large as a pixel of either side.
   int64_t ZeroBytes() const {
     return RoundUp(std::max(shape_.in_channels, shape_.out_channels) * 2, 64);
   }
@@ -119,9 +123,9 @@ class OuterProduct final : public ConvolutionImplementation {
   const ConvolutionShape shape_;
   const int threads_ = Threads();
   const int64_t pixels_, taps_, groups_a_tap_;
-  int64_t row_groups_, column_groups_;  // of a block, at most
+  int64_t row_groups_, column_groups_;  // largest numbers in a block
   int64_t row_blocks_, column_blocks_, chunks_, parts_;
-  std::array<int64_t, kChunk / kStep> step_bytes_;  // to each step of a packed group
+  std::array<int64_t, kChunk / kStep> step_bytes_;  // bytes to each step of a packed group
 };
 
 OuterProduct::OuterProduct(const ConvolutionShape& shape, Direction, ElementType, bool)
@@ -235,7 +239,7 @@ void OuterProduct::Run(const ConvolutionArguments& arguments) const {
   char* const zeros = static_cast<char*>(arguments.scratch);
   char* const other_parts = zeros + ZeroBytes();
   char* const threads = other_parts + (parts_ - 1) * SumsBytes();
-  // Part 0 is summed up where the result belongs.
+  // The sums of part 0 are stored directly in the result.
   const auto sums_of = [&](int64_t part) {
     return part == 0 ? weights_gradient
                      : reinterpret_cast<float*>(other_parts + (part - 1) * SumsBytes());

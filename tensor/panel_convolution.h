@@ -1,4 +1,5 @@
-// What forward convolutions of NHWC images that multiply with panels of weights (panels.h) share.
+// What forward convolutions that multiply NHWC images by panels of weights (panels.h) have in
+// common.
 #ifndef COTANGENT_TENSOR_PANEL_CONVOLUTION_H_
 #define COTANGENT_TENSOR_PANEL_CONVOLUTION_H_
 
@@ -13,8 +14,9 @@
 
 namespace cotangent::tensor {
 
-// The largest number of output pixels for these algorithms. With more pixels, each weight is used
-// so often that algorithms with fewer multiplications or fewer gathered inputs are faster.
+// The largest number of output pixels for which such convolutions are offered. With more pixels,
+// each weight is used so often that algorithms with fewer multiplications or fewer gathered inputs
+// are faster.
 inline constexpr int64_t kMostPanelPixels = 1100;
 
 class PanelConvolution : public ConvolutionImplementation {

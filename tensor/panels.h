@@ -1,5 +1,6 @@
-// Memory layout of the operands of product_kernels.h, for the convolutions that use it: how sizes
-// are padded, how columns are cut into panels, and how the weights of a panel are ordered.
+// Memory layout of the operands of product_kernels.h, for the convolutions that use these kernels:
+// how sizes are padded, how columns are divided into panels, and how the weights of a panel are
+// ordered.
 #ifndef COTANGENT_TENSOR_PANELS_H_
 #define COTANGENT_TENSOR_PANELS_H_
 
@@ -13,12 +14,12 @@
 
 namespace cotangent::tensor {
 
-// Rounds `bytes` up so that arrays this far apart do not map to the same cache sets. Arrays a power
-// of two apart do, and evict each other.
+// Rounds `bytes` up so that arrays this far apart do not map to the same cache sets. Arrays that
+// are a power of two apart do, and evict each other from the cache.
 inline int64_t PadAgainstCacheAliasing(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
 
-// Cuts the columns of a product into panels: the columns that the kernel computes at once. The last
-// panel may have fewer registers.
+// Divides the columns of a product into panels of as many columns as the kernel computes at once.
+// The last panel may have fewer registers.
 class Panels {
  public:
   Panels(const product_kernels::Kernels& kernels, int64_t columns)

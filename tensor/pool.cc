@@ -16,9 +16,9 @@ namespace {
 constexpr int64_t kLanes = 16;
 
 // One row of pixels of the tensor that is written (the output in the forward direction, the input
-// gradient in the backward direction), for one span of adjacent channels of one image. All that
-// contributes to an element of the row is summed at once, so rows are independent of each other and
-// each is written once.
+// gradient in the backward direction), for one span of adjacent channels of one image. Everything
+// that contributes to an element of the row is summed at once, so rows are independent of each
+// other and each is written once.
 struct Row {
   const PoolShape* shape;
   int64_t y;             // index of the row
@@ -51,8 +51,9 @@ COTANGENT_INLINE Range WindowsOver(int64_t in, int64_t stride, int64_t pad, int6
           std::min(out_extent, padded / stride + 1)};
 }
 
-// Calls body(first channel, count) for every group of kLanes channels of a row. `count` is a
-// compile-time constant, except for the last group, which may be smaller.
+// Divides the `span` channels of a row into groups of kLanes, then at most one of 8, then at most
+// one of fewer, and calls body(first channel, count) for each. `count` is a compile-time constant,
+// except in the last case.
 template <typename Body>
 COTANGENT_INLINE void ForEachLanes(int64_t span, Body body) {
   int64_t c = 0;
@@ -137,7 +138,8 @@ COTANGENT_INLINE void MaxBackwardRow(const Row& row) {
   }
 }
 
-// Returns 1 / cells of a window; `rows` and `columns` are its cells that are not padding.
+// Returns 1 / the number of cells of a window; `rows` and `columns` are the cells that are not
+// padding.
 COTANGENT_INLINE float Weight(const Row& row, Range rows, Range columns) {
   const int64_t cells = row.count_include_pad ? row.shape->window_height * row.shape->window_width
                                               : rows.size() * columns.size();
@@ -201,8 +203,8 @@ COTANGENT_INLINE void AverageBackwardRow(const Row& row) {
 
 using RowKernel = void (*)(const Row&);
 
-// The loops of pooling over a row, for LoopFor(). T is the element type, Index the type of stored
-// positions.
+// The loops above in the form that LoopFor() (base/dispatch.h) takes. T is the element type, Index
+// the type of stored positions.
 template <typename T, typename Index>
 struct MaxForward {
   static COTANGENT_INLINE void Run(const Row& row) { MaxForwardRow<T, Index>(row); }

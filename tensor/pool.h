@@ -44,10 +44,10 @@ constexpr ElementType PositionType(int64_t window_height, int64_t window_width) 
   return window_height * window_width <= 256 ? ElementType::kU8 : ElementType::kS32;
 }
 
-// out[n, c, y, x] = maximum over the pixels of the window; padding does not count. `positions`
-// (shape and layout of `out`, type PositionType()) receives the cell of the maximum: the first in
-// row-major order among equal ones. If a window holds a NaN, the result is NaN. `positions` may be
-// null if no backward pass follows.
+// Computes out[n, c, y, x] = maximum over the pixels of the window; padding does not count.
+// `positions` (shape and layout of `out`, type PositionType()) receives the cell of the maximum:
+// the first in row-major order among equal ones. If a window holds a NaN, the result is NaN.
+// `positions` may be null if no backward pass follows.
 absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
                             void* out, void* positions);
 
@@ -56,8 +56,9 @@ absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType t
 absl::Status MaxPoolBackward(const PoolShape& shape, Layout layout, ElementType type,
                              const void* out_gradient, const void* positions, void* in_gradient);
 
-// out = sum of the window's pixels / cells. `cells` counts the whole window if count_include_pad
-// (PyTorch's default); otherwise only the cells that are not padding.
+// AveragePoolForward() computes out = sum of the window's pixels / cells. `cells` counts the whole
+// window if count_include_pad (PyTorch's default), otherwise only the cells that are not padding.
+// AveragePoolBackward() computes the gradient by the input.
 absl::Status AveragePoolForward(const PoolShape& shape, bool count_include_pad, Layout layout,
                                 ElementType type, const void* in, void* out);
 absl::Status AveragePoolBackward(const PoolShape& shape, bool count_include_pad, Layout layout,

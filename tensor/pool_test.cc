@@ -60,8 +60,9 @@ std::vector<PoolShape> Shapes() {
        .in_width = 17,
        .window_height = 15,
        .window_width = 17},
-      // Windows of 256 cells store positions in bytes, larger ones in s32; windows of 17 x 20 cells
-      // overlap.
+      // Positions of maxima take one byte each in windows of up to 256 cells, and an s32 in larger
+      // ones. The next three shapes have windows of 16 x 16 = 256 cells, of 32 x 40, and of 17 x
+      // 20, which overlap.
       {.batch = 2,
        .channels = 17,
        .in_height = 16,

@@ -20,8 +20,8 @@
 namespace cotangent::tensor {
 namespace {
 
-// The bytes of a panel's weights that are multiplied with all rows before the next ones, so that
-// they stay in the nearest cache.
+// A panel's weights are divided into pieces of this many bytes. All rows are multiplied by one
+// piece before the next, so that the piece stays in the nearest cache.
 constexpr int64_t kPieceBytes = 24 << 10;
 constexpr int64_t kMostRowsBytes = 16 << 20;
 
@@ -126,8 +126,8 @@ void ProductConvolution::MultiplyPanel(const ConvolutionArguments& arguments, in
   const int64_t step_bytes = panels_.Columns(panel) * 4, piece_steps = kPieceBytes / step_bytes;
   for (int64_t k = 0; k < depth(); k += piece_steps) {
     const int64_t piece = std::min(piece_steps, depth() - k);
-    // After a panel's last piece the first piece of the next panel is prefetched. The very last
-    // piece has no successor and prefetches itself.
+    // The kernel prefetches the next piece: after a panel's last piece, the first of the next
+    // panel. The very last piece has no successor and prefetches itself.
     const bool more = k + piece < depth() || panel + 1 < panels_.count();
     const char* const b = weights + k * step_bytes;
     products_.multiply(bf16_, {.rows = count,

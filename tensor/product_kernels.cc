@@ -25,8 +25,8 @@ void MultiplyBlock(const Product& p, int64_t row) {
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
   const int64_t a_row = p.a_row;
-  // Each step of the sum prefetches a little of the memory p.next; all steps for these kRows rows
-  // together prefetch kRows / p.rows of it.
+  // Each step of the sum prefetches a little of the p.next_bytes bytes at p.next; all steps for
+  // these kRows rows together prefetch kRows / p.rows of them.
   const char* next = nullptr;
   int64_t next_step = 0;
   if constexpr (kAhead)
@@ -77,7 +77,7 @@ void MultiplyRows(const Product& p) {
 }
 
 #if defined(__AVX512F__)
-constexpr int64_t kPanelVectors = 4;  // of the 32 registers, for the columns of b
+constexpr int64_t kPanelVectors = 4;  // of the 32 registers, those for a row of b
 template <bool kBf16>
 void MultiplyColumns(const Product& p) {
   switch (p.vectors) {
@@ -92,7 +92,7 @@ void MultiplyColumns(const Product& p) {
   }
 }
 #else
-constexpr int64_t kPanelVectors = 2;  // of the 16 registers, for the columns of b
+constexpr int64_t kPanelVectors = 2;  // of the 16 registers, those for a row of b
 template <bool kBf16>
 void MultiplyColumns(const Product& p) {
   p.vectors == 1 ? MultiplyRows<kBf16, 12, 1>(p) : MultiplyRows<kBf16, 6, 2>(p);

@@ -15,7 +15,7 @@ namespace cotangent::tensor::product_kernels {
 // .. lanes * vectors), added to c if `accumulate`. An element of a or b is one f32, or a pair of
 // bf16 whose two products are both added. Sums are f32.
 struct Product {
-  int64_t rows = 0, vectors = 0, depth = 0;  // vectors: registers, <= panel_vectors
+  int64_t rows = 0, vectors = 0, depth = 0;  // vectors: registers of a row of c, <= panel_vectors
   const char* a = nullptr;
   int64_t a_row = 0, a_step = 0;  // bytes from one row, and from one k, to the next
   const char* b = nullptr;
@@ -23,15 +23,15 @@ struct Product {
   float* c = nullptr;
   int64_t c_row = 0;  // floats from one row to the next
   bool accumulate = false;
-  // The memory that the caller reads after this product. The product prefetches it step by step.
-  // Null: nothing is prefetched.
+  // The `next_bytes` bytes at `next`, which the caller reads after this product, are prefetched
+  // into the cache during it. Null: nothing is prefetched.
   const char* next = nullptr;
   int64_t next_bytes = 0;
 };
 
 // Arguments of the step after a product: out = sums + bias + addend (bias and addend if given),
-// then max(0, .) if relu. `out` and `addend` are f32 or bf16, with the same distance between rows.
-// `out` may be `sums`.
+// then max(0, .) if relu. `out` and `addend` are f32 or bf16 and have the same distance between
+// rows. `out` may be the same memory as `sums`.
 struct Results {
   int64_t rows = 0, columns = 0;
   const float* sums = nullptr;
@@ -43,29 +43,30 @@ struct Results {
   int64_t out_row = 0;  // bytes from one row to the next, of `out` and `addend`
 };
 
-// The kernels of one instruction set. `bf16` may be true only for those of AVX-512, and only if
-// HasAvx512Bf16() (base/cpu.h).
+// The kernels of one instruction set. `bf16` may be true only for the kernels of AVX-512, and only
+// if HasAvx512Bf16() (base/cpu.h).
 struct Kernels {
   const char* isa;        // "avx512", "avx2"
   int64_t lanes;          // floats in a register
-  int64_t panel_vectors;  // registers of a row of c that the kernel computes at once
+  int64_t panel_vectors;  // registers of a row of c that `multiply` computes at once
 
   void (*multiply)(bool bf16, const Product& product);
   void (*finish)(bool bf16, const Results& results);
-  // Copies rows of `columns` floats, padded with zeros to a multiple of `lanes`.
+  // Copies rows of `columns` floats, each padded with zeros to a multiple of `lanes`. Here and
+  // below, from_row, to_row, t_row and c_row are the floats from one row to the next.
   void (*copy_rows)(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to,
                     int64_t to_row);
-  // to[j][i] = from[i][j] for i < rows, j < columns. If `fill`, rows of `to` are padded with zeros
-  // to a multiple of `lanes`.
+  // Sets to[j][i] = from[i][j] for i < rows, j < columns. If `fill`, rows of `to` are padded with
+  // zeros to a multiple of `lanes`.
   void (*transpose)(const float* from, int64_t from_row, int64_t rows, int64_t columns, float* to,
                     int64_t to_row, bool fill);
-  // to[i] = the bf16 pair (first[i], second[i]), for i < columns. A null `second` counts as zeros.
-  // AVX-512 only.
+  // Sets to[i] to the bf16 pair (first[i], second[i]), for i < columns. A null `second` counts as
+  // zeros. AVX-512 only.
   void (*pair_rows)(const float* first, const float* second, int64_t columns, float* to) = nullptr;
-  // to[i] = the bf16 pair (from[2 i], from[2 i + 1]), for 2 i < columns. If `columns` is odd, the
-  // last pair ends with a zero. AVX-512 only.
+  // Sets to[i] to the bf16 pair (from[2 i], from[2 i + 1]), for 2 i < columns. If `columns` is odd,
+  // the last pair ends with a zero. AVX-512 only.
   void (*pair_columns)(const float* from, int64_t columns, float* to) = nullptr;
-  // c = alpha t + beta c. If beta is 0, c is not read.
+  // Computes c = alpha t + beta c. If beta is 0, c is not read.
   void (*combine)(int64_t rows, int64_t columns, float alpha, const float* t, int64_t t_row,
                   float beta, float* c, int64_t c_row);
 };

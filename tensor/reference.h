@@ -1,4 +1,5 @@
-// Convolution and pooling as plain loops over any scalar type, to test the kernels against.
+// Convolution and pooling as plain loops over any scalar type, with which tests compare the
+// kernels.
 //
 // Tensors here are row-major [batch, channels, height, width], weights [out, in / groups, height,
 // width]. In double, these functions check the kernels' results; with dual numbers or reverse-mode
@@ -90,7 +91,7 @@ std::vector<T> ConvolutionBiasGradient(const ConvolutionShape& shape,
 }
 
 // Calls visit(in_index, out_index, first) for every pixel of every window, in row-major order,
-// except padding. `first` marks the first of a window.
+// except padding. `first` is true for the first pixel of a window.
 template <typename Visit>
 void ForEachWindowPixel(const PoolShape& s, Visit visit) {
   const int64_t out_height = s.out_height(), out_width = s.out_width();

@@ -3,15 +3,16 @@
 // target. Each cell of the kernel (a tap) contributes the product of the source, shifted by the
 // tap, and the tap's weights.
 //
-// With a stride, the target of a gradient falls apart into phases: pixels whose coordinates leave
+// With a stride, the target of a gradient consists of phases: the pixels whose coordinates leave
 // the same remainder when divided by the stride. Each phase has its own taps and is a convolution
 // with a stride of 1.
 //
-// Pixels of both sides are numbered as if each image had some more rows and columns, the gap, that
-// are zero in the source and unused in the target. A tap then means adding one number, its shift, to
-// a pixel's number, and a pixel outside the image is one in a gap: the one at the end of a row serves
-// as the beginning of the next row, too. A share of the work is a block of target pixels by some
-// groups of channels. It copies the source's pixels that it needs, gaps as zeros, and multiplies.
+// Pixels of both sides are numbered as if each image had some more rows and columns (the gap),
+// which are zero in the source and unused in the target. By a tap, the target pixel number i then
+// reads the source pixel number i plus a constant, the tap's shift; if that pixel lies outside the
+// image, it lies in a gap. The gap at the end of a row is also the gap before the next row. A share
+// of the work is a block of target pixels by some groups of channels. It copies the source's pixels
+// that it needs, gaps as zeros, and multiplies.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -37,33 +38,36 @@ using tile_kernels::kGroup;
 using tile_kernels::kStep;
 using tile_kernels::kTileBytes;
 
-// The target pixels of a block.
+// The number of target pixels of a block.
 constexpr int64_t kPixels = 128;
-// The most steps that are multiplied at a time: enough that loading and storing sums costs little,
-// and few enough that two groups of the weights stay in the nearest cache.
+// The largest number of steps that are multiplied at a time: enough that loading and storing sums
+// costs little, and few enough that the weights of two groups stay in the nearest cache.
 constexpr int64_t kMostSteps = 12;
-// The most bytes of source pixels that a block may need. A large dilation on a large image needs
-// more.
+// The most bytes of source pixels that a block may need. A convolution that needs more (a large
+// dilation on a large image) is not available in this family.
 constexpr int64_t kMostSourceBytes = 1 << 20;
 
-// A cell of the kernel along one axis, and where the source pixel lies relative to the target's.
+// A tap along one axis: the index of the kernel's cell, and the shift: target pixel number j of the
+// phase reads source pixel j + shift.
 struct AxisTap {
   int64_t cell, shift;
 };
-// One axis of a phase: the target's pixels `first`, first + step, and so on.
+// One axis of a phase: the target's pixels `first`, first + step, and so on, `count` of them.
 struct AxisPhase {
   int64_t first, step, count;
   std::vector<AxisTap> taps;
 };
-// One axis of the convolution, of the image or of its kernel.
+// One axis of the convolution, vertical or horizontal: the extents of source, target and kernel, in
+// pixels, and so on.
 struct Axis {
   int64_t source, target, kernel, stride, dilation, pad;
   std::vector<AxisPhase> phases;
-  int64_t extent;  // of the source with its gap
+  int64_t extent;  // of the source with its gap, in pixels
 };
 
-// For each target pixel j of phase `first`, pixel stride j + first of the input, the tap of kernel
-// cell k reads the output pixel o for which o * stride + k * dilation - pad is that pixel.
+// Adds the phases of a gradient by the inputs. Pixel number j of phase `first` is the input pixel
+// stride * j + first. By kernel cell k it reads the output pixel o for which o * stride + k *
+// dilation - pad is that input pixel.
 void AddGradientPhases(Axis& axis) {
   for (int64_t first = 0; first < std::min(axis.stride, axis.target); ++first) {
     AxisPhase phase = {first, axis.stride, DivideUp(axis.target - first, axis.stride), {}};
@@ -98,8 +102,8 @@ Axis MakeAxis(Direction direction, int64_t in, int64_t out, int64_t kernel, int6
 
 class ShiftedProduct final : public ConvolutionImplementation {
  public:
-  // Returns whether this processor has the necessary instructions, the convolution is of a kind
-  // that this file is about and has one group and enough channels. The source must be bf16.
+  // Returns whether this processor has the necessary instructions and the convolution is of a kind
+  // that this file computes, with one group and enough channels. The source must be bf16.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction,
                           const SideTypes& types);
   // Returns the choice with the implementation "shifted_product:amx", both sides of which are NHWC.
@@ -116,16 +120,17 @@ class ShiftedProduct final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // A phase sums over its taps and, in each, over all source channels: kStep channels are a step.
-  // Its steps are cut into pieces, which are multiplied one after the other.
+  // A phase sums over its taps and, for each tap, over all source channels: kStep channels are a
+  // step. The steps of the phase are divided into pieces, which are multiplied one after the other.
   struct Phase {
     AxisPhase rows, columns;
     int64_t least_shift = 0, most_shift = 0;
-    std::vector<int64_t> steps;  // bytes from the first source pixel that a block needs
-    int64_t first_tile = 0;      // in the packed weights, counted in tiles of one group
+    std::vector<int64_t> steps;  // bytes to each from the first source pixel that a block needs
+    int64_t first_tile = 0;      // in the packed weights, counted in tiles, for one group
     int64_t pieces() const { return DivideUp(static_cast<int64_t>(steps.size()), kMostSteps); }
   };
-  // Where the packed weights of a step begin, for group 0, and the steps of its piece.
+  // Where the packed weights of a step begin for group 0, in bytes, and the number of steps of its
+  // piece.
   struct PackedStep {
     int64_t offset, piece_steps;
   };
@@ -134,7 +139,7 @@ class ShiftedProduct final : public ConvolutionImplementation {
     const Phase* phase;
     int64_t pixel, group, groups;
   };
-  // A pixel's place by its number.
+  // The image and the coordinates of the pixel that has a given number.
   struct Place {
     int64_t image, y, x;
   };
@@ -145,15 +150,16 @@ class ShiftedProduct final : public ConvolutionImplementation {
   void CopySource(const char* source, int64_t first, int64_t count, char* rows) const;
   void Multiply(const ConvolutionArguments& arguments, const Block& block, char* rows,
                 float* sums) const;
-  // Calls f(run, y, x, count) for each row of target pixels in a block: `count` pixels of the phase
-  // from number block.pixel + run on, of which the first lies at (y, x) of the target's image.
+  // Calls f(run, y, x, count) for each row of target pixels in a block: `count` pixels of the
+  // phase, from number block.pixel + run on. The first of them lies in row y of the target, counted
+  // over all images, and column x.
   template <typename Function>
   void ForEachRun(const Block& block, Function f) const;
   // Writes a block's sums, or zeros if no tap contributes to its phase.
   void StoreBlock(const ConvolutionArguments& arguments, const Block& block,
                   const float* sums) const;
   // Packs the weights of a tap from the source channels of one step to the target channels of one
-  // group, with zeros where there are none.
+  // group. Channels that do not exist get zeros.
   void PackTile(const float* oihw, int64_t tap, int64_t step, int64_t group, float* tile) const;
 
   bool forward() const { return direction_ == Direction::kForward; }
@@ -161,10 +167,12 @@ class ShiftedProduct final : public ConvolutionImplementation {
   int64_t target_channels() const { return forward() ? shape_.out_channels : shape_.in_channels; }
   ElementType target_type() const { return forward() ? types_.out : types_.in; }
   int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
-  int64_t steps() const { return DivideUp(source_channels(), kStep); }  // of a tap
+  int64_t steps() const { return DivideUp(source_channels(), kStep); }  // steps of a tap
   int64_t groups() const { return DivideUp(target_channels(), kGroup); }
   int64_t RowBytes() const { return PadAgainstCacheAliasing(steps() * kStep * 2); }
-  int64_t SumsRow() const { return (groups_ + 1) * kGroup; }  // not a power of two apart
+  // Floats from one row of sums to the next: one group more than needed, so that rows do not lie a
+  // power of two apart.
+  int64_t SumsRow() const { return (groups_ + 1) * kGroup; }
   int64_t ThreadBytes() const { return source_rows_ * RowBytes() + kPixels * SumsRow() * 4; }
   int64_t pixels() const { return shape_.batch * rows_.extent * columns_.extent; }
 
@@ -177,8 +185,8 @@ class ShiftedProduct final : public ConvolutionImplementation {
   const Axis rows_, columns_;
   std::vector<Phase> phases_;
   std::vector<PackedStep> packed_steps_;  // [tap][step]
-  int64_t source_rows_ = 0;               // the most source pixels that a block needs
-  int64_t groups_;                        // of a block, at most
+  int64_t source_rows_ = 0;               // largest number of source pixels that a block needs
+  int64_t groups_;                        // largest number of groups in a block
 };
 
 ShiftedProduct::ShiftedProduct(const ConvolutionShape& shape, Direction direction,
@@ -287,7 +295,7 @@ void ShiftedProduct::PackWeights(const float* oihw, void* packed) const {
 ShiftedProduct::Place ShiftedProduct::PlaceOf(int64_t pixel) const {
   const int64_t image_pixels = rows_.extent * columns_.extent;
   int64_t image = pixel / image_pixels;
-  if (image * image_pixels > pixel) --image;  // rounds down
+  if (image * image_pixels > pixel) --image;  // numbers before the first image are negative
   const int64_t rest = pixel - image * image_pixels;
   return {image, rest / columns_.extent, rest % columns_.extent};
 }

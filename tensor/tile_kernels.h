@@ -1,15 +1,15 @@
 // Products of bf16 matrices, c = left right, by the instructions of AMX, which multiply tiles of
 // 16 x 32 numbers. Sums are f32.
 //
-// The rows of the left side, the columns of the right side and of c are cut into groups of kGroup.
-// What is summed over is cut into steps of kStep, and each step into pairs of neighbours:
+// The rows of the left side and the columns of the right side, and so the rows and columns of c,
+// are divided into groups of kGroup. The dimension that is summed over is divided into steps of
+// kStep, and each step into pairs of neighbours:
 //
-//   left    a tile has 16 rows of 32 numbers, that is of 16 pairs. Where the rows, steps and groups
-//           lie is up to the caller; pack_left() puts tiles one after the other
+//   left    a tile has 16 rows of 32 numbers, that is of 16 pairs. The caller chooses where the
+//           rows, steps and groups lie; pack_left() writes tiles one after the other
 //   right   a tile has 16 rows, one for each pair, of 16 columns: the pair of column 0, of column
 //           1 and so on. The tiles of all steps of a group follow each other, then those of the
 //           next group
-//
 // Files that are compiled for an instruction set include this header, so it must not include
 // headers with inline functions that other files use: the linker might keep the version with
 // instructions that the processor lacks.
@@ -23,20 +23,20 @@ namespace cotangent::tensor::tile_kernels {
 inline constexpr int64_t kGroup = 16, kStep = 32;
 inline constexpr int64_t kTileBytes = kGroup * kStep * 2;
 
-// Vectors to sum over, such as the channels of pixels: kStep rows of `columns` bf16 for each step, at
-// rows[0], rows[1] and so on.
+// Vectors to sum over, such as the channels of pixels: for each step, kStep rows of `columns` bf16.
+// Their addresses are rows[0], rows[1] and so on.
 struct Rows {
   const char* const* rows = nullptr;
   int64_t steps = 0, columns = 0;
 };
 
-// Arguments of a product. c has kGroup left_groups rows and kGroup right_groups columns; the product
-// is added to it if `accumulate`.
+// Arguments of a product. c has kGroup left_groups rows and kGroup right_groups columns. If
+// `accumulate`, the product is added to c; otherwise it replaces c.
 struct Product {
   int64_t left_groups = 0, right_groups = 0, steps = 0;
   const char* left = nullptr;
   const int64_t* left_steps = nullptr;   // bytes from `left` to each step
-  int64_t left_row = 0, left_group = 0;  // bytes from one to the next
+  int64_t left_row = 0, left_group = 0;  // bytes from one row, and one group, to the next
   const char* right = nullptr;
   float* c = nullptr;
   int64_t c_row = 0;  // floats from one row of c to the next
@@ -45,9 +45,9 @@ struct Product {
 
 // The kernels. Packed memory and c are aligned to 64 bytes, c_row is a multiple of 16.
 struct Kernels {
-  // Pack rows as tiles of either side, which then sum over rows: columns become rows of the left
-  // side, or columns of the right side. The last group is filled with zeros. A
-  // group of the left side takes as many bytes as one of the right side: kTileBytes a step.
+  // Pack rows as tiles of the left or the right side of a product that sums over these rows: the
+  // columns become rows of the left side, or columns of the right side. The last group is filled
+  // with zeros. A packed group takes kTileBytes per step on either side.
   void (*pack_left)(const Rows& rows, char* to);
   void (*pack_right)(const Rows& rows, char* to);
   void (*multiply)(const Product& product);

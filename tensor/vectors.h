@@ -1,6 +1,7 @@
 // A register of floats (Vector) and operations on it: loading and storing as f32 or bf16, whole or
-// in part, and transposing. It has 16 floats in a file compiled for AVX-512, 8 in one compiled for
-// AVX2. Only such files may include this header; each gets its own copy of the functions.
+// in part, and transposing. A register has 16 floats in a file compiled for AVX-512, 8 in one
+// compiled for AVX2. Only such files may include this header; each gets its own copy of the
+// functions.
 #ifndef COTANGENT_TENSOR_VECTORS_H_
 #define COTANGENT_TENSOR_VECTORS_H_
 
@@ -96,15 +97,15 @@ inline Vector LoadBf16Where(__mmask16 where, const void* data) {
       _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(where, data)), 16));
 }
 
-// Returns a pair of bf16 in each lane: x rounded, then y rounded.
+// Returns a pair of bf16 in each lane: x rounded in the lower half, y rounded in the upper half.
 inline Vector Interleave(Vector x, Vector y) {
   const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
   const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(y));
   return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
 
-// Transposes: lane i of columns[j] = lane j of rows[i]. If this is inlined, elements of `columns`
-// that are not used cost nothing.
+// Transposes: lane i of columns[j] = lane j of rows[i]. The function is always inlined, so elements
+// of `columns` that are not used cost nothing.
 inline __attribute__((always_inline)) void Transpose(const Vector* rows, Vector* columns) {
   __m512 quads[16];  // block b of quads[4 g + c]: rows 4 g .. 4 g + 3 of column 4 b + c
 #pragma GCC unroll 4
@@ -150,8 +151,8 @@ inline Vector Max(Vector a, Vector b) { return _mm256_max_ps(a, b); }
 inline Vector IfLess(Vector a, Vector b, Vector x, Vector y) {
   return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
-// Templates mention these functions in branches that are not taken, since kHasBf16 is false; they
-// are never called.
+// These two functions compile but are never called: only branches that kHasBf16 excludes mention
+// them.
 inline Vector MulAddPairs(Vector, Vector, Vector c) { return c; }
 inline Vector Interleave(Vector x, Vector) { return x; }
 

@@ -75,8 +75,8 @@ int64_t WinogradConvolution::TilesByThread(int64_t tile_bytes, int64_t sums_byte
 }
 
 int64_t WinogradConvolution::TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const {
-  // Each chunk of tiles reads and writes all sums once. To be worth it, a chunk should have at
-  // least half as many bytes as the sums.
+  // Each chunk of tiles reads and writes all sums once. A chunk should have at least half as many
+  // bytes as the sums, so that this costs little.
   const int64_t blocks = std::max(kL3BytesTogether, sums_bytes / 2) / (tile_bytes * kTilesPerBlock);
   return std::min(std::max(blocks, int64_t{1}) * kTilesPerBlock, RoundUp(tiles_, 2));
 }
@@ -141,8 +141,8 @@ extern constexpr ConvolutionFamily kWinogradFamily = {
         [](const ConvolutionChoice& choice) {
           return choice == Choice(choice.in_type, false) || choice == Choice(choice.in_type, true);
         },
-    // The input gradient (winograd_forward.cc) relies on a padding of 1: then each tile of output
-    // gradients that it reads begins one row and one column before a pooling window.
+    // The input gradient (winograd_forward.cc) relies on a padding of 1: each tile of output
+    // gradients that it reads then begins one row and one column before a pooling window.
     .can_pool =
         [](const ConvolutionShape& s) {
           return s.pad_top == 1 && s.pad_left == 1 && s.out_height() >= 2 && s.out_width() >= 2;

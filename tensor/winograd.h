@@ -1,11 +1,11 @@
 // Dense 3x3 convolutions of stride 1 by Winograd's minimal filtering F(4x4, 3x3): Lavin and Gray,
 // "Fast algorithms for convolutional neural networks" (2015), after Winograd (1980).
 //
-// Images are cut into tiles of 4x4 outputs, which depend on 6x6 inputs. A tile takes 36
-// multiplications per pair of input and output channel, instead of 144. They are 36 matrix products
-// (tiles by channels), one for each of 36 "points", the elements of a transformed tile. The price
-// is larger rounding errors; winograd_matrices.h explains the choice of interpolation points that
-// keeps them small.
+// Images are divided into tiles of 4x4 outputs, which depend on 6x6 inputs. A tile takes 36
+// multiplications per pair of input and output channel, instead of 144. These multiplications form
+// 36 matrix products (tiles by channels), one for each of 36 "points", the elements of a
+// transformed tile. The price is larger rounding errors; winograd_matrices.h explains the choice of
+// interpolation points that keeps them small.
 //
 // In the three directions, with x the input, w the weights, dy the output gradient, dw the weight
 // gradient, U = G w G^T and V = B^T x B (G, B, A: winograd_matrices.h):
@@ -15,9 +15,9 @@
 //                     output channels exchanged
 //   weight gradient   dw = G^T (sum over tiles of V (A dy A^T)) G
 //
-// winograd_forward.cc computes the first two, winograd_weight_gradient.cc the third.
-// winograd_pooling.h adds max pooling, and winograd_kernels.h has the arithmetic for one tile, by
-// instruction set and element type. V (A dy A^T) and V U are products at each point.
+// winograd_forward.cc computes the first two, winograd_weight_gradient.cc the third. The products V
+// U and V (A dy A^T) are taken point by point. winograd_pooling.h adds max pooling, and
+// winograd_kernels.h has the arithmetic for one tile, by instruction set and element type.
 //
 // Activations are NHWC. In f32 everything is f32; in bf16 activations, U, V and the transformed dy
 // are bf16, and all sums are f32. Largest errors against double, relative to the largest result
@@ -55,8 +55,8 @@ std::unique_ptr<ConvolutionImplementation> MakeWinogradForward(const WinogradOpt
 std::unique_ptr<ConvolutionImplementation> MakeWinogradWeightGradient(
     const WinogradOptions& options);
 
-// Returns whether by default each thread adds up its own weight gradient, and these gradients do
-// not fit into its second-level cache. Then `together` is worth measuring, too.
+// Returns whether, unless `together` is set, each thread adds up its own weight gradient, and these
+// gradients do not fit into its second-level cache. Then `together` is worth measuring, too.
 bool WeightGradientLeavesCaches(const WinogradOptions& options);
 
 // The base of all directions: cuts images into tiles, and chooses how many tiles are processed at a
@@ -77,9 +77,9 @@ class WinogradConvolution : public ConvolutionImplementation {
   };
 
   Tile TileAt(int64_t index) const;
-  // Returns how many tiles a thread processes at a time if each has its own: as many as let the
-  // tiles' transforms (`tile_bytes` each) and `sums_bytes` stay in its caches. `shares` is the
-  // number of parts that all tiles are cut into.
+  // Returns how many tiles a thread processes at a time if each thread has tiles of its own: as
+  // many as let the tiles' transforms (`tile_bytes` each) and `sums_bytes` stay in its caches.
+  // `shares` is the number of parts into which all tiles are divided.
   int64_t TilesByThread(int64_t tile_bytes, int64_t sums_bytes, int64_t shares) const;
   // Returns how many tiles are processed at a time if all threads process the same ones.
   int64_t TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const;
@@ -99,12 +99,12 @@ class WinogradConvolution : public ConvolutionImplementation {
   const Direction direction_;
   const bool bf16_, pooled_;
   const int threads_;
-  Side source_, target_;  // transformed by B^T, and by A^T (or A)
+  Side source_, target_;  // source_ is transformed by B^T, target_ by A^T (or A)
   const Panels panels_;   // of the target's channels
   int64_t pad_top_, pad_left_;
   int64_t tile_rows_, tile_columns_, tiles_;
   bool by_thread_ = false;
-  int64_t chunk_ = 0;  // tiles in scratch at a time, per thread or in all
+  int64_t chunk_ = 0;  // tiles in scratch at a time, per thread or for all threads
 };
 
 // A thread processes at least this many tiles at a time; with fewer, loading the weights takes too

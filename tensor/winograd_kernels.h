@@ -31,9 +31,9 @@ struct Pixels {
   const void* at[kPoints];
 };
 // A tile after max pooling in windows of 2x2. For each window, `value` is the address of the maxima
-// or their gradients, and `position` that of bytes that say which cell each came from, 0 to 3. When
-// gradients are read, the other cells are zero. A tile of outputs has 2x2 windows; a tile of inputs
-// has parts of 4x4, since it begins in the second row and column of a window.
+// or their gradients, and `position` that of bytes that say from which cell each maximum came, 0 to
+// 3. When gradients are read, the other cells are zero. A tile of outputs has 2x2 windows; a tile
+// of inputs overlaps 4x4 windows, since it begins in the second row and column of a window.
 struct Windows {
   Pixels value, position;
 };

@@ -57,8 +57,7 @@ class WinogradRows final : public PanelConvolution {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // A tile is four outputs of a row. For each image two more rows of inputs than of outputs are
-  // transformed.
+  // A tile is four outputs of a row. For each image, out_height + 2 rows of inputs are transformed.
   int64_t tiles_a_row() const;
   int64_t in_rows() const { return shape_.out_height() + 2; }
   int64_t in_tiles() const { return shape_.batch * in_rows() * tiles_a_row(); }
@@ -71,9 +70,8 @@ class WinogradRows final : public PanelConvolution {
   void MultiplyPanel(const char* weights, int64_t point, int64_t panel, const char* points,
                      float* products) const;
 
-  int64_t TapBytes(int64_t panel) const {
-    return channel_steps() * panels_.Columns(panel) * 4;
-  }  // of the weights of one tap in a panel
+  // Bytes of the weights of one tap in a panel.
+  int64_t TapBytes(int64_t panel) const { return channel_steps() * panels_.Columns(panel) * 4; }
   int64_t WeightPointBytes() const;
   int64_t PointBytes() const;    // of all transformed tiles at one point
   int64_t ProductRow() const;    // floats per tile

@@ -70,8 +70,8 @@ class WinogradWeightGradient final : public WinogradConvolution {
   int64_t PanelWidth(int64_t channels) const {
     return std::min(panels_.width(), RoundUp(channels, lanes()));
   }
-  // Bytes of one tile at one point: WidthBytes() those in one panel, RowBytes() those in all
-  // panels.
+  // Bytes of one tile at one point: WidthBytes() counts the channels of one panel, RowBytes() those
+  // of all panels.
   int64_t WidthBytes(int64_t channels) const { return PanelWidth(channels) * element_bytes(); }
   int64_t RowBytes(int64_t channels) const {
     return RoundUp(channels, PanelWidth(channels)) * element_bytes();
@@ -140,7 +140,7 @@ void WinogradWeightGradient::TransformPairs(const ConvolutionArguments& argument
   const auto point_at = [&](int64_t t, winograd::Pixels& in, Gradient& out) {
     const Tile tile = TileAt(std::min(t, tiles_ - 1));
     const int64_t below =
-        t < tiles_ ? 0 : source_.height + target_.height;  // below the image: all zeros
+        t < tiles_ ? 0 : source_.height + target_.height;  // below the image, where all is zero
     PointAt<kInputs>(static_cast<const char*>(arguments.in), tile.image, source_.height,
                      source_.width, source_.channels * element_bytes(), tile.row - pad_top_ + below,
                      tile.column - pad_left_, zeros, in);
