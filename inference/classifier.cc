@@ -28,7 +28,7 @@ constexpr int64_t kBatchFactor = 4;
 constexpr int64_t kMostBatch = 4096;
 constexpr int kMostThreads = 1024;
 
-// The softmax, in place: p_k = exp(x_k) / sum over j of exp(x_j).
+// Replaces x by its softmax: p_k = exp(x_k) / sum over j of exp(x_j).
 void Softmax(absl::Span<float> x) {
   const float largest = *std::max_element(x.begin(), x.end());
   double sum = 0;
@@ -189,7 +189,7 @@ class PlannedClassifier : public Classifier {
   const data::FitOptions fit_;
   const int64_t image_bytes_;
   const data::ImageWriter writer_;
-  std::mutex plan_mutex_;                                    // for all plans: each uses all threads
+  std::mutex plan_mutex_;  // guards all plans, since each uses all threads
   std::vector<std::unique_ptr<training::Evaluator>> plans_;  // in order of batch size
   std::mutex scratch_mutex_;
   std::vector<std::unique_ptr<Scratch>> scratch_;  // those not in use

@@ -24,8 +24,8 @@ enum class Precision { kF32, kBf16 };
 // The kind of results that a network computes for a picture. The loss that it was trained with
 // determines the kind.
 enum class Answers {
-  kClasses,  // which one of several classes it is of: probabilities that sum to 1
-  kLabels,   // which of several labels are true of it, any number of them: a probability for each
+  kClasses,  // the picture is of one of several classes: probabilities that sum to 1
+  kLabels,   // any number of labels are true of the picture: a probability for each
   kNumbers,  // numbers, in their own units
 };
 // Returns "classes", "labels" or "numbers".
@@ -33,13 +33,13 @@ const char* Name(Answers answers);
 
 struct ClassifierOptions {
   int threads = 0;                        // 0: one per core. Shared by the whole process.
-  int64_t batch_size = 1;                 // the most pictures computed at once
-  Precision precision = Precision::kF32;  // kBf16 falls back to f32 without such instructions
+  int64_t batch_size = 1;                 // the largest number of pictures computed at once
+  Precision precision = Precision::kF32;  // kBf16 means kF32 if the processor lacks bf16
 };
 
 // A picture in memory: `height` rows of `width` pixels, three bytes each (red, green, blue),
-// without gaps. Any size up to 100 megapixels; it is brought to the network's input size as the
-// network's text says, or stretched if the text does not say.
+// without gaps. It may have any size up to 100 megapixels. It is resized to the network's input
+// size in the way that the network's text says, or stretched if the text does not say.
 struct Picture {
   const uint8_t* rgb = nullptr;
   int width = 0, height = 0;
@@ -54,9 +54,8 @@ class Classifier {
   // next time (training/plan_cache.h).
   //
   // Errors: NotFound if there is no file; InvalidArgument if the file is damaged, of another
-  // version or no checkpoint, if the network's images do not have 1 or 3 channels or its results
-  // are not class probabilities, or for invalid options; ResourceExhausted if memory does not
-  // suffice.
+  // version or not a checkpoint, if the network's images do not have 1 or 3 channels, or for
+  // invalid options; ResourceExhausted if memory does not suffice.
   static absl::StatusOr<std::unique_ptr<Classifier>> Load(const std::string& path,
                                                           const ClassifierOptions& options = {});
   // Loads a network from the bytes of a file; `name` replaces the path in error messages.
@@ -68,15 +67,16 @@ class Classifier {
   // Returns the names of the classes (or labels, or numbers), in the order in which Classify()
   // writes their probabilities (or numbers).
   virtual const std::vector<std::string>& classes() const = 0;
-  // The network's input: channels, height and width of an image.
+  // Return the size of the network's input images.
   virtual int channels() const = 0;
   virtual int height() const = 0;
   virtual int width() const = 0;
+  // Returns ClassifierOptions::batch_size.
   virtual int64_t batch_size() const = 0;
 
-  // Writes one probability for each class or label, or the numbers, as answers() says. Errors:
-  // InvalidArgument for a picture without pixels or with too many, or if `probabilities` does not
-  // have classes().size() elements.
+  // Classifies a picture: writes one probability for each class or label, or the numbers, as
+  // answers() says. Errors: InvalidArgument for a picture without pixels or with too many, or if
+  // `probabilities` does not have classes().size() elements.
   //
   // Several threads may call at the same time. They resize their pictures in parallel; the network,
   // which uses all threads of the process, computes one batch at a time. Memory is allocated only

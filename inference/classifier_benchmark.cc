@@ -1,9 +1,11 @@
 // Measures the time that a Classifier takes in addition to the plan (the compiled network) that it
 // runs: bazel run //inference:classifier_benchmark
-// In turn, the plan runs alone and the Classifier classifies a picture with the same network.
-// plan_us and classify_us are the medians, overhead_us is the median of the differences of
-// neighbours, which other programs on the machine change least: the time for resizing the picture,
-// normalising it, the softmax and the locks.
+//
+// Runs of a plan alone alternate with classifications of a picture by the same network. plan_us and
+// classify_us are the medians of their times in microseconds. overhead_us is the median of the
+// differences between a classification and the run just before it, which other programs on the
+// machine disturb least. It consists of resizing and normalising the picture, the softmax and the
+// locks.
 
 #include <algorithm>
 #include <chrono>

@@ -17,7 +17,8 @@ struct cotangent_classifier {
 
 namespace {
 
-// Writes the status's message to `error`, cut to `error_bytes`; returns the status's code.
+// Writes the status's message to `error`, cut to `error_bytes` bytes with its final zero; returns
+// the status's code.
 int Tell(const absl::Status& status, char* error, size_t error_bytes) {
   if (error != nullptr && error_bytes > 0) {
     const size_t bytes = std::min(status.message().size(), error_bytes - 1);

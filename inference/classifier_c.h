@@ -28,18 +28,20 @@ cotangent_classifier* cotangent_load(const char* path, int threads, int64_t batc
 /* Frees a classifier; does nothing for NULL. No other call with it may be under way. */
 void cotangent_free(cotangent_classifier* classifier);
 
-/* What the network finds out about a picture: one class, with probabilities that sum to 1; which labels are true of it,
-   with a probability for each; or numbers, in their own units. */
+/* What cotangent_answers() returns: the kind of results that the network computes for a picture. Classes: the picture
+   is of one of them; their probabilities sum to 1. Labels: any number of them are true of the picture; each has a
+   probability. Numbers: in their own units. */
 enum { COTANGENT_CLASSES = 0, COTANGENT_LABELS = 1, COTANGENT_NUMBERS = 2 };
 int cotangent_answers(const cotangent_classifier* classifier);
 
-/* How many classes (labels, numbers) there are, and the name of one, which lives as long as the classifier; NULL if there is no class
-   of this number. */
+/* cotangent_classes() returns how many classes (or labels, or numbers) there are. cotangent_class_name() returns the
+   name of one, counted from 0, which lives as long as the classifier; NULL if there is no class of this number. */
 int64_t cotangent_classes(const cotangent_classifier* classifier);
 const char* cotangent_class_name(const cotangent_classifier* classifier, int64_t number);
 
-/* Writes to `probabilities` one probability per class or label, or the numbers, for a picture: `height` rows of `width` pixels, a byte each of red, green, blue. Any
-   number of threads may call at the same time. Returns COTANGENT_OK or what went wrong, with `error` as above. */
+/* Writes to `probabilities` one probability per class or label, or the numbers, for a picture: `height` rows of `width`
+   pixels, a byte each of red, green, blue. Any number of threads may call at the same time. Returns COTANGENT_OK, or
+   the code of the error, whose message it writes to `error` as cotangent_load() does. */
 int cotangent_classify(cotangent_classifier* classifier, const uint8_t* rgb, int width, int height,
                        float* probabilities, char* error, size_t error_bytes);
 

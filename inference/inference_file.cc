@@ -16,7 +16,7 @@ namespace {
 
 struct Integers {
   std::vector<int8_t> values;
-  std::vector<float> scales;  // by row
+  std::vector<float> scales;  // one per row
 };
 
 Integers ToIntegers(const float* weights, int64_t rows, int64_t columns) {

@@ -13,8 +13,8 @@ namespace cotangent::inference {
 // statistics, as after training: means near 0 and variances near 1. REQUIRES: `text` is valid.
 training::TrainedNetwork MakeTrained(const std::string& text,
                                      const std::vector<std::string>& classes);
-// Does what MakeTrained() does for a network of the zoo (the networks that the program brings
-// along).
+// Does what MakeTrained() does for a network of the zoo (the networks that are part of the
+// program).
 training::TrainedNetwork MakeTrainedFromZoo(const std::string& name, int64_t classes);
 
 }  // namespace cotangent::inference

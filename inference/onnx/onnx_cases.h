@@ -15,7 +15,7 @@ struct OnnxCase {
 };
 
 // Returns one network per layer and per formula, and every network of the zoo (the networks that
-// the program brings along).
+// are part of the program).
 std::vector<OnnxCase> OnnxCases();
 
 }  // namespace cotangent::inference

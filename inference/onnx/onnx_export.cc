@@ -26,10 +26,10 @@ using nlohmann::json;
 
 constexpr char kImages[] = "images";
 constexpr char kBatch[] = "batch";
-constexpr int64_t kMostBytes = (int64_t{1} << 31) - 1;  // of a protocol buffer
+constexpr int64_t kMostBytes = (int64_t{1} << 31) - 1;  // the largest size of a protocol buffer
 
-// Describes an input or output of the model. Its first dimension, the batch, is free; `of_one`
-// lists the other dimensions.
+// Describes an input or output of the model. Its first dimension, the batch, may have any size;
+// `of_one` lists the other dimensions.
 void Describe(onnx::ValueInfoProto& value, const std::string& name, int type,
               const std::vector<int64_t>& of_one) {
   value.set_name(name);

@@ -1,5 +1,6 @@
 // Exports a trained network to a file of the Open Neural Network Exchange, ONNX (https://onnx.ai).
-// Other engines run such files on servers, telephones and in browsers, for example ONNX Runtime.
+// Other inference engines, for example ONNX Runtime, run such files on servers, telephones and in
+// browsers.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_EXPORT_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_EXPORT_H_
 
@@ -24,15 +25,15 @@ struct OnnxOptions {
 };
 
 // Returns the bytes of an ONNX model of operator set 17. Its input is named "images", its output
-// "logits", or "probabilities" if the network ends with a softmax; the batch size of both is free.
-// Batch normalisation and other affine operations are folded into the preceding convolutions
+// "logits", or "probabilities" if the network ends with a softmax; both take any batch size. Batch
+// normalisation and other affine operations are folded into the preceding convolutions
 // (layers/plan/fold.h). Quantised layers stay quantised: they have s8 weights, with QuantizeLinear
 // and DequantizeLinear around them.
 //
-// The metadata are texts: classes, mean and deviation (JSON lists), dataset, network (its text),
-// accuracy, and targets. targets is "classes"; "labels" (the sigmoid of a logit is the probability
-// of its label); or "numbers": the output times target_deviation plus target_mean (JSON lists)
-// gives the numbers.
+// The file's metadata are texts: classes, mean and deviation (JSON lists), dataset, network (its
+// text), accuracy, and targets. The text of targets is "classes"; "labels" (the sigmoid of a logit
+// is the probability of its label); or "numbers": the output times target_deviation plus
+// target_mean (JSON lists) gives the numbers.
 //
 // The model has passed the ONNX project's own checker. Errors (InvalidArgument): a formula with a
 // function that ONNX lacks; a network larger than the 2 GiB that the format can hold.

@@ -16,13 +16,13 @@ namespace cotangent::inference {
 struct FormulaOperands {
   // Variables whose values the ONNX graph computes, with the names of these values.
   absl::flat_hash_map<autodiff::symbolic::Expr, std::string> computed;
-  // Adds a constant tensor for an expression without such variables; returns its name.
+  // Adds a constant tensor for an expression without variables of `computed`; returns its name.
   std::function<absl::StatusOr<std::string>(const autodiff::symbolic::Expr&)> constant;
 };
 
 // Adds operators that compute `formula` elementwise; returns the name of the result. Error
-// (InvalidArgument): the formula has a function that neither is an ONNX operator nor can be made of
-// some; the message names it.
+// (InvalidArgument): the formula has a function that is not an ONNX operator and cannot be composed
+// of ONNX operators; the message names the function.
 absl::StatusOr<std::string> AddFormula(const autodiff::symbolic::Expr& formula,
                                        const FormulaOperands& operands, OnnxGraph& graph);
 

@@ -22,8 +22,8 @@ const tensor::Int8Convolution* Int8Of(const Node& node) {
                                          : nullptr;
 }
 
-// Returns the name of a constant 0 of type u8 or s8. It is the zero point of all our integers,
-// which represent scale * integer without an offset.
+// Returns the name of a constant 0 of type u8 or s8: the zero point of all quantised tensors, since
+// a number is scale * integer, without an offset.
 std::string ZeroPoint(bool is_signed, OnnxNetwork& network) {
   const uint8_t zero = 0;
   return network.onnx().Typed(is_signed ? "zero.s8" : "zero.u8", {},
@@ -96,8 +96,8 @@ std::string DequantisedWeight(const Node& node, OnnxNetwork& network) {
 std::string DequantisedBias(const Node& node, OnnxNetwork& network) {
   const std::vector<float> values = network.Constant(node.inputs[2]);
   const tensor::Int8Convolution& int8 = *Int8Of(node);
-  // The bias is quantised with the scale of the sums of products, since engines add it to these
-  // sums.
+  // The bias is quantised with the scale of the sums of products, because inference engines add it
+  // to these sums before they rescale them.
   std::vector<float> scales;
   std::vector<int32_t> integers;
   for (size_t o = 0; o < values.size(); ++o) {

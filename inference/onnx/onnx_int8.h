@@ -1,5 +1,6 @@
-// Writes quantised networks (layers/plan/quantise.h) in ONNX, with QuantizeLinear and
-// DequantizeLinear around their convolutions. Engines turn these into convolutions of integers.
+// Writes quantised networks (layers/plan/quantise.h) in ONNX. A quantised convolution becomes an
+// ONNX convolution of real numbers between DequantizeLinear and QuantizeLinear; inference engines
+// recognise the three and compute one convolution of integers.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_INT8_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_INT8_H_
 

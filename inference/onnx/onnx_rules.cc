@@ -235,8 +235,9 @@ absl::Status Pad(const Node& node, OnnxNetwork& network) {
   layers::Padding pad = PaddingOf(node);
   std::string value;
   if (const std::vector<float> constant = network.Constant(x); constant.size() == 1) {
-    // A constant is a single number elsewhere. Here it needs rows and columns; elementwise
-    // operations, the only ones that read constants, broadcast it over batch and channels.
+    // A constant is written as a single number everywhere else. Here it needs rows and columns;
+    // elementwise operations, the only ones that read constants, broadcast them over batch and
+    // channels.
     const std::vector<float> plane(shape[2] * shape[3], constant[0]);
     value = onnx.Tensor(onnx.Unique(absl::StrCat(node.name, ".constant")),
                         {1, 1, shape[2], shape[3]}, plane);
@@ -530,7 +531,7 @@ std::string OnnxNetwork::ChannelTensor(absl::string_view name, const std::vector
 std::string OnnxNetwork::Value(TensorId t) {
   if (const auto found = values_.find(t); found != values_.end()) return found->second;
   const std::vector<float> constant = Constant(t);
-  // Folding creates biases; give them the name that layers give theirs.
+  // Folding creates biases of its own. They get the same names as the biases of layers.
   std::string name = graph_.tensor(t).name;
   if (absl::EndsWith(name, ".folded_bias"))
     name = absl::StrCat(absl::StripSuffix(name, ".folded_bias"), ".bias");

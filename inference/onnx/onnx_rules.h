@@ -25,7 +25,8 @@ class OnnxNetwork {
   OnnxGraph& onnx() { return onnx_; }
   const layers::Shape& shape(layers::TensorId t) const { return graph_.shape(t); }
 
-  // Returns the name of a tensor's value. REQUIRES: Set() was called for it, or it is constant.
+  // Returns the name of a tensor's ONNX value. REQUIRES: Set() was called for the tensor, or it is
+  // constant.
   std::string Value(layers::TensorId t);
   void Set(layers::TensorId t, std::string value) { values_[t] = std::move(value); }
 
@@ -33,8 +34,8 @@ class OnnxNetwork {
   // states and constants, and those of tensors of rank 0 or 1 that are computed elementwise from
   // such tensors. Returns an empty vector for other tensors.
   std::vector<float> Constant(layers::TensorId t) const;
-  // Adds a tensor of one number per channel (or one number) that broadcasts with tensors of rank
-  // `rank`.
+  // Adds a constant tensor of one number per channel (or of one number) that broadcasts with
+  // tensors of rank `rank`; returns its name.
   std::string ChannelTensor(absl::string_view name, const std::vector<float>& values, int rank);
 
  private:

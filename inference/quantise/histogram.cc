@@ -6,10 +6,10 @@
 namespace cotangent::inference {
 namespace {
 
-// The largest integers of u8 and s8.
+// The largest integers used of u8 and s8.
 constexpr double kUnsignedSteps = 255, kSignedSteps = 127;
-// Choose() tries the limits i
-// kLimits of the largest magnitude, for i from kSmallestLimit to kLimits.
+// Choose() tries as limits the fractions i / kLimits of the largest magnitude, for i from
+// kSmallestLimit to kLimits.
 constexpr int kLimits = 200, kSmallestLimit = 10;
 
 }  // namespace
@@ -33,9 +33,9 @@ void Histogram::Count(const float* numbers, int64_t count) {
   }
 }
 
-// A number within the limit has an error of up to half a unit, assumed to be uniformly distributed.
-// A number beyond the limit has its distance from the limit as error. Bins are narrower than a unit
-// where this matters.
+// Rounding a number within the limit has an error of up to half a unit, assumed to be uniformly
+// distributed. A number beyond the limit is clamped, so its error is its distance from the limit.
+// Bins are narrower than a unit where this matters.
 double Histogram::ErrorAt(double limit, double steps) const {
   const double unit = limit / steps, width = largest_ / kBins;
   double error = 0;

@@ -10,7 +10,7 @@
 namespace cotangent::inference {
 
 // Counts how often each magnitude occurs. The caller passes all numbers twice: first to Measure(),
-// which finds their range, then to Count().
+// which finds their range, then to Count(), which fills the bins.
 class Histogram {
  public:
   void Measure(const float* numbers, int64_t count);
@@ -20,9 +20,8 @@ class Histogram {
     layers::TensorScale scale;
     double error = 0;  // root mean square of the error / that of the numbers
   };
-  // Returns the best scale. `percentile` is that of CalibrationOptions (quantise.h). If all numbers
-  // are zero, the scale is 1
-  // 255.
+  // Returns the best scale. `percentile` means the same as CalibrationOptions::percentile
+  // (quantise.h). If all numbers are zero, the scale is 1 / 255.
   Choice Choose(double percentile) const;
 
  private:

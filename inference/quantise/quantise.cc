@@ -82,7 +82,8 @@ class Watched {
   std::unique_ptr<layers::Plan> plan_;
 };
 
-// Runs the network on `count` pictures, a batch at a time; look() is called as in Watched::Run().
+// Runs the network on `count` pictures, a multiple of `batch`, one batch at a time; look() is
+// called as in Watched::Run().
 template <typename Look>
 absl::Status ShowPictures(const training::TrainedNetwork& trained, const data::Dataset& dataset,
                           int64_t count, int64_t batch, Watched& watched, Look look) {

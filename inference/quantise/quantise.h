@@ -57,8 +57,8 @@ absl::StatusOr<Calibration> Calibrate(const training::TrainedNetwork& trained,
                                       const data::Dataset& dataset,
                                       const CalibrationOptions& options, layers::Tuner& tuner);
 
-// Stops quantising the layers with the largest errors: a quarter of those still quantised, but at
-// least one. Returns false if no quantised layer is left.
+// Excludes from quantisation the layers with the largest errors: a quarter of those that are still
+// quantised, but at least one. Returns false if no quantised layer is left.
 bool KeepMore(Calibration& calibration);
 
 }  // namespace cotangent::inference

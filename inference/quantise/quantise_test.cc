@@ -46,7 +46,7 @@ absl::StatusOr<Calibration> CalibrateOn(const training::TrainedNetwork& trained,
 }
 
 std::vector<float> Answers(const training::TrainedNetwork& trained, const data::Dataset& dataset) {
-  static auto& tuner = *new layers::Tuner(1);  // shared, so that all make the same choices
+  static auto& tuner = *new layers::Tuner(1);  // all evaluators use the same implementations
   auto evaluator =
       *training::Evaluator::Create(trained.network, static_cast<int64_t>(trained.classes.size()),
                                    dataset.size(), {}, *trained.store, tuner, trained.quantisation);
@@ -83,7 +83,7 @@ TEST(Quantise, CalibratesWritesAndReadsBack) {
   const layers::QuantisedLayer& conv2 = calibration->quantisation.at("conv2.weight");
   EXPECT_FALSE(conv2.in.is_signed);
   EXPECT_EQ(conv2.out, calibration->quantisation.at("fc.weight").in);
-  EXPECT_EQ(calibration->quantisation.at("fc.weight").out.scale, 0);  // it yields the result
+  EXPECT_EQ(calibration->quantisation.at("fc.weight").out.scale, 0);  // fc yields the result
 
   trained.quantisation = calibration->quantisation;
   const std::vector<float> quantised = Answers(trained, dataset);
@@ -169,7 +169,7 @@ TEST(Histogram, ErrorIsThatOfRounding) {
   }
 }
 
-// Cutting off an outlier costs less than covering it.
+// Clamping a single outlier costs less than a scale that is large enough for it.
 TEST(Histogram, LeavesOutliersOut) {
   std::vector<float> numbers;
   for (int i = 0; i < 100000; ++i) numbers.push_back(static_cast<float>(i % 1000) / 1000);

@@ -19,11 +19,11 @@
 namespace cotangent::inference {
 
 struct BatcherOptions {
-  // The longest that a picture waits for requests that are still arriving, when the network is
-  // idle.
+  // The longest that a picture waits, while the network is idle, for requests that are still
+  // arriving.
   absl::Duration delay = absl::Milliseconds(2);
   int64_t most_waiting = 256;  // pictures; when more wait, Classify() fails
-  // The longest that a picture waits in all before Classify() fails.
+  // The longest that a picture waits in total before Classify() fails.
   absl::Duration patience = absl::Seconds(10);
 };
 
@@ -78,7 +78,7 @@ class Batcher {
 
   void CountArrivals(int64_t change);
   void Work();
-  // Waits until there is a batch; returns an empty one when the batcher ends.
+  // Waits until there is a batch and returns it, or returns an empty one when the batcher ends.
   std::vector<Item*> NextBatch(std::unique_lock<std::mutex>& lock);
   static void Compute(const std::shared_ptr<Classifier>& classifier,
                       const std::vector<Item*>& batch);

@@ -21,7 +21,7 @@ namespace {
 
 constexpr auto kBetweenLooks = std::chrono::milliseconds(200);
 constexpr absl::Duration kStillSends = absl::Seconds(1);
-// From the end of a Service to the answer's last byte.
+// The time allowed from the end of a Service to the last byte of its answer.
 constexpr absl::Duration kToSendAnswer = absl::Seconds(5);
 
 int PortOf(const sockaddr_storage& address) {
@@ -34,7 +34,7 @@ int PortOf(const sockaddr_storage& address) {
 
 using Connection = std::pair<int, int>;  // its descriptor, and the client's port
 
-// Returns the connections of this process at a port of this machine.
+// Returns the connections of this process whose end on this machine has the port `port`.
 std::vector<Connection> ConnectionsAt(int port) {
   std::vector<Connection> connections;
   std::error_code error;
@@ -52,7 +52,8 @@ std::vector<Connection> ConnectionsAt(int port) {
   return connections;
 }
 
-// Returns whether nothing was sent on a connection for `most`, and no request waits there.
+// Returns whether nothing was sent on a connection for `most`, and no request waits there to be
+// read. Waiting bytes do not count if nothing was sent for `patience` and the client still sends.
 bool IsSlow(int connection, absl::Duration most, absl::Duration patience) {
   tcp_info info = {};
   socklen_t size = sizeof(info);
@@ -60,10 +61,10 @@ bool IsSlow(int connection, absl::Duration most, absl::Duration patience) {
   if (getsockopt(connection, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
       ioctl(connection, FIONREAD, &unread) != 0)
     return false;
-  // If nothing was sent or received yet, these count from the connection's beginning.
+  // If nothing was sent or received yet, both times count from the connection's beginning.
   const auto sent = absl::Milliseconds(info.tcpi_last_data_sent);
   const auto received = absl::Milliseconds(info.tcpi_last_data_recv);
-  // Bytes that nobody has read wait for a thread. They are no excuse for a client that sends on.
+  // Bytes that nobody has read wait for a thread. They do not excuse a client that goes on sending.
   return sent > most && (unread == 0 || (sent > patience && received < kStillSends));
 }
 
@@ -120,7 +121,8 @@ void Doorkeeper::LookAtAll() {
         IsSlow(connection.first, most, options_.patience))
       suspects.insert(connection);
   }
-  // A request that a thread has just read is not being served yet, but will be at the next look.
+  // Ends connections that two looks in a row found slow, because the first may find a request that
+  // a thread has read but does not serve yet.
   for (const Connection& connection : suspects) {
     if (suspects_.count(connection) > 0) shutdown(connection.first, SHUT_RDWR);
   }

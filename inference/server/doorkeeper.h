@@ -1,4 +1,5 @@
-// Keeps connections that send nothing, or never come to an end, from holding a server's threads.
+// Keeps connections that send nothing, or requests that never end, from occupying a server's
+// threads.
 #ifndef COTANGENT_INFERENCE_SERVER_DOORKEEPER_H_
 #define COTANGENT_INFERENCE_SERVER_DOORKEEPER_H_
 
@@ -13,20 +14,22 @@
 
 namespace cotangent::inference {
 
+// The time limits for a server's connections.
 struct DoorkeeperOptions {
   int port = 0;  // of the server
-  // How long a request may take to arrive, counted from the connection's beginning or from the
-  // answer before.
+  // The longest that a request may take to arrive, counted from the connection's beginning or from
+  // the previous answer.
   absl::Duration patience = absl::Seconds(20);
-  // The same while there are more connections than threads, so that others wait for one.
+  // The same while there are more connections than threads, so that some connections wait for a
+  // thread.
   absl::Duration patience_when_full = absl::Seconds(2);
   int threads = 64;
 };
 
 // Looks at all connections to a port of this process several times a second, and ends those to
-// which nothing was sent for as long as `patience`, but not those whose request has arrived: it is
-// being served, or waits for a thread. (The HTTP library limits only the time between two bytes, so
-// it waits for as long as a client sends a byte now and then.)
+// which nothing was sent for as long as `patience`. It does not end those whose request has arrived
+// and is being served or waits for a thread. (The HTTP library limits only the time between two
+// bytes, so it waits for as long as a client sends a byte now and then.)
 class Doorkeeper {
  public:
   explicit Doorkeeper(const DoorkeeperOptions& options);
@@ -34,7 +37,7 @@ class Doorkeeper {
   Doorkeeper(const Doorkeeper&) = delete;
   Doorkeeper& operator=(const Doorkeeper&) = delete;
 
-  // Exists while a request that has arrived is being served. `client_port` is that of the client.
+  // Exists while a request that has arrived is being served. `client_port` is the client's port.
   class Service {
    public:
     Service(Doorkeeper& doorkeeper, int client_port);

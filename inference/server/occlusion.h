@@ -17,7 +17,7 @@ namespace cotangent::inference {
 // numbers). A negative drop means that covering the cell raises it.
 struct Occlusion {
   int rows = 0, columns = 0;
-  int top = 0;              // which class, label or number
+  int top = 0;              // index of the class, label or number that `drop` is about
   std::vector<float> drop;  // [rows, columns]
 };
 absl::StatusOr<Occlusion> Occlude(Classifier& classifier, const data::Image& image);

@@ -32,7 +32,8 @@ using nlohmann::json;
 constexpr char kJson[] = "application/json; charset=utf-8";
 constexpr int kMostTop = 1000;
 constexpr int kDefaultTop = 5;
-// A connection is closed after this many idle seconds, since it occupies a thread.
+// A connection occupies a thread, so it is closed after this many idle seconds, or this many
+// requests.
 constexpr int kIdleSeconds = 2, kMostRequestsOfConnection = 1'000'000;
 
 constexpr int kOk = 200, kBadRequest = 400, kTooLarge = 413, kUnsupported = 415, kTooMany = 429,
@@ -117,7 +118,7 @@ class HttpServer : public Server {
     http_.set_keep_alive_timeout(kIdleSeconds);
     http_.set_keep_alive_max_count(kMostRequestsOfConnection);
     http_.set_tcp_nodelay(true);
-    // The library's own options would let several servers listen at one port.
+    // The library's own options (SO_REUSEPORT) would let several servers listen at one port.
     http_.set_socket_options([this](int socket) {
       const int yes = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -130,10 +131,11 @@ class HttpServer : public Server {
           absl::StrCat("cannot listen at ", options_.address, ":", options_.port,
                        ": is another program using it, or is the address not this machine's? "
                        "Choose another --port or --address"));
-    // The HTTP library lets few connections wait until they are accepted; others would be told to
-    // try again in a second.
+    // The HTTP library asks for a short queue of connections that are not accepted yet; connections
+    // that do not fit into it are delayed by a second or more.
     listen(listening_, SOMAXCONN);
-    // A little more than read_time, so that Receive() is the one to say that a body took too long.
+    // A little longer than read_time, so that Receive() is first to report a body that took too
+    // long.
     doorkeeper_ = std::make_unique<Doorkeeper>(
         DoorkeeperOptions{.port = port_,
                           .patience = options_.read_time + absl::Seconds(1),
@@ -175,7 +177,7 @@ class HttpServer : public Server {
   Batcher batcher_;
   Metrics metrics_;
   httplib::Server http_;
-  int listening_ = -1;  // the socket
+  int listening_ = -1;  // the listening socket
   std::unique_ptr<Doorkeeper> doorkeeper_;
   std::thread listener_;
   std::atomic<bool> stopping_ = false;
@@ -204,7 +206,7 @@ void HttpServer::AddRoutes() {
     Classify(request, response, content);
   });
   // The HTTP library reports some errors itself: an unknown path, a body that is too long. This
-  // adds a JSON message to them.
+  // handler adds a JSON message to them.
   http_.set_error_handler([this](const httplib::Request&, httplib::Response& response) {
     if (!response.body.empty()) return;
     response.set_content(Text({{"error", response.status == kTooLarge
@@ -258,7 +260,7 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
   RETURN_IF_ERROR(status);
   // The HTTP library refuses a body whose announced length is too large.
   if (!is_whole && response.status == kTooLarge) return TooManyBytes();
-  if (!is_whole && absl::Now() > deadline) return TooSlow();  // the doorkeeper ended it
+  if (!is_whole && absl::Now() > deadline) return TooSlow();  // ended by the doorkeeper
   if (!is_whole) return absl::InvalidArgumentError("the request ended before it was complete");
   if (uploads.empty())
     return absl::InvalidArgumentError(

@@ -3,8 +3,8 @@
 //   GET  /              a page on which to drop or photograph a picture
 //   POST /v1/classify   classifies a picture (raw) or several (multipart/form-data): their classes
 //                       as JSON. ?top=N: the N most probable classes (5 if not given); ?explain=1:
-//                       also the parts of the picture that the answer depends on. A picture has
-//                       "labels" or "numbers" instead of "classes" if the network finds those
+//                       also the parts of the picture that the answer depends on. Instead of
+//                       "classes", the answer has "labels" or "numbers" if the network finds those
 //   GET  /v1/network    the network's input size and classes, as JSON
 //   GET  /healthz       200 while requests are accepted, 503 while the server is ending
 //   GET  /metrics       statistics for Prometheus

@@ -166,10 +166,11 @@ TEST_F(ServerTest, RefusesWhatItShould) {
   httplib::Client client = Client();
   EXPECT_EQ(client.Post("/v1/classify", items)->status, 413);
   EXPECT_EQ(client.Get("/nowhere")->status, 404);
-  EXPECT_EQ(Post(Png(8, 1)).first, 200);  // the server goes on
+  EXPECT_EQ(Post(Png(8, 1)).first, 200);  // the server still answers
 }
 
-// Sends a request that takes `time`, so that the server holds back the batch for it.
+// Sends a request that takes `time`, so that the server holds back the batch of other requests for
+// it.
 void PostSlowly(httplib::Client client, const std::string& body, absl::Duration time, int* status) {
   const auto result = client.Post(
       "/v1/classify", body.size(),
@@ -226,7 +227,8 @@ TEST_F(ServerTest, GathersBatches) {
   EXPECT_LT(std::stoi(metrics.substr(at)), 8);
 }
 
-// The delay gives other requests that are arriving time to arrive; a single request does not wait.
+// A picture waits, up to BatcherOptions::delay, only for other requests that are arriving. If there
+// are none, it does not wait.
 TEST_F(ServerTest, ALonePictureDoesNotWait) {
   ServerOptions options;
   options.batcher.delay = absl::Seconds(100);
@@ -289,8 +291,8 @@ int Begin(int port, const std::string& bytes) {
   return client;
 }
 
-// Clients that are silent, that never end their headers, and that never end a body occupy all
-// threads and send a byte now and then; the server ends them and answers others.
+// Clients that send nothing at first, never end their headers, or never end a body occupy all
+// threads and send a byte now and then. The server closes their connections and answers others.
 TEST_F(ServerTest, EndsWhatNeverEnds) {
   ServerOptions options;
   options.connections = 2;
