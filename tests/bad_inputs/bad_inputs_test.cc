@@ -127,8 +127,8 @@ void TryCase(const Case& c, const Shell& shell) {
     EXPECT_THAT(name, Not(HasSubstr(".tmp-"))) << "half a file";
 }
 
-// Returns the program of a command: its first word that sets no variable. A word `env`, which
-// stands before programs whose names are also commands of the shell, is skipped.
+// Returns the program of a command: its first word that is neither `env` nor an assignment to a
+// variable. Commands use `env` before programs whose names are also commands of the shell.
 std::string ProgramOf(const std::string& command) {
   std::istringstream words(command);
   std::string word;

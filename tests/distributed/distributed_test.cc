@@ -96,7 +96,7 @@ class DistributedTest : public ::testing::Test {
     }
     return losses;
   }
-  // Returns the last line of the metrics, an evaluation.
+  // Returns the last line of a run's metrics, which is an evaluation.
   nlohmann::json LastEvaluation(const std::string& output) const {
     std::istringstream lines(ReadFileOrEmpty(directory_ + "/" + output + "/metrics.jsonl"));
     std::string last;
@@ -112,7 +112,7 @@ class DistributedTest : public ::testing::Test {
     found->checkpoint.CopyTo(*tensor, values.data());
     return values;
   }
-  // Returns the process ids of the given rank of the run whose $HOME is this directory.
+  // Returns the ids of the processes of rank `rank` in the run whose $HOME is `directory`.
   static std::vector<pid_t> RankOf(const std::string& directory, int rank) {
     std::vector<pid_t> ranks;
     DIR* const all = opendir("/proc");
@@ -173,8 +173,9 @@ TEST_F(DistributedTest, ARunGoesOnWithAsManyOrOtherRanks) {
   for (size_t i = 0; i < other.size(); ++i) EXPECT_NEAR(other[i] / whole[i], 1, 1e-5) << i;
 }
 
-// Batch statistics and dropout masks must not depend on the number of ranks. Matrices whose update
-// is divided among ranks must be complete in a checkpoint.
+// The losses show that batch statistics and dropout masks do not depend on the number of ranks. The
+// resumed run shows that a checkpoint holds the whole of matrices whose update is divided among
+// ranks.
 TEST_F(DistributedTest, SynchronisedRanksComputeTheStepsOfOneMachine) {
   WriteFile(directory_ + "/net.textproto", kSynchronised);
   ASSERT_EQ(Train(1, "of1").exit_code, 0);
@@ -189,8 +190,9 @@ TEST_F(DistributedTest, SynchronisedRanksComputeTheStepsOfOneMachine) {
   EXPECT_EQ(Weights("again"), Weights("of2"));
 }
 
-// R2 is not a sum over images: the ranks bring the answers for all images together. There are three
-// batches of at most 32 test images; the third one, of 6 images, is rank 0's.
+// R2, the coefficient of determination, is not a sum over images, so ranks gather the answers for
+// all images. The 70 test images are three batches of at most 32; the third one, of 6 images,
+// belongs to rank 0.
 TEST_F(DistributedTest, NumbersAreMeasuredAsByOneProcess) {
   std::string list = "path,number,split\n";
   for (int i = 0; i < 134; ++i) {
@@ -237,7 +239,8 @@ TEST_F(DistributedTest, GradientsInBf16TrainAsWellAndAgain) {
     return std::accumulate(losses.begin() + 25, losses.end(), 0.0) / 25;
   };
   EXPECT_NEAR(mean_of_last_epoch(rounded) / mean_of_last_epoch(exact), 1, 0.02);
-  // A checkpoint must hold everything, also at the end of an epoch.
+  // A run that is resumed from a checkpoint at the end of an epoch must repeat the uninterrupted
+  // run.
   ASSERT_EQ(Train(2, "again", {"--gradients=bf16", "--max_steps=25"}).exit_code, 0);
   ASSERT_EQ(Train(2, "again", {"--gradients=bf16", "--resume"}).exit_code, 0);
   EXPECT_EQ(Losses("again"), rounded);
@@ -313,7 +316,7 @@ TEST_F(DistributedTest, WhatIsMissingOrNotTheSameIsToldOnce) {
   EXPECT_NE(no_host.exit_code, 0);
 }
 
-// The environment variable COTANGENT_KILLS sets the number of kills, such as 50; the default is 3.
+// Kills ranks three times, or as often as the environment variable COTANGENT_KILLS says.
 // Checkpoints are being written most of the time.
 TEST_F(DistributedTest, KilledAtRandomAndResumedItEndsWithTheSameBits) {
   constexpr int kKillsOfARun = 5;

@@ -1,5 +1,5 @@
 // Classifies pictures on eight threads at once with one loaded network, and checks that every
-// answer is bitwise the first one and that memory does not grow:
+// answer is bitwise equal to the first one for the same pictures and that memory does not grow:
 //
 //   classify [SECONDS]      60 by default
 //
@@ -24,10 +24,10 @@ namespace cotangent::inference {
 namespace {
 
 constexpr int kThreads = 8, kClasses = 10, kBatch = 4;
-// The memory after this part of the time is compared with that at the end.
+// The memory when this part of the time has passed may grow by at most this factor until the end.
 constexpr double kWarmUp = 0.2, kMostGrowth = 1.05;
 
-// Pictures of several sizes, one of each for a single call, and all of them as one batch.
+// Pictures of several sizes. A call classifies one of them, or all of them as one batch.
 class Pictures {
  public:
   Pictures() {

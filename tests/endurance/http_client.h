@@ -1,4 +1,4 @@
-// A connection to a server, down to its bytes: the HTTP libraries do not send what is broken.
+// An HTTP client that sends any bytes. HTTP libraries refuse to send broken requests.
 #ifndef COTANGENT_TESTS_ENDURANCE_HTTP_CLIENT_H_
 #define COTANGENT_TESTS_ENDURANCE_HTTP_CLIENT_H_
 
@@ -20,8 +20,8 @@ namespace cotangent::tests {
 
 class HttpClient {
  public:
-  // The status is 0 if the server closes the connection without an answer, -1 if neither comes
-  // within kPatience.
+  // `status` is 0 if the server closes the connection without an answer, and -1 if within kPatience
+  // there is neither an answer nor the end of the connection.
   struct Response {
     int status = 0;
     std::string body;
@@ -32,8 +32,8 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // Connects if not connected, or if the server has closed the connection meanwhile. Returns
-  // whether that works.
+  // Connects, unless there is a connection that the server has not closed. Returns whether there is
+  // a connection now.
   bool Connect() {
     char byte;
     if (socket_ >= 0 && recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) Close();
@@ -52,7 +52,7 @@ class HttpClient {
     Close();
     return false;
   }
-  // Sends bytes; less than all if the server does not want them.
+  // Sends bytes, until the server closes the connection.
   void Send(absl::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t sent = send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -96,7 +96,8 @@ class HttpClient {
  private:
   static constexpr int kPatience = 60;  // seconds
 
-  // Receives more bytes: 1, 0 at the end of the connection, -1 if nothing comes.
+  // Receives more bytes. Returns 1; 0 at the end of the connection; -1 if nothing comes within
+  // kPatience.
   int More(std::string& bytes) {
     char buffer[16384];
     const ssize_t size = recv(socket_, buffer, sizeof(buffer), 0);

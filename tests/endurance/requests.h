@@ -8,16 +8,17 @@
 
 namespace cotangent::tests {
 
-// Returns sound requests, each with another picture.
+// Returns valid requests, each with another picture.
 std::vector<std::string> SoundRequests();
 
-// A way in which requests can be broken.
+// A way in which requests are broken.
 struct Breakage {
   const char* name;
   std::string (*make)(std::mt19937_64& random);
-  // What the server may answer; 0: it closes the connection without an answer. Empty: any of these
-  // statuses but those of 500 and above.
+  // The statuses of the answers that the server may give; 0: it closes the connection without an
+  // answer. Empty: 0, or any status below 500.
   std::vector<int> statuses;
+  // What the client does after it has sent the request.
   enum class Then { kWait, kEndSending, kAbort } then = Then::kWait;
 };
 const std::vector<Breakage>& Breakages();

@@ -1,6 +1,6 @@
-// Sends many requests to a running `serve`, a part of them broken, and checks every answer. Sound
-// requests must all be answered alike, broken ones as tests/endurance/requests.cc lists, and the
-// server's memory must not grow:
+// Sends many requests to a running `serve`, a part of them broken, and checks every answer. Equal
+// valid requests must get equal answers, except for rounding; broken requests must get the answers
+// that requests.cc allows; and the server's memory must not grow:
 //
 //   bazel-bin/tools/serve --checkpoint=runs/x --port=8080 &
 //   serve --port=8080 --process=$! --requests=1000000 --broken=0.01
@@ -40,9 +40,11 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-// Batches of different sizes round differently, most of all in bf16.
+// The allowed difference of probabilities. Batches of different sizes round differently, most of
+// all in bf16.
 constexpr double kTolerance = 0.02;
-// The server's memory after this part of the requests is compared with that at the end.
+// The server's memory after this part of the requests may grow by at most this factor until the
+// end.
 constexpr double kWarmUp = 0.2, kMostGrowth = 1.1;
 
 bool IsAlike(const json& a, const json& b) {
@@ -52,7 +54,8 @@ bool IsAlike(const json& a, const json& b) {
   return std::equal(a.begin(), a.end(), b.begin(), IsAlike);
 }
 
-// The probability of each class by its number: the order of equal ones may differ.
+// Returns the probability of each class by its name, since classes of equal probability may change
+// places.
 json Answers(const HttpClient::Response& response) {
   json found = json::parse(response.body, nullptr, false);
   json answers;
@@ -114,7 +117,7 @@ class Load {
         SendBroken(random);
         continue;
       }
-      // At a given rate, waiting for this connection to be free counts, too.
+      // At a given rate, the time that a request waits for this connection to be free counts, too.
       double due = Passed();
       if (per_second > 0) {
         due = static_cast<double>(i) / per_second;
@@ -192,7 +195,7 @@ class Load {
   std::atomic<int64_t> sent_ = 0;
   std::mutex mutex_;
   std::map<std::string, std::map<int, int64_t>> counts_;
-  std::map<std::string, double> slowest_;  // answer to a broken request, in seconds
+  std::map<std::string, double> slowest_;  // answer to each kind of broken request, in seconds
   std::vector<float> milliseconds_;
   std::atomic<int64_t> unexpected_ = 0;
 };

@@ -378,7 +378,8 @@ std::vector<std::string> MakeBlackData(const TrainingRun& run) {
 
 const std::vector<std::string> kBlackData = {"--dataset=cifar10", "--data_dir=data"};
 
-// Checks that a run goes on, whatever `change` does to its data files: it holds its data in memory.
+// Checks that a run goes on when `change` has changed its data files, because it holds its data in
+// memory.
 void ChangeDataMidRun(const TrainingRun& run,
                       const std::function<void(const std::string& file)>& change) {
   const std::vector<std::string> files = MakeBlackData(run);
@@ -449,8 +450,8 @@ TEST(Memory, ThatIsNotThereIsNotAskedFor) {
   EXPECT_LT(usage.ru_maxrss, 4 << 20) << "KiB: memory was taken before it was seen to be too much";
 }
 
-// A learning rate with which the weights after the first step are finite, but the results they give
-// are not.
+// With this learning rate, the weights are finite after the first step, but the results that they
+// give are not.
 const std::string kFarTooFast = "--set=train.optimizer.sgd.learning_rate=1e37";
 
 TEST(Numbers, ALossThatIsNotFiniteStopsTheRun) {

@@ -16,6 +16,7 @@ namespace cotangent::tests {
 inline constexpr int64_t kCheckpointEvery = 3;
 inline constexpr double kPatience = 240;  // seconds
 
+// A directory with a network text, and the command line of a run that trains this network in it.
 class TrainingRun {
  public:
   // If `like` is given, this run uses the same cache of measured convolution times, and so chooses

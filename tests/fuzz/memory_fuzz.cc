@@ -1,5 +1,5 @@
-// Reads the input as the text of --memory or train.memory. A number of bytes that is read must be
-// positive; printed and read again, it must not become smaller.
+// Reads the input as the text of --memory or train.memory. If it is a number of bytes, the number
+// must be positive and must not become smaller when it is printed and read again.
 #include <cstddef>
 #include <cstdint>
 
@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   COTANGENT_PROPERTY(*bytes > 0);
-  if (*bytes > int64_t{1} << 62) return 0;  // rounded up it may be beyond what can be told
+  if (*bytes > int64_t{1} << 62) return 0;  // the printed text is rounded up, maybe beyond int64_t
   const auto again = training::ParseMemory(cotangent::MemoryText(*bytes));
   COTANGENT_PROPERTY(again.ok() && *again >= *bytes);
   return 0;

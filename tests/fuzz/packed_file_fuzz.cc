@@ -1,6 +1,7 @@
 // Opens a packed file (--cache) and reads all its records, as bytes and as whole pictures. The
-// first byte of the input is the number of records; a checksum that covers the front of the file is
-// put right first, so that damage to entries gets past it.
+// first byte of the input is the number of records, modulo 8; the rest is the file. The file's
+// length and the checksum of its front are corrected first, so that the code behind these checks is
+// reached.
 #include <isa-l.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,7 +22,8 @@ namespace {
 
 constexpr size_t kHeaderBytes = 56, kLengthAt = 16;
 
-// Puts right what Open() compares with the file as a whole: its length and the front's checksum.
+// Corrects what Open() checks before it looks at entries: the file's length and the checksum of its
+// front.
 void PutRight(std::string& file, int64_t records) {
   const size_t front = kHeaderBytes + records * sizeof(cotangent::data::PackedFile::Entry);
   if (file.size() < front + sizeof(uint32_t)) return;

@@ -1,5 +1,5 @@
-// Runs a fuzz target on its corpus, and on a fixed number of mutations of it, without a fuzzer. The
-// only argument is the directory of the corpus.
+// Runs a fuzz target, without a fuzzer, on its corpus and on a fixed number of mutations of the
+// corpus. The only argument is the directory of the corpus.
 
 #include <stdio.h>
 #include <time.h>

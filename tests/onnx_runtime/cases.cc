@@ -1,5 +1,5 @@
-// For check.js, writes every network of inference/onnx/onnx_cases.h as ONNX, with random images and
-// the answers that training::Evaluator computes for them:
+// Writes the inputs of check.js: every network of inference/onnx/onnx_cases.h as ONNX, with random
+// images and the answers that training::Evaluator computes for them:
 //
 //   cases DIR     writes NAME.onnx and NAME.bytes.onnx (exported with OnnxOptions::raw_bytes);
 //                 the images as f32 [N, C, H, W] in NAME.images, and as bytes, pixel by pixel, in

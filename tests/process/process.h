@@ -28,7 +28,7 @@ struct Outcome {
 class Process {
  public:
   struct Options {
-    std::string directory = {};  // the current one; by default also $HOME and $XDG_CACHE_HOME
+    std::string directory = {};  // current directory; by default also $HOME and $XDG_CACHE_HOME
     std::vector<std::string> environment = {};  // NAME=value, in addition to $PATH
     std::function<void()> before_exec = {};     // called in the child, to set limits and the like
   };
@@ -61,6 +61,7 @@ class Process {
   std::string output_path_, errors_path_;
 };
 
+// Runs a program to its end, for at most `seconds` seconds.
 Outcome RunProgram(const std::string& program, const std::vector<std::string>& arguments,
                    const Process::Options& options, double seconds);
 

@@ -9,7 +9,7 @@
 #include "nlohmann/json.hpp"
 #include "tests/process/process.h"
 
-// The program `differentiate` prints this header; see the file BUILD.
+// The program `differentiate` prints this file when it is built (see the file BUILD).
 #include "tests/programs/printed_formulas.inc"
 
 namespace cotangent::tests {
@@ -94,8 +94,8 @@ TEST(Differentiate, NothingIsLostSilently) {
   }
 }
 
-// Compiles C++ code as the program printed it. The variables have names that are keywords of C++,
-// macros of its library, or reserved by the compiler.
+// Calls the C++ code that the program printed. The variables have names that are keywords of C++,
+// macros of its library, or reserved for the compiler.
 TEST(Differentiate, PrintedCppComputesTheSame) {
   // The formula is int class^2 + x__y / _Exp + exp(v1 std). The expected numbers are its value and
   // the derivative by each variable.
@@ -111,8 +111,9 @@ TEST(Differentiate, PrintedCppComputesTheSame) {
   EXPECT_NEAR(functions[1], -2.4041138063191886, 1e-12);
   const double hypotenuse[] = {5, 0, 0.6, 0.8};
   for (int i = 0; i < 4; ++i) EXPECT_NEAR(functions[4 + i], hypotenuse[i], 1e-14) << i;
-  // The expected numbers are the values, then the derivatives by x and y. A product with a rounded
-  // reciprocal would miss them: 49 * (1 / 49) is below 1, and 490 * (1 / 7) / 1 is above 70.
+  // The expected numbers are the values of x floor(x / 49) and y ceil(10 x / (7 y^2)), each
+  // followed by its derivatives by x and y. A product with a rounded reciprocal would miss them: 49
+  // * (1 / 49) is below 1, and 490 * (1 / 7) / 1 is above 70.
   const auto quotients = PrintedQuotients(49, 1);
   const double whole[] = {49, 1, 0, 70, 0, 70};
   for (int i = 0; i < 6; ++i) EXPECT_EQ(quotients[i], whole[i]) << i;

@@ -263,7 +263,7 @@ TEST(Training, ValidationChoosesTheBestAndPatienceEndsTheRun) {
   EXPECT_THAT(run.errors, HasSubstr(told));
 
   // A run that is stopped after the best step and then resumed ends at the same step, with the same
-  // best.
+  // best checkpoint.
   std::vector<std::string> cut = more;
   cut.push_back("--max_steps=" + std::to_string(best_step + 3));
   RunTool("train", TrainArguments("cut", cut), directory);
@@ -457,7 +457,7 @@ TEST(Programs, BenchmarkPrintsOneObject) {
   }
 }
 
-// A network of 3000 layers in a row is planned in seconds: like layers are measured once.
+// A network of 3000 layers in a row is planned in seconds, because equal layers are measured once.
 TEST(Programs, ADeepNetworkIsPlannedInSeconds) {
   const std::string directory = Prepare("deep");
   WriteFile(directory + "/deep.textproto",

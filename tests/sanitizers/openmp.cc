@@ -3,9 +3,9 @@
 //
 // GCC's OpenMP runtime (libgomp) is not compiled with the sanitizer, and its threads wait for each
 // other by system calls that the sanitizer does not know. So the sanitizer would report every
-// number that a parallel region writes and that later code reads. A suppression would have to name
-// the bodies of parallel regions (`race:._omp_fn.`), and would hide true reports together with the
-// false ones: that two threads of a region write to the same place.
+// number that a parallel region writes and that later code reads. A suppression of these reports
+// would have to name the bodies of parallel regions (`race:._omp_fn.`), and would also hide true
+// reports of two threads of a region that write to the same place.
 //
 // Instead, this file tells the sanitizer which order OpenMP guarantees, as Archer does for LLVM's
 // runtime (Atzeni et al., "ARCHER: effectively spotting data races in large OpenMP applications",
