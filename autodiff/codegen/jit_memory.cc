@@ -179,7 +179,8 @@ void MemoryEmitter::AdvanceStream(const Walk& stream) {
   }
 }
 
-// Emits prefetches of the memory that is `ahead` bytes after the body's vectors in this row.
+// Emits prefetches for the body's vectors in this row: of the memory at the distance that the frame
+// holds at Walk::ahead.
 void MemoryEmitter::PrefetchStream(const Walk& stream) {
   if (stream.gpr >= 0) {
     mov(rax, ptr[rsp + stream.ahead]);

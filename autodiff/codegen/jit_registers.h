@@ -102,7 +102,7 @@ class RegisterEmitter : public MemoryEmitter {
   // or kFree or kReserved.
   static constexpr int kFree = -1, kReserved = -2;
   std::vector<int> owner_[2];
-  std::vector<std::pair<bool, int>> locked_;  // whether a mask register, and which
+  std::vector<std::pair<bool, int>> locked_;  // whether it is a mask register, and its number
   std::vector<Value> pinned_;
   std::vector<int> sum_registers_;
   bool sums_in_memory_ = false;

@@ -353,8 +353,8 @@ TEST_P(Kernels, RandomProgramsOverFlatArrays) {
   }
 }
 
-// Forty values, and as many masks, are alive until they are added up, the first one last. They do
-// not all fit in registers.
+// Forty values, and as many masks, stay alive until all are added up, the first one last. They do
+// not all fit into registers.
 TEST_P(Kernels, SpillsRegistersAndMasks) {
   for (const int columns : {0, 16, 40}) {
     VectorProgram p;

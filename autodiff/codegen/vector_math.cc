@@ -16,7 +16,7 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 constexpr float kLog2E = 1.44269504088896341f;
 // ln 2 in two parts, whose sum is accurate to 48 bits. A fused multiply-add (FMA) subtracts n *
-// kLn2 without rounding the product.
+// kLn2, where n is an exponent, without rounding the product.
 constexpr float kLn2 = 0.693147180559945309f;
 constexpr float kLn2Low = -1.90465429995776e-09f;
 // ln 2 in two parts of which the first has only 15 bits, so that n * kLn2Short is exact for an
@@ -226,8 +226,8 @@ Value VectorProgram::IsNegative(Value a) {
   return multiple < 0 ? Less(a, Constant(0)) : Less(Constant(0), multiple);
 }
 
-// Computes e^a - 1 as 2^n (e^r - 1) + (2^n - 1). It computes half of that and doubles it, because
-// 2^n may be 2^128, which f32 cannot represent.
+// Computes e^a - 1 as 2^n (e^r - 1) + (2^n - 1). The code computes half of that and doubles it,
+// because 2^n may be 2^128, which f32 cannot represent.
 Value VectorProgram::Expm1(Value a) {
   const Value x = Clamp(a, -104, 89);
   const Value n = Round(Mul(x, Constant(kLog2E)));
@@ -375,8 +375,10 @@ Value VectorProgram::Pow(Value a, Value b) {
   const Value series_head = Binary(Opcode::kSub, r, half);
   Value series_tail = Sub(Sub(Sub(r, series_head), half), half_tail);
   series_tail = Fma(Mul(Mul(r, r), r), Polynomial(r, kLog), series_tail);
-  // Adds e ln 2 and the series exactly, as a head and a tail. This needs the summand of greater
-  // magnitude first (Dekker 1971), which e ln 2 is, unless it is 0.
+  // `head` is `scale` + series_head, rounded. What this rounding loses is computed exactly as the
+  // first value of `tail` (Dekker 1971). That needs |scale| >= |series_head|, which holds unless
+  // `scale` is 0; then nothing is lost, and `tail` is 0. What is added to `tail` afterwards is
+  // rounded.
   const Value scale = Mul(e, Constant(kLn2Short));
   const Value head = Binary(Opcode::kAdd, scale, series_head);
   Value tail = Sub(series_head, Binary(Opcode::kSub, head, scale));

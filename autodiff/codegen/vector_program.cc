@@ -410,7 +410,7 @@ std::vector<Value> VectorProgram::Schedule() const {
   }
   std::vector<Value> order;
   std::vector<bool> done(instructions_.size());
-  std::vector<std::pair<Value, bool>> stack;  // value, whether its operands are on their way
+  std::vector<std::pair<Value, bool>> stack;  // value, whether its operands have been pushed
   const auto visit = [&](Value root) {
     stack.push_back({root, false});
     while (!stack.empty()) {

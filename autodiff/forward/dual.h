@@ -92,8 +92,10 @@
 
 namespace cotangent::autodiff::forward {
 
-// A Level tags a type of scalars. &kLevelOf<F> is the tag of the scalars that differentiate the
-// function F; null is the tag of scalars that a program makes by hand.
+// A Level tags a type of scalars: scalars with different tags do not mix. &kLevelOf<F> tags the
+// scalars with which forward::Gradient and the functions beside it differentiate the function F.
+// Dual numbers that a program makes by hand have the tag null, or one that the program defines
+// (kMine above).
 using Level = const char*;
 template <class F>
 inline constexpr char kLevelOf = 0;

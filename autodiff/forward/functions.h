@@ -479,9 +479,9 @@ requires DualPair<A, B> Promoted<A, B> CotangentApply(functions::rule::logsumexp
                   T(functions::sigmoid(T(-gap))), y);
 }
 
-// Subtracts the largest value, so that exp cannot overflow. It is subtracted as a constant, because
-// it cancels in the derivatives. An infinite result
-// is the mean of the terms that are infinite likewise, which share the derivative.
+// Subtracts the largest value before exp, so that exp cannot overflow. It is subtracted as a
+// constant, because it cancels in the derivatives. If the largest value is infinite, the result is
+// the mean of the terms that equal it, so that these terms share the derivative equally.
 template <DualNumber D>
 D CotangentApply(functions::rule::logsumexp, std::span<const D> x) {
   Real<D> high = -std::numeric_limits<Real<D>>::infinity();

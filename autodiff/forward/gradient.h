@@ -16,7 +16,7 @@
 //     return v[0] * Gradient(g, std::vector<S>{1.0})[0];     // d(v w)/dw = v
 //   }, std::vector{1.0});
 //
-// With a point of doubles there, the inner derivative would wrongly be a constant to the outer
+// If the inner gradient got a point of doubles, its result would wrongly be a constant to the outer
 // function. The types prevent this: g does not compile if it mixes the outer function's scalars
 // with its own.
 

@@ -443,7 +443,7 @@ Taylor<T, K> tgamma(const Taylor<T, K>& x) {
   return taylor::Exponential(T(tgamma(x[0])), lgamma(x));
 }
 
-// ---- Step functions, and functions that take a number apart ----
+// ---- Step functions, and functions that split a number into parts ----
 
 #define COTANGENT_STEP(name)                 \
   template <class T, int K>                  \
@@ -566,7 +566,7 @@ Taylor<T, K> CotangentApply(functions::rule::logsumexp, std::span<const Taylor<T
     high = value > high || std::isnan(value) ? value : high;
   }
   if (std::isnan(high) || x.empty()) return Taylor<T, K>(high);
-  if (std::isinf(high)) {  // the mean of the terms that are infinite likewise
+  if (std::isinf(high)) {  // the result is the mean of the terms that equal high
     Taylor<T, K> sum(0);
     int terms = 0;
     for (const auto& xi : x) {

@@ -5,10 +5,10 @@
 //
 // An arena reserves a range of addresses as large as the array can ever become; the operating
 // system only gives memory to the pages that are written. So appending never has to move the array
-// to a larger place. An append only checks that the range is not full; if it is, the program ends.
-// Because that branch never returns, the compiler can keep a loop's variables in registers across
-// it. (If the branch called a function that returns, all floating-point variables of the loop would
-// have to live in memory.)
+// to a larger place. An append only checks that the range is not full; if it is full, the program
+// ends. Because that branch never returns, the compiler can keep a loop's variables in registers
+// across the check. (If the branch called a function that returns, all floating-point variables of
+// the loop would have to live in memory.)
 
 #include <sys/mman.h>
 
@@ -23,9 +23,9 @@ namespace cotangent::autodiff::reverse {
 class Arena {
  public:
   // Reserves a range of `bytes` bytes. If the system does not grant it (because the address space
-  // is limited), tries smaller ranges; without any, ends the program. From the thousandth living
-  // arena on, ranges are small, so that the 128 TiB of addresses of a process suffice for as many
-  // arenas as the system lets it map.
+  // is limited), tries smaller ranges, down to 1 MiB; if it gets none, ends the program. While a
+  // thousand arenas exist, further ones get at most 256 MiB, so that the 128 TiB of addresses of a
+  // process suffice for as many arenas as the system lets it map.
   explicit Arena(std::size_t bytes) {
     constexpr std::size_t kSmallest = std::size_t{1} << 20, kSmall = std::size_t{1} << 28;
     constexpr int kLarge = 1000;

@@ -42,7 +42,7 @@ struct LoopDerivative {
   std::vector<double> by_state;       // cotangent^T d(final state)/d(initial state)
   std::vector<double> by_parameters;  // cotangent^T d(final state)/d(parameters)
   std::size_t tape_bytes = 0;         // bytes of the largest recording
-  std::size_t plain_steps = 0;        // steps run without recording, with the loop's first run
+  std::size_t plain_steps = 0;        // steps run without recording, including the loop's first run
 };
 
 namespace internal {
@@ -92,8 +92,8 @@ class LoopReversal {
     return std::min(steps, segment * options_.steps_per_recording);
   }
 
-  // Returns how many segments lie before the next checkpoint: so many that the checkpoints that are
-  // left can reverse the segments after it with the least number of runs.
+  // Returns how many segments lie before the next checkpoint: as many as let the remaining
+  // checkpoints reverse the segments after it with the least number of runs.
   static std::size_t Advance(std::size_t segments, std::size_t checkpoints) {
     if (checkpoints <= 1) return segments - 1;
     std::size_t runs = 1;

@@ -138,8 +138,8 @@ struct StatementReader {
   COTANGENT_INLINE Chunk Operand() { return Read(value, *operand++); }
   COTANGENT_INLINE Place OperandPlace() const { return *operand; }
   COTANGENT_INLINE double* NextSaved() { return std::exchange(saved, saved + kWidth); }
-  // Adds leaf K's weights to the adjoints. Weights for one and the same slot are collected in
-  // `sums` until the slot changes.
+  // Adds `weight` to the adjoints of the slots at `to`, for leaf number K of the statement. Weights
+  // for one and the same slot are first added up in `sums`, until the slot changes.
   template <int K, class Sums>
   COTANGENT_INLINE void Add(Place to, const Chunk& weight, Sums& sums) const {
     if constexpr (kWidth == 1) {
@@ -220,10 +220,11 @@ struct Scratch;
 //
 // A Form describes one type of node in an expression. kNodes counts its nodes (itself first; they
 // are numbered from K, its leaves from L), kOperands its variables and constants (both have slots),
-// kSaved the chunks it saves. Record writes down the operands; Value computes the node on the
-// forward walk. On the backward walk, Load fills in the values and Push hands a weight to the
-// operands. Functions are computed only on the forward walk: their values and derivatives are saved
-// for the backward walk.
+// kSaved the chunks it saves. Record appends the operands to the recording; Value computes the node
+// on the forward walk. On the backward walk, Load loads the values, and Push takes the derivative
+// of the statement's result by the node (its weight) and passes to each operand the product with
+// the local derivative. Functions are computed only on the forward walk: their values and
+// derivatives are saved for the backward walk.
 template <class Node>
 struct Form;
 
@@ -262,8 +263,8 @@ struct Form<Constant<Tape>> {
   COTANGENT_INLINE static void Push(const Chunk&, S&) {}
 };
 
-// The four operations. The weights for l and r are written in terms of the node's own weight w, the
-// values l and r, and its value y.
+// The four operations. weight_l and weight_r are the weights of the operands l and r in terms of
+// the node's own weight w, the values l and r, and the node's value y.
 #define COTANGENT_FORM(Op, op, weight_l, weight_r)                                                 \
   template <class A, class B>                                                                      \
   struct Form<Op<A, B>> {                                                                          \
@@ -447,7 +448,8 @@ struct Scratch {
     });
   }
   // If neighbouring leaves are the same variable, as in x * x, their weights are added before they
-  // are stored: a load from memory that was just stored to would have to wait for the store.
+  // are stored. Otherwise the second addition would load what the first has just stored, and have
+  // to wait for that store.
   template <class Sums>
   COTANGENT_INLINE void AddTo(const Reader& at, Sums& sums) {
     Unrolled<kLeaves>([&](auto l) __attribute__((always_inline)) {

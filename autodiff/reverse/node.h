@@ -176,8 +176,10 @@ struct Quotient : BinaryNode<L, R> {  // d(l / r) = dl / r - (l / r) dr / r
     if constexpr (R::kLeaves == 0) {
       this->l.template Push<K>(by_l, row);
     } else {
-      // 1 / r may overflow where (l / r) / r does not, nor the sum of both in l = r. Then the row
-      // divides what arrives at each leaf.
+      // weight / r may overflow where the weight of r, weight (l / r) / r, does not, and also where
+      // both operands are one variable and their weights cancel. So if it overflows, the leaves get
+      // weights without the division by r; the row adds them up for each variable and then divides
+      // the sums by r.
       constexpr bool kRowDivides = requires {
         row.template Divide<K, K + L::kLeaves + R::kLeaves>(weight);
       };

@@ -132,8 +132,8 @@ class TapeRows {
   }
   // Returns a pointer p such that p[i] is the adjoint of slot i.
   Real* Adjoints() { return adjoint_.data() - first_slot_; }
-  // Returns the adjoint that a slot has before the last of its rows is swept, which is that of its
-  // present value.
+  // Returns the adjoint that a slot has just before the sweep reaches the last of the slot's rows,
+  // which is the adjoint of the slot's present value.
   Real AdjointOfPresent(std::uint32_t slot) const;
   std::size_t slots() const { return NextSlot() - first_slot_; }
   // Empties the tape, with slots then numbered from `first` on. All slots of a tape whose Scope

@@ -422,7 +422,7 @@ TEST(TapeTest, RandomProgramsAgreeWithDualNumbers) {
   }
 }
 
-// ---- The memory that a tape uses ----
+// ---- A tape's memory, marks, scopes and threads ----
 
 TEST(TapeTest, ATapeUsedAgainAllocatesNothing) {
   Tape tape;

@@ -229,7 +229,7 @@ BasicVar<Tape> CotangentApply(functions::rule::logsumexp, std::span<const BasicV
   }
   if (isnan(high)) return Var(high.Value());
   Var sum = 0;
-  if (isinf(high)) {  // the mean of the terms that are infinite likewise
+  if (isinf(high)) {  // the result is the mean of the terms that equal high
     int terms = 0;
     for (const Var& xi : x) {
       if (xi == high) sum += xi, ++terms;
