@@ -150,9 +150,10 @@ struct RandomProgram {
     return S(registers.back() + registers[registers.size() - 2]);
   }
 
-  // Returns, for each entry of the gradient, the size of the terms that it is a sum of: over all
-  // paths from the input to the result, the sum of the products of the magnitudes of the
-  // derivatives along the path. If the terms cancel, rounding errors are relative to this size.
+  // Returns, for each entry of the gradient, the magnitude that rounding errors are relative to:
+  // the sum, over all paths from the input to the result, of the products of the magnitudes of the
+  // derivatives along the path. The entry itself may be smaller, because the paths' contributions
+  // may cancel.
   std::vector<double> Magnitudes(std::span<const double> x) const {
     using D = forward::Dual<double, 2>;
     std::vector<double> values(x.begin(), x.end());
@@ -192,8 +193,8 @@ struct Sample {
   std::vector<double> x;
 };
 
-// Draws a program in which every intermediate result is inside the next operation's domain and of
-// moderate size.
+// Draws a program and a point such that every intermediate result is of moderate size and inside
+// the domain of the operations that use it.
 Sample Draw(std::mt19937_64& random) {
   Sample sample;
   std::uniform_real_distribution<double> coordinate(-2, 2);
@@ -220,8 +221,8 @@ double LargestOf(const std::vector<double>& values) {
   return largest;
 }
 
-// Compares the modes, relative to the magnitudes of each entry. An entry that is 0 except for
-// rounding may differ from 0 by 1e-15 in absolute value.
+// Compares the gradients of all modes. The tolerance of each entry is relative to its magnitude
+// (Magnitudes()), but an entry may always be wrong by 1e-15.
 void ExpectAgreement(const Sample& sample, const std::string& what) {
   constexpr double kTolerance = 1e-12, kLeastMagnitude = 1e-3;
   const auto& [f, x] = sample;
@@ -240,8 +241,8 @@ void ExpectAgreement(const Sample& sample, const std::string& what) {
   const numeric::ScalarFunction plain = [&f = f](std::span<const double> at) { return f(at); };
   const std::vector<numeric::Estimate> differences = numeric::Gradient(plain, x);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const double own_rounding =
-        16 * std::numeric_limits<double>::epsilon() * magnitudes[i];  // of the values compared with
+    // The rounding error of the forward gradient.
+    const double own_rounding = 16 * std::numeric_limits<double>::epsilon() * magnitudes[i];
     EXPECT_NEAR(differences[i].value, (*forward)[i], differences[i].error + own_rounding)
         << "numeric by v" << i << ": " << what;
   }

@@ -33,9 +33,9 @@ struct Coloring {
   std::uint32_t colors = 0;
 };
 
-// Limits of the search for a colouring. It gives up if it would visit the pattern's entries more
-// than kMostColoringSteps times (a few seconds). A star colouring is not tried at all if at least
-// one in kDense of the matrix's entries may differ from zero.
+// Limits of the search for a colouring. The search gives up if it would visit the pattern's entries
+// more than kMostColoringSteps times (a few seconds). A star colouring is not tried at all if at
+// least one in kDense of the matrix's entries may differ from zero.
 inline constexpr double kMostColoringSteps = 2e9;
 inline constexpr std::size_t kDense = 4;
 

@@ -3,9 +3,9 @@
 //
 //   bazel run //autodiff:formula_benchmark
 //
-// The arguments are (function, elements, isa). At 16 million elements memory is the limit, at 4096
-// arithmetic is. For large arrays the loops by hand write past the caches, as CompiledFunction
-// does.
+// The arguments of a benchmark are (function, elements, isa). With 16 million elements, memory
+// limits the speed; with 4096, arithmetic does. For large arrays the loops by hand use non-temporal
+// stores, which bypass the caches, as CompiledFunction does.
 
 #include <immintrin.h>
 

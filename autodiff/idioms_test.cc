@@ -25,7 +25,7 @@
 #include "autodiff/symbolic_scalar.h"
 #include "gtest/gtest.h"
 
-// Stands for a program whose author does not know our names, and has functions of the same names.
+// Stands for a program that does not know the library's names, and has functions of the same names.
 namespace theirs {
 
 template <class T>

@@ -90,7 +90,8 @@ inline constexpr double kGeluTanhCubic = 0.044715;
   COTANGENT_COMPARING_FUNCTION(Pair, islessequal, a <= b)        \
   COTANGENT_COMPARING_FUNCTION(Pair, islessgreater, a<b || a> b) \
   COTANGENT_COMPARING_FUNCTION(Pair, isunordered, !(a <= b) && !(a > b))
-// `noted` is for replays: they record the comparison and report a point with another integer.
+// `noted` compares the rounded number with the integer: a replay records this comparison, and
+// reports a point where the integer differs.
 #define COTANGENT_ROUNDING_FUNCTION(One, type, name, rounded) \
   template <One A>                                            \
   type name(const A& a) {                                     \

@@ -1,7 +1,7 @@
 // Compares values and first derivatives of 500 random formulas in every mode with those that mpmath
 // computed with 50 digits (testdata/make_mpmath_cases.py). The formulas have a depth of up to 5 and
-// use all functions that formulas know. Errors are relative to the sum of the magnitudes of all
-// paths from an input to the result.
+// use every function that formula text may call. Errors are relative to the sum, over all paths
+// from an input to the result, of the magnitudes of the derivatives along the path.
 
 #include <cctype>
 #include <cmath>

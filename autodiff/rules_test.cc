@@ -145,8 +145,8 @@ TEST(RulesTest, OfTwoOperands) {
   }
 }
 
-// Equal infinities share the derivative, like any other equal numbers; two or more terms give the
-// same.
+// logsumexp of two and of more arguments: equal infinities share the derivative, as any other equal
+// numbers do.
 TEST(RulesTest, LogSumExpOfInfinities) {
   using namespace functions;
   const auto two = [](auto x) { return logsumexp(x[0], x[1]); };

@@ -14,7 +14,7 @@
 //              Hessian: as reverse.
 //   reverse    Jacobian: colours of rows, one backward sweep for each colour.
 //              Hessian: a star colouring, eight colours in each recording.
-//   symbolic   It evaluates the formulas of the entries in the pattern.
+//   symbolic   Jacobian and Hessian: the formulas of the entries in the pattern are evaluated.
 //   numeric    Jacobian: colours of columns, about twenty evaluations for each colour.
 //              Hessian: all second differences; the pattern only selects the entries to return.
 //

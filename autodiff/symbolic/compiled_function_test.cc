@@ -75,8 +75,8 @@ TEST(CompiledFunction, AgreesWithDouble) {
   }
 }
 
-// A NaN stays a NaN, whichever operand it is, interpreted as compiled. (The values are those of
-// numpy's and PyTorch's maximum and minimum.)
+// If an operand is NaN, max and min are NaN, in interpreted as in compiled programs. numpy's and
+// PyTorch's maximum and minimum give the same values.
 TEST(CompiledFunction, MaxAndMinKeepNaN) {
   Pool pool;
   const Expr x = pool.Variable("x"), y = pool.Variable("y");

@@ -36,7 +36,7 @@ void EvaluateAt(const Program& program, bool finite, Probe* probe) {
   }
 }
 
-// The work of evaluating a program once, in the unit of Budget.
+// Returns the work of evaluating a program once, in the unit of Budget.
 int64_t WorkOf(const Program& program) {
   return 1 + static_cast<int64_t>(program.steps().size()) / 8;
 }

@@ -127,7 +127,7 @@ namespace internal {
 // hand-written code.
 template <typename T>
 T ConstantPower(const T& a, double exponent) {
-  using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself.
+  using namespace autodiff::functions;  // the functions that T lacks
   if (exponent == 1) return a;
   if (exponent == 0.5) return sqrt(a);
   if (exponent == -0.5) return T(1.0) / sqrt(a);
@@ -265,7 +265,7 @@ T Program::ProductInSteps(const Step& step, Value value) const {
 // formulas for the operations are in operations.inc.
 template <typename T, typename Value>
 T Program::ApplyStep(const Step& step, absl::Span<const T> point, Value value) const {
-  using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself.
+  using namespace autodiff::functions;  // the functions that T lacks
   using namespace internal;             // NOLINT
   if (step.constant) return T(step.value);
   if (step.op == Op::kVariable) return point[step.variable];

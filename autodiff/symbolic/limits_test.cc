@@ -163,8 +163,9 @@ TEST(LimitTest, OfTheBranchThatIsTaken) {
   EXPECT_EQ(AtInfinity("if(x > 3, sqrt(-x), 1/x)"), "cannot tell");
 }
 
-// Sixty functions of functions: what cannot be told within the budget is not told. (Some of these
-// took from 20 seconds to more than a minute, since each simplification had a budget of its own.)
+// Limits of sixty nested functions: Limit() does not spend more than its budget, and does not claim
+// what it could not prove by then. (Some of these limits took 20 seconds to more than a minute when
+// each simplification had a budget of its own.)
 TEST(LimitsTest, NestedDefinitionsKeepTheBudget) {
   for (const char* step : {"tanh(u)", "sqrt(1 + u)", "gelu(u)", "sigmoid(u)*u", "u + sin(u)"}) {
     Pool pool;

@@ -282,7 +282,7 @@ bool Normalizer::IsNonzeroPolynomial(const Fraction& f) const {
 
 bool Normalizer::IsZero(const Fraction& f) {
   if (f.numerator.IsZero()) return true;
-  // Negative powers of sines hide the relation sin^2 = 1 - cos^2, so multiplies the numerator by
+  // Negative powers of sines hide the relation sin^2 = 1 - cos^2. So the numerator is multiplied by
   // powers of these sines until no exponent is negative.
   std::map<Atom, Number> lowest;
   for (const auto& [monomial, coefficient] : f.numerator.terms()) {
