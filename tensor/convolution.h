@@ -92,7 +92,7 @@ struct ConvolutionChoice {
   std::string implementation;  // the kernel's name; empty: the first that oneDNN offers
 
   // Returns "winograd nChw16c/f32 nChw16c/f32 jit_wino_4x3:avx512_core" or the like; Parse() reads
-  // it.
+  // this text.
   std::string ToString() const;
   static absl::StatusOr<ConvolutionChoice> Parse(std::string_view text);
 
@@ -118,8 +118,8 @@ struct Int8Convolution {
   std::vector<float> weight_scales;
 };
 
-// Returns whether this processor has 8-bit kernels that are faster than those in bf16 or f32: it
-// has VNNI (AVX-512 or AVX2) or AMX.
+// Returns whether this processor has 8-bit kernels that are faster than those in bf16 or f32. They
+// need VNNI (of AVX-512 or AVX2) or AMX.
 bool Int8Available();
 
 // Returns the choices that are worth measuring for a forward convolution with Epilogue::int8; none
@@ -220,8 +220,8 @@ class Convolution {
 };
 
 // Computes bias_gradient[c] = sum of out_gradient over images and pixels. The pixels of an image
-// are summed in f32, the images in f64. Convolution::Run() uses it where the implementation does
-// not compute the bias gradient itself.
+// are summed in f32, the images in f64. Convolution::Run() calls this function where the
+// implementation does not compute the bias gradient itself.
 void BiasGradient(const Shape& shape, Layout layout, ElementType type, const void* out_gradient,
                   float* bias_gradient);
 

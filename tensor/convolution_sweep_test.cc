@@ -158,7 +158,7 @@ ConvolutionShape RandomShape(uint64_t seed) {
 std::vector<float> RandomValues(int64_t count, uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<float> values(count);
-  // Fills in multiples of 1/64 from -1 to 1, which bf16 holds exactly.
+  // Draws multiples of 1/64 from -1 to 1, which bf16 holds exactly.
   for (float& value : values)
     value = static_cast<float>(static_cast<int>(random() % 129) - 64) / 64;
   return values;

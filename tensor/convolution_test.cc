@@ -256,7 +256,7 @@ AlignedBuffer BufferOfNan(int64_t bytes) {
   return buffer;
 }
 
-// A tensor in the layout and type of a choice.
+// A tensor in the layout and type of one side of a ConvolutionChoice.
 struct Activation {
   Shape shape;
   Layout layout;

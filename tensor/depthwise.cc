@@ -30,7 +30,7 @@
 namespace cotangent::tensor {
 namespace {
 
-// Kernels larger than 11x11 do not occur in depthwise convolutions.
+// The largest number of taps that this family computes: those of a kernel of 11x11.
 constexpr int64_t kMostTaps = 121;
 // For the weight gradient, the images are divided into up to this many shares. Each share has its
 // own sum of gradients, and the sums are added at the end. The number does not depend on the number

@@ -30,8 +30,8 @@ enum class Layout : uint8_t { kNchw, kNhwc, kBlocked8, kBlocked16 };
 // Returns "nchw", "nhwc", "nChw8c" or "nChw16c".
 std::string_view Name(Layout layout);
 
-// Returns the channels in memory: rounded up to a multiple of the block in blocked layouts,
-// `channels` itself in the others.
+// Returns the number of channels in memory: `channels` rounded up to a multiple of the block in
+// blocked layouts, `channels` itself in the others.
 int64_t PaddedChannels(int64_t channels, Layout layout);
 
 // Returns the number of elements, or bytes, in memory, including padding.

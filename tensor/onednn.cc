@@ -41,10 +41,11 @@ dnnl_engine_t Engine() {
   return engine;
 }
 
-// While an object exists, oneDNN runs on the calling thread only. The library is built for OpenMP,
-// whose threads get equal parts of the work and spin at barriers; this module instead makes several
-// smaller calls of oneDNN on the threads of base/parallel.h. oneDNN builds a primitive for the
-// number of OpenMP threads at that time, so an object must also exist while a primitive is made.
+// While an object of this class exists, oneDNN runs on the calling thread only. The library is
+// built for OpenMP, whose threads get equal parts of the work and spin at barriers; this module
+// instead makes several smaller calls of oneDNN on the threads of base/parallel.h. oneDNN builds a
+// primitive for the number of OpenMP threads at that time, so an object must also exist while a
+// primitive is made.
 class OneThread {
  public:
   OneThread() : before_(omp_get_max_threads()) {
@@ -181,7 +182,8 @@ bool IsBroken(const Description& d, std::string_view implementation) {
 // That is so for convolutions of integers, since all their implementations support it.
 bool AddsInPlace(const Description& d) { return d.with_addend && !d.scales.empty(); }
 
-// Makes the list of oneDNN's implementations and goes to the first; returns whether there is one.
+// Makes `candidates` list oneDNN's implementations, beginning at the first. Returns whether there
+// is one.
 bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attributes,
            Candidates& candidates) {
   const Format in = FormatOf(d.in), out = FormatOf(d.out);
@@ -343,8 +345,8 @@ int64_t Aligned(int64_t bytes) { return RoundUp(bytes, kAlignment); }
 }  // namespace
 
 struct Primitive::State {
-  std::vector<PrimitiveHandle>
-      primitives;  // one for all parts that differ only in where they begin
+  // Each serves all parts that differ only in where they begin.
+  std::vector<PrimitiveHandle> primitives;
   std::string implementation;
   std::vector<Call> calls;
   // The bytes of weights, bias and scratch memory that each call needs. In a weight gradient each
@@ -478,7 +480,7 @@ absl::Status Primitive::State::AddCalls(const Description& whole, std::string_vi
   if (kScalesAreArguments) scales = whole.scales;
   Format weights;
   std::vector<PrimitiveDescription> descriptions;
-  std::vector<size_t> first;  // by primitive: the first part it computes
+  std::vector<size_t> first;  // for each primitive, the index of the first part that it computes
   calls.reserve(parts.size());
   for (size_t i = 0; i < parts.size(); ++i) {
     size_t which = 0;

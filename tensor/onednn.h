@@ -78,8 +78,8 @@ struct Description {
   std::array<int64_t, 2> strides = {1, 1}, dilations = {1, 1}, pad_begin = {0, 0}, pad_end = {0, 0};
 };
 
-// Returns oneDNN's names of the implementations that can do this on this processor, in oneDNN's
-// order of preference. Its slow reference loops ("ref:any", "ref_...") come last.
+// Returns oneDNN's names of the implementations that can compute `description` on this processor,
+// in oneDNN's order of preference. The slow reference loops ("ref:any", "ref_...") come last.
 std::vector<std::string> Implementations(const Description& description);
 
 class Primitive {
@@ -101,9 +101,9 @@ class Primitive {
   void PackWeights(const void* plain, void* packed);
   void UnpackWeights(const void* packed, float* plain);
 
-  // Computes. The operation determines which buffers are read and which are written. `bias` (f32)
-  // and `addend` are ignored unless the Description asks for them. Nothing is allocated except by
-  // oneDNN for its own bookkeeping.
+  // Runs the primitive. Its operation determines which buffers are read and which are written.
+  // `bias` (f32) and `addend` are ignored unless the Description asks for them. Nothing is
+  // allocated except by oneDNN for its own bookkeeping.
   void Run(void* in, void* weights, void* bias, void* addend, void* out, void* scratch);
 
  private:

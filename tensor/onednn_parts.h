@@ -1,4 +1,4 @@
-// How a primitive's work is cut into calls of oneDNN, each of which runs on one thread.
+// How a primitive's work is divided into calls of oneDNN, each of which runs on one thread.
 #ifndef COTANGENT_TENSOR_ONEDNN_PARTS_H_
 #define COTANGENT_TENSOR_ONEDNN_PARTS_H_
 

@@ -96,7 +96,7 @@ COTANGENT_AMX void MultiplyTiles(const Product& p, int64_t left_group, int64_t r
 }
 
 COTANGENT_AMX void MultiplyByTiles(const Product& p) {
-  // oneDNN may have configured the tiles for itself.
+  // oneDNN may have configured the tiles for itself: its configuration is restored below.
   TileConfiguration before;
   _tile_storeconfig(&before);
   _tile_loadconfig(&kFullTiles);

@@ -59,8 +59,8 @@ std::unique_ptr<ConvolutionImplementation> MakeWinogradWeightGradient(
 // gradients do not fit into its second-level cache. Then `together` is worth measuring, too.
 bool WeightGradientLeavesCaches(const WinogradOptions& options);
 
-// The base of all directions: cuts images into tiles, and chooses how many tiles are processed at a
-// time.
+// The base class of all directions. Divides images into tiles, and chooses how many tiles are
+// processed at a time.
 class WinogradConvolution : public ConvolutionImplementation {
  public:
   std::string implementation() const final { return implementation_; }
@@ -110,7 +110,8 @@ class WinogradConvolution : public ConvolutionImplementation {
 // A thread processes at least this many tiles at a time; with fewer, loading the weights takes too
 // long.
 inline constexpr int64_t kLeastTilesByThread = 24;
-// The number of tiles (or pairs of tiles) to transform from which another thread is worth using.
+// With fewer tiles (or pairs of tiles) to transform than this, another thread costs more than it
+// saves.
 inline constexpr int64_t kLeastTilesPerTask = 4;
 
 // Sets pixels.at to the kSize x kSize pixels of image number `image` from (row, column) on. Pixels

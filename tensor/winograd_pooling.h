@@ -31,8 +31,9 @@ struct PooledImages {
             .element_bytes = element_bytes};
   }
 
-  // Points at kSide x kSide windows of image number `image`, from channel `channel` on. (row,
-  // column) is the first window's. Windows outside the image get the address `outside`.
+  // Sets `windows` to the addresses of kSide x kSide windows of image number `image`, from channel
+  // `channel` on. (row, column) is the first window's. Windows outside the image get the address
+  // `outside`.
   template <int kSide>
   void PointAtWindows(int64_t image, int64_t row, int64_t column, int64_t channel,
                       const void* outside, winograd::Windows& windows) const {

@@ -1,6 +1,6 @@
 // Forward 3x3 convolutions of stride 1 by Winograd's minimal filtering along rows only: F(4, 3)
-// across, and plain sums over the three taps downwards. It takes half of a direct convolution's
-// multiplications (winograd.h takes a quarter), but its weights take only twice their plain size
+// across, and plain sums over the three taps downwards. This takes half of a direct convolution's
+// multiplications (winograd.h takes a quarter), but the weights take only twice their plain size
 // (winograd.h: four times). With few pixels, as in inference of one image, the time goes into
 // reading the weights. A, B and G are the matrices of winograd_matrices.h; four outputs of a row (a
 // tile) are computed at a time:
@@ -32,7 +32,7 @@ using winograd::kInputs;
 using winograd::kOutputs;
 
 constexpr int64_t kTaps = 3;
-// The least number of tiles that is worth another thread: about 5 us of transforms.
+// With fewer tiles than this (about 5 us of transforms), another thread costs more than it saves.
 constexpr int64_t kFewestTiles = 16;
 
 class WinogradRows final : public PanelConvolution {
