@@ -32,7 +32,7 @@ enum class Answers {
 const char* Name(Answers answers);
 
 struct ClassifierOptions {
-  int threads = 0;                        // 0: one per core. Shared by the whole process.
+  int threads = 0;                        // 0: one per core; the whole process shares them
   int64_t batch_size = 1;                 // the largest number of pictures computed at once
   Precision precision = Precision::kF32;  // kBf16 means kF32 if the processor lacks bf16
 };

@@ -116,7 +116,7 @@ std::string RealValue(TensorId t, OnnxNetwork& network) {
   return ScaleOf(network.graph(), t).has_value() ? Dequantised(t, network) : network.Value(t);
 }
 
-// Adds what a folded convolution does after the product: addend, relu, quantisation.
+// Adds what a folded convolution does after it has summed its products: addend, relu, quantisation.
 void FinishConvolution(const Node& node, std::string value, OnnxNetwork& network) {
   constexpr size_t kAddend = 3;
   if (node.inputs.size() > kAddend)

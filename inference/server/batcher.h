@@ -47,13 +47,15 @@ class Batcher {
     Batcher& batcher_;
   };
 
-  // The probabilities of a picture's classes, and the network that computed them.
+  // The probabilities of a picture's classes or labels (or its numbers), and the network that
+  // computed them.
   struct Answer {
     std::shared_ptr<const Classifier> classifier;
     std::vector<float> probabilities;
   };
   // Waits until the picture is classified. Errors: ResourceExhausted if too many pictures wait,
-  // DeadlineExceeded if it waited too long, or the classifier's own error.
+  // DeadlineExceeded if the picture waited longer than BatcherOptions::patience, or the
+  // classifier's own error.
   absl::StatusOr<Answer> Classify(const data::Image& image);
 
   // Uses another network from the next batch on. Waiting pictures are not lost: the new network

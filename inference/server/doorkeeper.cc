@@ -32,7 +32,7 @@ int PortOf(const sockaddr_storage& address) {
   return 0;
 }
 
-using Connection = std::pair<int, int>;  // its descriptor, and the client's port
+using Connection = std::pair<int, int>;  // the socket's descriptor, and the client's port
 
 // Returns the connections of this process whose end on this machine has the port `port`.
 std::vector<Connection> ConnectionsAt(int port) {

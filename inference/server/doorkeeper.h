@@ -57,9 +57,10 @@ class Doorkeeper {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool ending_ = false;
+  // The requests of one client.
   struct Served {
-    int requests = 0;  // under way
-    absl::Time last;   // when the last one ended
+    int requests = 0;  // number of requests under way
+    absl::Time last;   // when the last request ended
   };
   std::map<int, Served> served_;  // by the client's port
   // Connections (descriptor and the client's port) that are to be ended if the next look finds them

@@ -325,7 +325,7 @@ TEST_F(ServerTest, APortInUseIsAnError) {
   EXPECT_THAT(Server::Start(classifier_, options).status().message(),
               HasSubstr("is another program using it"));
   options.port = 8080;
-  options.address = "203.0.113.1";  // TEST-NET-3: belongs to nobody
+  options.address = "203.0.113.1";  // TEST-NET-3: no machine has it
   const auto server = Server::Start(classifier_, options);
   EXPECT_THAT(server.status().message(), HasSubstr("cannot listen at 203.0.113.1:8080"));
 }

@@ -103,7 +103,7 @@ class DistributedTest : public ::testing::Test {
     for (std::string line; std::getline(lines, line);) last = line;
     return nlohmann::json::parse(last, nullptr, false);
   }
-  // Returns the values of a tensor of the newest checkpoint.
+  // Returns the values of the tensor conv.weight of the newest checkpoint of a run.
   std::vector<float> Weights(const std::string& output) const {
     const auto found = training::FindNewestGood(directory_ + "/" + output, [](const auto&) {});
     if (!found.has_value()) return {};

@@ -60,7 +60,7 @@ class HttpClient {
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
   }
-  // Says that nothing more will be sent.
+  // Tells the server that nothing more will be sent.
   void EndSending() { shutdown(socket_, SHUT_WR); }
 
   Response Receive() {

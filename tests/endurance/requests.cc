@@ -62,7 +62,7 @@ std::string Bomb(Random&) {
   std::string png = Picture();
   const char extent[] = {0, 0, '\xea', '\x60', 0, 0, '\xea', '\x60'};
   png.replace(16, sizeof(extent), extent, sizeof(extent));
-  const char crc[] = {'\x0f', '\xb0', '\xe2', '\x15'};  // of the changed header
+  const char crc[] = {'\x0f', '\xb0', '\xe2', '\x15'};  // checksum of the changed header
   png.replace(29, sizeof(crc), crc, sizeof(crc));
   return Post(png);
 }

@@ -1,5 +1,5 @@
 // Minimises Rosenbrock's function by Newton's method, with the gradient from reverse mode and the
-// Hessian from dual numbers. The program stands in a workspace of its own, and depends on
+// Hessian from dual numbers. The program is in a Bazel workspace of its own, and depends on
 // //autodiff/forward and //autodiff/reverse only.
 //
 //   cd tests/outside_workspace && bazel run //:newton

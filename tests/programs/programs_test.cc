@@ -23,7 +23,7 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 
 // A small network whose checkpoint has to hold every kind of state: momentum, running statistics,
-// dropout, augmentation, averages.
+// the random numbers of dropout and augmentation, moving averages of the weights.
 constexpr char kNetwork[] = R"(
 name: "small"
 layer { name: "conv1" convolution { channels: 8 kernel: 3 padding: SAME } }

@@ -216,8 +216,9 @@ class Drawer {
     }
   }
 
-  // Returns a block in which the outputs of one or two small layers are added to, multiplied with or
-  // concatenated with its input, or in which the input's means gate it.
+  // Returns a block in which the outputs of one or two small layers are added to, multiplied with
+  // or concatenated with its input, or in which the input is multiplied by a function of its own
+  // means.
   std::string Branch() {
     const std::string f = absl::StrCat("layer { name: \"f\" ", Inside(), " }");
     const std::string together = PickText({"add", "concat", "concat", "multiply"});
