@@ -12,7 +12,7 @@ constexpr uint32_t kSignBit = 0x80000000;
 
 void InstructionEmitter::EmitCompute(Value v, const Instruction& i) {
   // Emits an operation d = f(a, b), which reads b from memory if b is not in a register. If f
-  // commutes, a and b may be exchanged for that.
+  // commutes and only a is in memory, a and b are exchanged.
   const auto binary = [&](auto emit, bool commutes) {
     Value a = i.a, b = i.b;
     if (commutes && FromMemory(a) && !FromMemory(b)) std::swap(a, b);

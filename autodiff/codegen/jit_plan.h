@@ -19,7 +19,7 @@ inline constexpr int kNever = std::numeric_limits<int>::max();
 struct Step {
   enum Kind { kCompute, kStore, kSum } kind;
   Value value;
-  int slot = 0;  // the number of the output or the sum
+  int slot = 0;  // for kStore and kSum: the index of the output or the sum
 };
 
 // The vectors that a body works on at once, which are called copies: `across` vectors side by side
@@ -34,7 +34,7 @@ struct Shape {
 // An array that the loop walks along: an input or an output.
 struct Stream {
   bool is_store;
-  int slot;  // its number among the program's loads or outputs
+  int slot;  // index among the program's loads or outputs
   int size;  // bytes of an element
 };
 

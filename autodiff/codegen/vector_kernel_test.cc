@@ -388,8 +388,8 @@ TEST_P(Kernels, MoreArraysThanAddressRegisters) {
   }
 }
 
-// Max pooling, 2 x 2, of an image of 4 x 6 pixels with 20 channels. It stores the position of each
-// maximum in a byte, by which the second program goes back from outputs to inputs.
+// The first program max-pools, 2 x 2, an image of 4 x 6 pixels with 20 channels. It stores the
+// position of each maximum in a byte, by which the second program goes back from outputs to inputs.
 TEST_P(Kernels, PoolsAndUnpools) {
   constexpr int kChannels = 20, kHeight = 4, kWidth = 6;
   VectorProgram pool;

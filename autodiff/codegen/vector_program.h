@@ -165,8 +165,8 @@ class VectorProgram {
   Value Exp(Value a);   // 1 ulp; denormal results may flush to 0
   Value Log(Value a);   // 1 ulp
   Value Sin(Value a);   // 1.2e-7 absolute for |a| <= 1e5; no meaning far beyond
-  Value Cos(Value a);   // likewise
-  Value Tan(Value a);   // 4 ulp away from its poles and zeros, |a| <= 1e5
+  Value Cos(Value a);   // as Sin
+  Value Tan(Value a);   // 4 ulp, except near its poles and zeros; |a| <= 1e5
   Value Tanh(Value a);  // 5 ulp; never outside [-1, 1]
   // 1 / (1 + exp(-a)): 5 ulp for a > -10. Below that the relative error is 1.5e-6 down to about a =
   // -87; for smaller a the result does not change any more.

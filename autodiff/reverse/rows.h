@@ -100,9 +100,9 @@ class TapeRows {
     std::uint32_t slot, begin;
   };
   static constexpr std::size_t kUnit = 4;
-  // The length, in pairs, of the longest operand's row that an operation may take into its own row:
-  // kAddedUp for a sum, which leaves the partials as they are, and kMultiplied for any other
-  // operation, which multiplies each of them.
+  // An operation takes the row of an operand into its own row only if that row has at most this
+  // many pairs: kAddedUp for a sum, which leaves the partials as they are, and kMultiplied for any
+  // other operation, which multiplies each of them.
   static constexpr std::ptrdiff_t kAddedUp = 512, kMultiplied = 8;
 
   // Calls f(0), ..., f(N - 1) with compile-time constants.

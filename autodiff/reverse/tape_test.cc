@@ -279,7 +279,7 @@ TEST(TapeTest, EveryFunctionAgreesWithDualNumbersAndDifferences) {
           Differentiate([&](const Var& v) { return f.recorded(v); }, x);
       const auto dual = f.dual(forward::Dual<double, 1>::Variable(x, 0));
       EXPECT_EQ(reverse[0], f.plain(x));
-      if (f.name == "sin" || f.name == "cos") {  // computed apart: see sin_cos.h
+      if (f.name == "sin" || f.name == "cos") {  // their derivatives come from sin_cos.h
         EXPECT_DOUBLE_EQ(reverse[1], dual.tangent[0]);
       } else {
         EXPECT_EQ(reverse[1], dual.tangent[0]);
@@ -630,7 +630,7 @@ TEST(GradientTest, PartialsThatOverflowAsForwardModes) {
   EXPECT_THAT(Gradient(held, std::vector{0.0}), ElementsAre(0));
 }
 
-// 1 / x overflows at 1e-320. The expected values are mathematics: x / x is 1.
+// 1 / x overflows at 1e-320. The expected values are exact: x / x is 1.
 TEST(GradientTest, QuotientsByTinyNumbers) {
   const std::vector<double> tiny = {1e-320};
   const auto one = [](auto x) { return x[0] / x[0]; };
