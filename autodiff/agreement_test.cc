@@ -24,7 +24,8 @@
 namespace cotangent::autodiff {
 namespace {
 
-// Returns whether u is away from the jumps of floor, round and the like.
+// Returns whether u is more than 0.05 away from the whole numbers and from the numbers halfway
+// between two of them, where floor, ceil, trunc, round and rint jump.
 bool InsideStep(double u) {
   return std::abs(u - std::round(u)) > 0.05 && std::abs(u - std::floor(u) - 0.5) > 0.05;
 }
@@ -278,8 +279,8 @@ TEST(AgreementTest, RandomCompositions) {
   constexpr double kSteepest = 1e6;
   for (int compared = 0; compared < 10000;) {
     const Sample sample = Draw(random);
-    // A slope of a million over domains of size about 1 means that a singularity is too near for a
-    // fair comparison.
+    // A derivative of a million or more over domains of size about 1 means that a singularity is so
+    // near that the modes cannot agree closely.
     const std::vector<double> slope = forward::Gradient(sample.program, sample.x);
     if (!(LargestOf(slope) < kSteepest)) continue;
     ++compared;

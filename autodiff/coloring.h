@@ -39,15 +39,16 @@ struct Coloring {
 inline constexpr double kMostColoringSteps = 2e9;
 inline constexpr std::size_t kDense = 4;
 
-// Colours the columns so that no two columns of one colour share a row. Greedy: columns with the
-// most neighbours come first. If a row is full, or the colouring would take too many steps
-// (kMostColoringSteps), each column gets a colour of its own.
+// Colours the columns so that no two columns of one colour have an entry in the same row. Gives
+// each column in turn the lowest colour that is allowed, beginning with the columns that have the
+// most neighbours. If a row has an entry in every column, or the search would exceed
+// kMostColoringSteps, each column gets a colour of its own.
 Coloring ColorColumns(const Pattern& pattern);
 
-// Computes a star colouring of the graph of a symmetric pattern. Greedy, in the order of the
-// columns. A dense pattern (kDense) gives each column its own colour; a pattern that would take too
-// many steps (kMostColoringSteps) is coloured by ColorColumns, whose result is a star colouring
-// too.
+// Computes a star colouring of the graph of a symmetric pattern. Gives each column in turn, in
+// ascending order, the lowest colour that is allowed. In a dense pattern (kDense), each column gets
+// a colour of its own; where the search would exceed kMostColoringSteps, ColorColumns colours the
+// pattern, and its result is a star colouring too.
 Coloring ColorSymmetric(const Pattern& pattern);
 
 }  // namespace cotangent::autodiff

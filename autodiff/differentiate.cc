@@ -183,13 +183,15 @@ Vector FromRows(const Pattern& pattern, const Coloring& coloring,
   return values;
 }
 
-// Row i of the product with colour c is the sum of the entries of row i in columns of colour c. The
-// sum is a single entry if only one entry of row i is in a column of that colour. A star colouring
-// guarantees this for at least one of the entries (i, j) and (j, i).
+// Component i of the product for colour c is the sum of the Hessian's entries in row i and the
+// columns of colour c. The sum is entry (i, j) itself if j is the only column of that colour with
+// an entry in row i. A star colouring guarantees for each i and j that this holds for entry (i, j)
+// or for its mirror image (j, i), which has the same value.
 Vector FromSymmetric(const Pattern& pattern, const Coloring& coloring,
                      const std::vector<Vector>& products) {
   Vector values;
-  std::vector<std::size_t> columns(coloring.colors, 0);  // of row i, by colour
+  // How many columns of each colour have an entry in row i.
+  std::vector<std::size_t> columns(coloring.colors, 0);
   for (std::uint32_t i = 0; i < pattern.rows.size(); ++i) {
     for (std::uint32_t j : pattern.rows[i]) ++columns[coloring.color[j]];
     for (std::uint32_t j : pattern.rows[i]) {

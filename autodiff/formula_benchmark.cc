@@ -39,7 +39,7 @@ constexpr float kGeluScale = 1.59576912f;  // 2 sqrt(2 / pi)
 constexpr float kExp2[] = {1.326470287e-03f, 9.671533480e-03f, 5.550733954e-02f,
                            2.402224243e-01f, 6.931470037e-01f, 1.0f};
 
-// ---- The loops by hand in AVX-512 ----
+// ---- The loops written by hand with AVX-512 intrinsics ----
 
 #define TARGET_512 \
   __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"), always_inline)) inline
@@ -97,7 +97,7 @@ __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma"))) void Loop512(c
   if (streaming) _mm_sfence();
 }
 
-// ---- The loops by hand in AVX2 ----
+// ---- The loops written by hand with AVX2 intrinsics ----
 
 #define TARGET_AVX2 __attribute__((target("avx2,fma"), always_inline)) inline
 

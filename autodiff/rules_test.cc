@@ -81,8 +81,9 @@ void ExpectClose(double found, double expected, double units, const std::string&
 }
 
 constexpr double kUnits = 24;
-// Another test checks that values are those of the plain functions; here they only need to be
-// close. gelu, for one, calls erfc, which multiplies the rounding error of its argument by about
+// The largest error of values, in units in the last place. ValuesAreThoseOfThePlainFunctions checks
+// values bit for bit against the plain functions; the comparison with mpmath needs a wider limit,
+// because gelu, for one, calls erfc, which multiplies the rounding error of its argument by about
 // the square of the argument.
 constexpr double kValueUnits = 4096;
 

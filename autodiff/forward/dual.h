@@ -180,8 +180,8 @@ D VariableOf(const Real<D>& x, int direction, int directions) {
   }
 }
 
-// If one operand is nested deeper, it gives the type of the result, and the other is converted to
-// it as a constant.
+// The operands of a binary operation. If one of them is nested deeper, its type is the type of the
+// result, and the other operand is converted to that type as a constant.
 template <class A, class B>
 concept DualPair = (DualNumber<A> ||
                     DualNumber<B>)&&(std::same_as<A, B> ||

@@ -7,8 +7,8 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// How many nodes Sweep::ThroughChoice may visit for each node of the formula (and 20000 in
-// addition) before it uses its cheaper form.
+// Sweep::ThroughChoice may visit this many nodes for each node of the formula, and 20000 in
+// addition; after that it uses its cheaper form.
 constexpr size_t kChoiceWork = 64;
 
 // A derivative. If `chosen`, it may be 0 because a branch is not taken. The other factors of the

@@ -67,9 +67,10 @@ void ForRandomPoints(Expr a, Expr b, int trials, absl::Span<const Expr> positive
   }
 }
 
-// Returns points where two functions that are equal almost everywhere may differ: where powers have
-// whole exponents and where piecewise functions change. Only points are returned where both
-// expressions and all their intermediate values are finite.
+// Returns points whose coordinates are small whole numbers and simple fractions. Two functions that
+// are equal almost everywhere may differ there, because powers have whole exponents and piecewise
+// functions change there. Leaves out points where an expression or an intermediate value is not
+// finite.
 std::vector<Probe> SpecialPoints(Expr a, Expr b, absl::Span<const Expr> positive, Budget* budget) {
   const Expr both[] = {a, b};
   const std::vector<Expr> variables = Variables(both);
