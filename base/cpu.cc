@@ -30,8 +30,9 @@ std::optional<InstructionSet> Allowed() {
 }
 
 #if defined(__x86_64__)
-// Returns whether the processor has AMX for bfloat16, and Linux, once asked, lets this process use
-// its tiles. (Intel's manual, volume 2, CPUID leaf 7; Linux, Documentation/arch/x86/xstate.rst.)
+// Returns whether the processor has AMX for bfloat16 and Linux lets this process use the tile
+// registers of AMX; asks Linux for that permission. (Intel's manual, volume 2, CPUID leaf 7; Linux,
+// Documentation/arch/x86/xstate.rst.)
 bool MayUseTiles() {
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // bits of EDX of leaf 7
   constexpr int64_t kRequestPermission = 0x1023, kTileData = 18;

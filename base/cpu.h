@@ -30,8 +30,8 @@ InstructionSet ProcessorInstructionSet();
 // one. The first call reads the variable; all later calls return the same answer.
 InstructionSet WidestInstructionSet();
 
-// Returns all sets up to WidestInstructionSet(), widest first. Tests of code that picks a version
-// by instruction set try each of them.
+// Returns all sets up to WidestInstructionSet(), widest first, for tests that run code of which
+// there is a version for each instruction set.
 std::vector<InstructionSet> AvailableInstructionSets();
 
 inline bool HasAvx2() { return WidestInstructionSet() >= InstructionSet::kAvx2; }

@@ -9,12 +9,12 @@
 namespace cotangent {
 namespace {
 
-// A control group of this process, and the place where the tree of control groups is mounted.
+// A control group of this process, and the directory where the tree of control groups is mounted.
 struct Hierarchy {
   bool is_version_2 = false;
   std::string group;        // this process's group, such as "/docker/0a1b"
-  std::string mount_root;   // the group that appears at mount_point
-  std::string mount_point;  // "/sys/fs/cgroup"
+  std::string mount_root;   // the path of the group that appears at mount_point
+  std::string mount_point;  // directory, such as "/sys/fs/cgroup"
 };
 
 std::vector<std::string> Split(const std::string& text, char separator) {
@@ -29,8 +29,8 @@ bool HasWord(const std::string& list, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// Returns the control groups of this process that may limit processor time: that of version 2, and
-// that of version 1 with the controller "cpu". `root` is put before every path.
+// Returns the control groups of this process that may limit processor time: its group of version 2,
+// and its group of version 1 with the controller "cpu". `root` is put before every path.
 std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
   std::vector<Hierarchy> found;
   // A line of version 1 is "4:cpu,cpuacct:/docker/0a1b", the line of version 2 "0::/docker/0a1b".
@@ -61,8 +61,8 @@ std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
   return found;
 }
 
-// Returns quota / period of the group in `directory`, or nullopt if it has no limit or its files
-// cannot be read.
+// Returns quota / period of the control group whose files are in `directory`, or nullopt if the
+// group has no limit or its files cannot be read.
 std::optional<double> QuotaOf(const std::string& directory, bool is_version_2) {
   double quota = 0, period = 0;
   if (is_version_2) {
@@ -81,8 +81,8 @@ std::optional<double> CpuQuota(const std::string& root) {
   std::optional<double> least;
   for (const Hierarchy& hierarchy : HierarchiesOfProcess(root)) {
     if (hierarchy.mount_point.empty()) continue;
-    // The path of the group below the mount point. Inside a container the mount may show another
-    // part of the tree than /proc/self/cgroup names; then the mount point itself is taken for this
+    // The path of the group below the mount point. Inside a container, /proc/self/cgroup may name a
+    // group that is not below mount_root; then the group at the mount point is taken for this
     // process's group.
     std::string below = hierarchy.group;
     const std::string top = hierarchy.mount_root == "/" ? "" : hierarchy.mount_root;

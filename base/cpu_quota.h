@@ -1,5 +1,5 @@
-// Reads how much processor time the kernel grants this process. `docker run --cpus=1.5` or the
-// limits of a Kubernetes pod set such a limit.
+// Reads the limit that the kernel sets on this process's use of processor time, as set by `docker
+// run --cpus=1.5` or by the limits of a Kubernetes pod.
 #ifndef COTANGENT_BASE_CPU_QUOTA_H_
 #define COTANGENT_BASE_CPU_QUOTA_H_
 

@@ -57,8 +57,8 @@ TEST(CpuQuotaTest, Version1) {
       {"/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n"},
       {"/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n"}};
   EXPECT_EQ(QuotaIn(files), 0.5);
-  // The group's path is not below mount_root (here /docker/0a1b), so the mount point is taken for
-  // the process's group.
+  // The group's path is not below the group that is mounted (here /docker/0a1b), so the group at
+  // the mount point is taken for the process's group.
   files["/proc/self/cgroup"] = "4:cpu,cpuacct:/../elsewhere\n";
   EXPECT_EQ(QuotaIn(files), 0.5);
   files["/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us"] = "-1\n";

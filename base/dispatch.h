@@ -1,7 +1,7 @@
 // How to write a loop once, compile it for each instruction set, and pick one version when the
 // program runs:
 //
-//   namespace {            // unnamed, since other sources may compile it with other flags
+//   namespace {            // unnamed, so that each source has a copy with its own flags
 //   struct Halve {
 //     static COTANGENT_INLINE void Run(float* values, int64_t size) {
 //   #pragma omp simd

@@ -16,8 +16,8 @@ TEST(EditDistanceTest, CountsChangesOfOneLetter) {
   EXPECT_EQ(EditDistance("kitten", "sitting"), 3u);
 }
 
-// In the restricted distance, letters that were swapped may not be edited again. Otherwise "ca" ->
-// "ac" -> "abc" would make the distance 2, not 3.
+// In the restricted distance, letters that were swapped may not be edited again. Otherwise the
+// edits "ca" -> "ac" -> "abc" would make the distance 2, not 3.
 TEST(EditDistanceTest, ChangesNoPartTwice) { EXPECT_EQ(EditDistance("ca", "abc"), 3u); }
 
 }  // namespace

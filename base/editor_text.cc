@@ -31,7 +31,7 @@ Character CharacterAt(absl::string_view text) {
     if (byte(i) >> 6 != 2) return {};
     code = code << 6 | (byte(i) & 0x3f);
   }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};  // index: number of bytes
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};  // least code by length in bytes
   const bool is_surrogate = code >= 0xd800 && code < 0xe000;
   if (code < kLeast[bytes] || is_surrogate || code > 0x10ffff) return {};
   return {code, bytes};

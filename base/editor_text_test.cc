@@ -17,7 +17,7 @@ TEST(ValidUtf8, KeepsWhatIsValidAndReplacesEachOtherByte) {
   EXPECT_EQ(ValidUtf8("\xc3s"), std::string(kReplaced) + "s");
 }
 
-// Tests the sequences that RFC 3629, section 3, forbids, and their valid neighbours.
+// Tests the byte sequences that RFC 3629, section 3, forbids, and their valid neighbours.
 TEST(ValidUtf8, RefusesOverlongFormsSurrogatesAndWhatIsBeyondUnicode) {
   for (const char* text :
        {"\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {

@@ -1,5 +1,6 @@
 // The hash FNV-1a of texts (Fowler, Noll and Vo): 64 bits, the same on every machine and in every
-// version, so that what is drawn or divided by the hash of a name stays as it is.
+// version of the program. Random numbers that are seeded with the hash of a name, and data sets
+// that are divided by it, therefore stay the same.
 #ifndef COTANGENT_BASE_FNV_H_
 #define COTANGENT_BASE_FNV_H_
 

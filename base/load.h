@@ -31,14 +31,15 @@ class OtherLoad {
  public:
   OtherLoad();
   // Returns the share of processor time that other processes took since the last call, or since
-  // construction. Returns 0 if /proc/stat cannot be read, or if less than 0.05 s has passed (busy
-  // and idle, summed over the processors); that time then counts towards the next call.
+  // construction. Returns 0 if /proc/stat cannot be read, or if less than 0.05 s of processor time
+  // (busy and idle, summed over the processors) has passed; this time then counts towards the next
+  // call.
   double SinceLast();
   // Returns the number of processors whose time is measured.
   int processors() const;
 
  private:
-  const cpu_set_t processors_ = Processors();  // empty: unknown, all are counted
+  const cpu_set_t processors_ = Processors();  // those measured; empty: unknown, so all are
   ProcessorTime last_;
   double last_own_ = 0;  // processor time of this process at the last call, in seconds
 };

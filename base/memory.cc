@@ -46,7 +46,7 @@ std::optional<int64_t> ReadField(const std::string& path, std::string_view key) 
 }
 
 // Returns the bytes that one control group's memory limit leaves: the limit minus the use, with
-// inactive file cache counted as free. kUnlimited if the group has no limit.
+// inactive file cache counted as free. Returns kUnlimited if the group has no limit.
 int64_t LeftInGroup(const std::string& folder, const char* limit_name, const char* usage_name) {
   std::optional<int64_t> limit = ReadNumber(folder + limit_name),
                          usage = ReadNumber(folder + usage_name);
@@ -119,7 +119,7 @@ void* Allocate(int64_t bytes) {
   if (bytes >= kMapFrom) {
     void* mapped = MapAligned(RoundUp(bytes, kHugePage));
     if (mapped != nullptr)
-      madvise(mapped, RoundUp(bytes, kHugePage), MADV_HUGEPAGE);  // if refused: slower pages
+      madvise(mapped, RoundUp(bytes, kHugePage), MADV_HUGEPAGE);  // if refused, pages stay small
     return mapped;
   }
   const int64_t rounded = RoundUp(std::max<int64_t>(bytes, 1), kAlignment);

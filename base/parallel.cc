@@ -29,15 +29,17 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+// A job is one call of ParallelFor(), a share is one call of the function that the job runs.
+//
 // How long a thread spins before it sleeps, when it waits for a job or for the last share of a job.
 // Waking a thread takes the system 5 to 50 us, longer than most pauses between two operations of a
-// network, so threads spin during such pauses while other programs are quiet. While other programs
-// are busy, a spinning thread takes the processor from the thread that it waits for. Measured on 2
-// cores of a virtual machine, kernel 6.18.
+// network, so threads spin during such pauses unless other programs are busy. While other programs
+// are busy, a spinning thread takes the processor from the thread that it waits for. The two times
+// were found by measuring on 2 cores of a virtual machine, kernel 6.18.
 constexpr microseconds kSpinUndisturbed{500}, kSpinDisturbed{4};
 // Every kAskEvery the system is asked how much processor time other programs use. Other programs
-// count as busy if they leave our threads more than max(kMostMissing, kMostMissingPerThread *
-// threads) processors too few. (An editor and a browser at rest take less.)
+// count as busy if the processors that they leave free are fewer than our threads by more than
+// max(kMostMissing, kMostMissingPerThread * threads). (An editor and a browser at rest take less.)
 constexpr milliseconds kAskEvery{100};
 constexpr double kMostMissing = 0.25, kMostMissingPerThread = 0.03;
 // While other programs are busy, a waiting thread checks this often whether the thread that it
@@ -52,8 +54,8 @@ void Pause() {
 #endif
 }
 
-// Tells whether other programs compete for our processors, or a quota grants less time than our
-// threads would take.
+// Tells whether other programs compete for our processors, or a quota (base/cpu_quota.h) grants
+// less processor time than our threads would take.
 //
 // The time that our threads wait to be scheduled (proc_pid_schedstat(5)) does not show whether
 // other programs compete: threads that sleep and wake also delay each other, when the kernel wakes
@@ -65,8 +67,9 @@ class Disturbance {
         threads_(threads),
         rationed_(CpuQuota().value_or(threads) < threads) {}
 
-  // Returns what the last check found; checks again if kAskEvery has passed since. Each thread
-  // calls this before it waits, so it must be cheap.
+  // Returns true if a quota limits our threads, or if other programs were busy at the last check;
+  // checks again if kAskEvery has passed since. Each thread calls this before it waits, so it must
+  // be cheap.
   bool Lately(Clock::time_point now) {
     if (rationed_) return true;
     Clock::rep due = due_.load(std::memory_order_relaxed);
@@ -177,14 +180,15 @@ class Pool {
   }
 
   struct alignas(64) Member {
-    std::atomic<uint64_t> unclaimed{0};  // own shares not yet taken: begin << 32 | end
+    // The shares dealt to this thread and not yet taken.
+    std::atomic<uint64_t> unclaimed{0};  // begin << 32 | end
     ScheduledThread thread;
   };
-  static constexpr int kMostLookedAt = 64;  // threads that a waiting thread examines
+  static constexpr int kMostLookedAt = 64;  // the most threads that a waiting thread examines
   static uint64_t Pack(uint64_t begin, uint64_t end) { return begin << 32 | end; }
 
-  // Takes a share from `unclaimed` and returns it: the first for the thread that the shares were
-  // dealt to (`own`), the last for any other thread; -1 if none is left.
+  // Takes a share from `unclaimed` and returns its number: the first one for the thread that the
+  // shares were dealt to (`own`), the last one for any other thread; -1 if none is left.
   //
   // A thread may call this while the next job is published. That is safe: a job cannot end while
   // one of its shares is being computed, so share_ and work_ belong to the same job as the share
@@ -199,9 +203,9 @@ class Pool {
     }
   }
 
-  // Computes shares until none is left: first those dealt to this thread, then those of others. A
-  // thread's own shares have consecutive numbers, and the same ones in each job of as many shares,
-  // so its caches may still hold their data.
+  // Computes shares until none is left: first those dealt to this thread, then those dealt to
+  // others. The shares dealt to a thread have consecutive numbers, and are the same in each job
+  // with this number of shares, so the thread's caches may still hold their data.
   void Compute(int thread) {
     const int count = threads();
     Member& self = members_[thread];
@@ -213,7 +217,7 @@ class Pool {
         // A sleeping caller of ParallelFor() waits until pending_ is 0, so only the last share
         // wakes it.
         if (pending_.fetch_sub(1) == 1 && waiting_.load()) WakeSleepers(pending_, 1);
-        self.thread.End();  // last: nobody waits while this thread moves back
+        self.thread.End();  // comes last, since it may first move this thread back
       }
     }
   }
@@ -265,12 +269,12 @@ class Pool {
   parallel::Share share_ = nullptr;
   const void* work_ = nullptr;
   alignas(64) std::atomic<uint32_t> pending_{0};  // shares not done
-  alignas(64) std::atomic<uint32_t> epoch_{0};    // number of jobs so far; idle threads watch it
+  alignas(64) std::atomic<uint32_t> epoch_{0};    // jobs so far; idle threads await a change
   std::atomic<int> sleeping_{0};
   std::atomic<bool> waiting_{false}, stopping_{false};
 };
 
-std::mutex pool_mutex;  // held by the caller whose job the threads compute
+std::mutex pool_mutex;  // locked by the caller whose job the threads compute
 std::unique_ptr<Pool>& ThePool() {
   static auto* pool = new std::unique_ptr<Pool>;
   return *pool;

@@ -86,13 +86,13 @@ inline std::pair<int64_t, int64_t> PartOf(int64_t total, int64_t index, int64_t 
   return {begin, begin + size + (index < longer ? 1 : 0)};
 }
 
-// The number of shares per thread that ParallelRanges() makes. The more shares, the shorter is the
-// time at the end of a job in which some threads have no work; the fewer, the less time handing
-// them out (about 0.1 us each) takes.
+// The number of shares per thread that ParallelRanges() makes. With more shares, the time at the
+// end of a job in which some threads have no work is shorter; with fewer, less time is spent on
+// handing them out (about 0.1 us each).
 inline constexpr int64_t kSharesPerThread = 16;
 
 // Returns the smallest number of items of a simple loop that is worth a share of its own, if each
-// item has `elements` elements: 16 Ki elements, which take about 5 us.
+// item consists of `elements` array elements: 16 Ki array elements, which take about 5 us.
 constexpr int64_t LeastItems(int64_t elements) {
   return std::max<int64_t>(1, (int64_t{1} << 14) / std::max<int64_t>(1, elements));
 }

@@ -29,7 +29,7 @@ TEST(Parallel, EveryShareIsComputedOnce) {
   for (int threads : {1, 2, 3, 7}) {
     SetThreads(threads);
     for (int64_t shares : {0, 1, 2, 3, 8, 1000}) {
-      std::vector<int> count(shares);  // shares write next to each other, but never the same
+      std::vector<int> count(shares);  // no two shares write to the same element
       for (int run = 0; run < 50; ++run) ParallelFor(shares, [&](int64_t i) { ++count[i]; });
       EXPECT_EQ(count, std::vector<int>(shares, 50)) << threads << " threads";
     }

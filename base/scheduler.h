@@ -31,8 +31,9 @@ void KeepTo(const cpu_set_t& processors);
 // `processors` or, if there are more processors than threads, all of them.
 cpu_set_t ProcessorOf(int thread, int threads, const cpu_set_t& processors);
 
-// A thread that other threads wait for. If the system has suspended it, a waiting thread can move
-// it to the processor that the waiting thread runs on, where it can continue at once.
+// A thread that other threads wait for. If the system has suspended this thread, a waiting thread
+// can move it to the processor that the waiting thread runs on, where this thread can continue at
+// once.
 class ScheduledThread {
  public:
   // Only the thread itself calls these three functions. Enter() comes first; Begin() and End()

@@ -5,8 +5,8 @@
 //     return 2 * value;
 //   }
 //
-// Each macro is a statement of its own; put braces around it as the body of an `if`. A type with a
-// comma outside parentheses (std::pair<int, int>) cannot be declared in ASSIGN_OR_RETURN; give it
+// Each macro is used as a statement; put braces around it if it is the body of an `if`. A type with
+// a comma outside parentheses (std::pair<int, int>) cannot be declared in ASSIGN_OR_RETURN; give it
 // an alias first.
 #ifndef COTANGENT_BASE_STATUS_MACROS_H_
 #define COTANGENT_BASE_STATUS_MACROS_H_
