@@ -9,8 +9,8 @@
 namespace cotangent::distributed {
 namespace {
 
-// BucketBytes() chooses the size of a bucket so that sending its bytes takes this many times as
-// long as the link's latency.
+// BucketBytes() chooses the size of a bucket (the gradients that are sent as one message) so that
+// sending its bytes takes this many times as long as the latency of a message.
 constexpr double kBytesOverLatency = 8;
 constexpr int64_t kLeastBytes = int64_t{1} << 16, kMostBytes = int64_t{1} << 24;
 
@@ -18,9 +18,10 @@ constexpr int64_t kLeastBytes = int64_t{1} << 16, kMostBytes = int64_t{1} << 24;
 constexpr int64_t kFew = 256, kMany = int64_t{1} << 20;
 constexpr int kFewTimes = 21, kManyTimes = 7;
 
-// Averages stretch number `stretch` of `means` `times` times and returns the median of the seconds;
-// each time is that of the slowest rank. All ranks begin an average together, since GatherNumber()
-// makes them wait for each other after the average before.
+// Averages the range number `stretch` of the buffer of `means` over the ranks (processes that train
+// together) `times` times, and returns the median of the seconds; each time is that of the slowest
+// rank. GatherNumber() makes the ranks wait for each other after each average, so that all begin
+// the next one together.
 double MedianSeconds(Communicator& ranks, Means& means, size_t stretch, int times) {
   std::vector<double> seconds;
   for (int i = 0; i < times; ++i) {

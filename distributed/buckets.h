@@ -12,8 +12,8 @@
 
 namespace cotangent::distributed {
 
-// The speed of averaging over the ranks (means.h): a message of n bytes takes `seconds` + n /
-// bytes_per_second.
+// The connection between the ranks: averaging a message of n bytes over them (means.h) takes
+// `seconds` + n / bytes_per_second seconds. `seconds` is called the latency.
 struct Link {
   double seconds = 0, bytes_per_second = 0;
 };
@@ -22,16 +22,17 @@ struct Link {
 // ranks must call it, and all get the same result.
 Link MeasureLink(Communicator& ranks);
 
-// A gradient's place in the buffer of all gradients, and the index (in order of execution) of the
-// operation that computes the gradient.
+// The position of a gradient in the buffer of all gradients, and the index (in order of execution)
+// of the operation that computes the gradient.
 struct GradientPlace {
   int64_t begin = 0, size = 0;  // in floats
   size_t operation = 0;
 };
 
+// A range of the buffer (means.h) that is averaged as one message.
 struct Bucket {
   Stretch stretch;
-  size_t operation = 0;  // the last operation (an index) that computes a part of the stretch
+  size_t operation = 0;  // index of the last operation that computes a part of the range
 };
 
 // Returns the size of a bucket in bytes for which sending the bytes takes 8 times as long as the
@@ -41,7 +42,7 @@ int64_t BucketBytes(const Link& link);
 
 // Makes buckets from gradients that are neighbours in the buffer, and closes each bucket when it
 // has at least `bytes` bytes. Gradients are neighbours if at most `gap` floats lie between them.
-// Returns the buckets in the order in which they are complete.
+// Returns the buckets in the order in which backpropagation completes them.
 std::vector<Bucket> MakeBuckets(std::vector<GradientPlace> gradients, int64_t bytes, int64_t gap);
 
 }  // namespace cotangent::distributed

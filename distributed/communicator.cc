@@ -56,8 +56,8 @@ std::string RankOn(int rank, const std::string& host) {
   return absl::StrCat("rank ", rank, " on ", host);
 }
 
-// Returns the first line of `a` and the first line of `b` in which the two texts differ; an error
-// message quotes only these lines.
+// Returns the first line of `a` and the first line of `b` in which the two texts differ, so that an
+// error message need not quote the whole texts.
 std::pair<std::string, std::string> FirstDifference(const std::string& a, const std::string& b) {
   const std::vector<std::string> of_a = absl::StrSplit(a, '\n'), of_b = absl::StrSplit(b, '\n');
   for (size_t i = 0; i < std::max(of_a.size(), of_b.size()); ++i) {

@@ -40,12 +40,12 @@ class Communicator {
 
   // Replaces each value by its sum over the ranks. All ranks pass the same number of values and get
   // the same bits. If a rank keeps the others waiting for about half a minute, in Sum(), in Means
-  // or in broadcasts of floats, the others conclude that this rank hangs: one of them prints its
-  // number and machine on standard error and ends the job.
+  // or in broadcasts of floats, that rank is taken to hang: a waiting rank prints the number and
+  // machine of the rank that hangs on standard error and ends the job.
   virtual void Sum(absl::Span<double> values) = 0;
   // Makes an object that averages stretches (ranges) of `buffer` over the ranks (means.h). The
-  // buffer must outlive the object. Numbers are sent as `format`, kF32 or kBf16. All memory is
-  // allocated here.
+  // buffer must outlive the object. Numbers are sent as `format`, kF32 or kBf16. This call
+  // allocates all the memory that averaging takes.
   virtual std::unique_ptr<Means> MakeMeans(float* buffer, std::vector<Stretch> stretches,
                                            ElementType format) = 0;
   // Begins to replace `values` on all ranks by the `values` of rank `from`. All ranks begin the

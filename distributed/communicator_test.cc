@@ -13,8 +13,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// A communicator of two ranks that plays rank 1. `of_rank_zero` holds the texts that rank 0
-// broadcasts or contributes to Gather(), in order.
+// A communicator of two ranks (processes that train together) that plays rank 1. `of_rank_zero`
+// holds the texts that rank 0 broadcasts or contributes to Gather(), in order.
 class SecondOfTwo final : public Communicator {
  public:
   explicit SecondOfTwo(std::vector<std::string> of_rank_zero)

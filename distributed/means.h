@@ -9,15 +9,15 @@
 //   means->Begin(1);
 //   means->Finish();    // gradients now holds the means, the same bits on all ranks
 //
-// A stretch is cut into one share per rank. Each rank sends its numbers of a share to the rank that
-// owns the share. The owner adds them up in the order of the ranks and sends the mean to all. So
-// each number crosses a link twice, whatever the number of ranks, and the result depends neither on
-// how the buffer is cut into stretches nor on timing.
+// A stretch is cut into one share for each rank, which owns this share. Each rank sends its numbers
+// of a share to the rank that owns it. The owner adds them up in the order of the ranks and sends
+// the mean to all. So each number crosses a link twice, whatever the number of ranks, and the
+// result depends neither on how the buffer is cut into stretches nor on timing.
 //
-// In bf16, numbers are rounded before they are sent, and the rounding error is added to the next
-// number of the same place before that is rounded (Seide et al., "1-bit stochastic gradient
-// descent", 2014). This happens to each rank's numbers and again to the means, so that over many
-// steps nothing is lost.
+// In bf16, numbers are rounded before they are sent, and the rounding error is added, in the next
+// training step, to the number at the same position of the buffer before that is rounded (Seide et
+// al., "1-bit stochastic gradient descent", 2014). This happens to each rank's numbers and again to
+// the means, so that the rounding errors of many steps do not add up.
 #ifndef COTANGENT_DISTRIBUTED_MEANS_H_
 #define COTANGENT_DISTRIBUTED_MEANS_H_
 
@@ -47,11 +47,13 @@ class Means {
   virtual void Begin(size_t stretch) = 0;
   // Waits until the means of all stretches begun are in the buffer.
   virtual void Finish() = 0;
-  // Sets the rounding errors that are kept for the next step to zero. Call it after infinite or NaN
-  // numbers, and when a checkpoint is written, since checkpoints do not hold them.
+  // Sets to zero the rounding errors that would be added to the next step's numbers. Call it after
+  // infinite or NaN numbers, and when a checkpoint is written, since checkpoints do not contain
+  // these errors.
   virtual void Forget() = 0;
 
-  // When the last averaging of a stretch began, and when its means were in the buffer.
+  // The times at which the last averaging of a stretch began, and at which its means were in the
+  // buffer.
   struct Record {
     Clock::time_point begun, ended;
   };

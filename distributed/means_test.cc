@@ -17,8 +17,8 @@ TEST(SecondsUnderWayTest, TimesThatOverlapCountOnce) {
       SecondsUnderWay({{at(0), at(2)}, {at(1), at(5)}, {at(2), at(3)}, {at(7), at(8)}}), 6);
 }
 
-// Numbers that are small beside 1 in bf16 are not lost: over the steps, the numbers sent sum up to
-// the numbers given.
+// RoundWithFeedback() adds each rounding error to the next step's number, so over many steps the
+// numbers sent sum up to the numbers given, also those that rounding to bf16 changes most.
 TEST(RoundWithFeedbackTest, NothingIsLostOverTheSteps) {
   const std::vector<float> values = {1.001f, -3.3e-5f, 7.77f};
   std::vector<float> left(3, 0.0f);

@@ -13,8 +13,9 @@
 namespace cotangent::distributed {
 
 // On one MPI communicator all ranks must begin collective operations in the same order. The
-// exchange of shares and the exchange of means (means.h), and broadcasts, may begin in a different
-// order on different ranks. Therefore each of the three has an MPI communicator of its own.
+// exchange of shares and the exchange of means (the two halves of averaging, see means.h), and
+// broadcasts, may begin in a different order on different ranks. Therefore each of the three has an
+// MPI communicator of its own.
 struct MpiCommunicator::Channels {
   MPI_Comm shares, means, broadcasts;
   std::vector<MPI_Request> broadcasts_under_way;

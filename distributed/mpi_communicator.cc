@@ -19,8 +19,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Times in a wait for other ranks: after kTellArrivalAfter a rank tells the others that it is
-// waiting, too; after kHungAfter it ends the job if some ranks have not begun to wait.
+// Times in a wait for other ranks (processes of the job): after kTellArrivalAfter a rank tells the
+// others that it is waiting, too; after kHungAfter it ends the job if some ranks have not begun to
+// wait.
 constexpr std::chrono::seconds kTellArrivalAfter(1), kHungAfter(25);
 // How a wait polls MPI: for the first kEager without pause; until kYielding it yields the processor
 // after each poll; from then on it sleeps kNap after each poll.
@@ -70,7 +71,7 @@ bool IsStartedAsRank() {
   return false;
 }
 
-// If MPI finds itself alone, it sets its own OMPI_COMM_WORLD_RANK to 0, so PMI_RANK comes first.
+// If MPI sees only this process, it sets OMPI_COMM_WORLD_RANK to 0, so PMI_RANK is read first.
 int RankOfStarter() {
   return FirstNumber({"PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}, 0);
 }
@@ -152,7 +153,7 @@ void MpiCommunicator::WaitForRanks(const Ready& ready) {
     if (waited < kHungAfter) return false;
     CollectArrivals();
     AbortNamingMissing();
-    start = now;  // nobody is missing: the network is slow
+    start = now;  // all ranks are waiting, so the network is slow
     return false;
   });
   seconds_waited_ += std::chrono::duration<double>(Clock::now() - begin).count();
@@ -188,7 +189,7 @@ void MpiCommunicator::FinishBroadcasts() {
   requests.clear();
 }
 
-// MPI sends messages as small as these even if the receiver does not call MPI.
+// MPI_Send() delivers messages as small as these even if the receiver does not call MPI.
 void MpiCommunicator::TellArrival() {
   for (int to = 0; to < ranks_; ++to) {
     if (to != rank_) MPI_Send(&waits_, 1, MPI_INT64_T, to, kArrivalTag, MPI_COMM_WORLD);
@@ -207,8 +208,8 @@ void MpiCommunicator::CollectArrivals() {
   }
 }
 
-// Prints the names of the ranks that have not reached the current wait, and ends the job; does
-// nothing if all have. The first rank whose wait takes too long does this for all ranks.
+// Prints the numbers and machines of the ranks that have not begun the current wait, and ends the
+// job; does nothing if all have. The first rank whose wait takes too long does this for all ranks.
 void MpiCommunicator::AbortNamingMissing() {
   arrived_[rank_] = waits_;
   std::string missing;

@@ -61,8 +61,8 @@ class MpiCommunicator final : public Communicator {
   // numbers and machines of those ranks on standard error and ends the job.
   void WaitForRanks(const Ready& ready);
   void CollectArrivals();
-  // Sends waits_ to all other ranks, which tells them that this rank has begun the wait with that
-  // number. CollectArrivals() receives the messages that have come from other ranks and stores the
+  // Sends waits_ to all other ranks, which tells them that this rank has begun its wait number
+  // waits_. CollectArrivals() receives the messages that have come from other ranks and stores the
   // numbers in arrived_.
   void TellArrival();
   void AbortNamingMissing();

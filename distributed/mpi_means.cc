@@ -93,7 +93,8 @@ void MpiCommunicator::MpiMeans::Advance() {
   }
 }
 
-// Computes the mean of this rank's own share, and writes it to the share's place in the buffer.
+// Computes the means of this rank's own share of a stretch (a range of the buffer), and writes them
+// to the share's range of the buffer.
 void MpiCommunicator::MpiMeans::TakeMean(Part& part) {
   const int rank = ranks_.rank_;
   const size_t size = part.sizes[rank];
@@ -112,8 +113,8 @@ void MpiCommunicator::MpiMeans::TakeMean(Part& part) {
     add(received, own);
   } else {
     float* const received = reinterpret_cast<float*>(received_.data()) + part.received;
-    // Swaps rank 0's numbers into `mean`, and this rank's own into the place where rank 0's were
-    // received.
+    // Swaps rank 0's numbers, which were received, with this rank's own numbers, which are in
+    // `mean`.
     if (rank != 0) std::swap_ranges(mean, mean + size, received);
     add(received, rank == 0 ? mean : received);
   }

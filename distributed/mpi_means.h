@@ -12,10 +12,10 @@
 
 namespace cotangent::distributed {
 
-// Averages stretches of a buffer in the background. Open MPI moves data only while the program
-// calls an MPI function. An operation of a network may compute for up to 100 ms without such a
-// call, so a thread of this object calls MPI again and again, with short pauses, while a mean is
-// being computed; otherwise the thread sleeps.
+// Averages stretches (ranges of a buffer) in the background. Open MPI moves data only while the
+// program calls an MPI function. An operation of a network may compute for up to 100 ms without
+// such a call, so a thread of this object calls MPI again and again, with short pauses, while a
+// stretch is being averaged; otherwise the thread sleeps.
 class MpiCommunicator::MpiMeans final : public Means {
  public:
   MpiMeans(MpiCommunicator& ranks, float* buffer, const std::vector<Stretch>& stretches,
@@ -27,16 +27,17 @@ class MpiCommunicator::MpiMeans final : public Means {
   const std::vector<Record>& records() const override { return records_; }
 
  private:
-  // A stretch (a range of the buffer) and how it is cut into shares, one per rank. Sizes and begins
-  // are counted in numbers (floats or bf16), `begins` from the begin of the stretch.
+  // A stretch, its shares (pieces, one for each rank, which computes the means of the share's
+  // numbers), and the state of averaging it. Sizes and begins are counted in numbers (floats or
+  // bf16), `begins` from the begin of the stretch.
   struct Part {
     Stretch stretch;
     std::vector<int> sizes, begins;  // of all shares, by rank
     // For the first exchange, in which each rank gets all ranks' numbers of its own share. By rank:
-    // how many numbers this rank sends, how many it receives, and where in received_ these begin. A
-    // rank sends nothing to itself.
+    // how many numbers this rank sends to it, how many it receives from it, and where in received_
+    // these begin. A rank sends nothing to itself.
     std::vector<int> sizes_out, sizes_in, begins_in;
-    int64_t received = 0;  // where in received_ the part begins, in numbers
+    int64_t received = 0;  // where in received_ this stretch's numbers begin, in numbers
     MPI_Request request = MPI_REQUEST_NULL;
   };
   // rounds() returns whether numbers are rounded to bf16 before they are sent. type() returns the
@@ -47,10 +48,10 @@ class MpiCommunicator::MpiMeans final : public Means {
     return rounds() ? reinterpret_cast<char*>(rounded_.data() + part.stretch.begin)
                     : reinterpret_cast<char*>(buffer_ + part.stretch.begin);
   }
-  // Advances the parts, in the order in which they were begun. If all ranks' numbers of this rank's
-  // share have arrived, computes the share's mean and begins to send it to all ranks. If the means
-  // of all shares have arrived, the buffer receives them, and the part is done. The caller must
-  // hold ranks_.mutex_.
+  // Continues averaging the parts (stretches), in the order in which they were begun. If all ranks'
+  // numbers of this rank's share have arrived, computes the share's means and begins to send them
+  // to all ranks. If the means of all shares have arrived, the buffer receives them, and the part
+  // is done. The caller must hold ranks_.mutex_.
   void Advance();
   void TakeMean(Part& part);
   void SendMean(Part& part);
@@ -67,7 +68,7 @@ class MpiCommunicator::MpiMeans final : public Means {
   BigVector<float> left_, left_of_means_;
 
   // Indices of the parts begun since the last Finish(), in order. For the first taken_ of these
-  // parts, this rank has begun to send the mean of its share; for the first done_, it has received
+  // parts, this rank has begun to send the means of its share; for the first done_, it has received
   // all means.
   std::vector<size_t> begun_;
   size_t taken_ = 0, done_ = 0;

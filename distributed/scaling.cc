@@ -44,9 +44,9 @@ Prediction Predict(const StepTimes& step, const Cluster& cluster, int64_t bucket
     free_at = std::max(free_at, ends[bucket.operation]) + seconds;
     prediction.communication += seconds;
   }
-  // After all gradients are computed, the loss and the running statistics of normalisation layers
-  // are also summed over the ranks, at the same time as the last buckets. The message is so small
-  // that its bytes do not count.
+  // After all gradients are computed, the loss and the running statistics (means and variances) of
+  // normalisation layers are also summed over the ranks, at the same time as the last buckets
+  // (messages of gradients). These are so few bytes that only the latency counts.
   Cluster small = cluster;
   small.exchange = Exchange::kTree;
   const double done = std::max(free_at, computed + SecondsOfExchange(small, 0));

@@ -1,11 +1,11 @@
 // Predicts how fast many ranks (processes that train one network together) train, from one rank's
 // times and the speed of the network between them.
 //
-// In the model a rank computes its operations one after the other. A bucket of gradients
-// (buckets.h) is sent as soon as it is computed and the link is free, so buckets follow each other
-// on the link. The step ends when the last bucket has arrived and the parameters are updated. The
-// model neglects that ranks may differ in speed, that several machines may share a link, and that a
-// processor which sends does not compute meanwhile.
+// In the model a rank computes its operations one after the other. A bucket (gradients that are
+// sent as one message, buckets.h) is sent as soon as it is computed and the link is free, so
+// buckets follow each other on the link. The step ends when the last bucket has arrived and the
+// parameters are updated. The model neglects that ranks may differ in speed, that several machines
+// may share a link, and that a processor which sends does not compute meanwhile.
 #ifndef COTANGENT_DISTRIBUTED_SCALING_H_
 #define COTANGENT_DISTRIBUTED_SCALING_H_
 
@@ -19,22 +19,24 @@ namespace cotangent::distributed {
 // The times of one rank's training step.
 struct StepTimes {
   std::vector<double> operations;        // seconds of each operation, in order
-  std::vector<GradientPlace> gradients;  // each with the operation that computes it
+  std::vector<GradientPlace> gradients;  // each with the index of the operation that computes it
   double update = 0;                     // seconds of the optimizer, which runs on every rank
-  double images = 0;                     // of one rank in one step
+  double images = 0;                     // that one rank processes in a step
 };
 
-// How a mean of n bytes over P ranks is computed. Each line gives its time if a message takes `a`
-// seconds plus 1 / b seconds per byte in each direction, and a rank begins to send messages at
-// least `g` seconds apart (Thakur, Rabenseifner and Gropp, "Optimization of collective
-// communication operations in MPICH", 2005; g is the gap of Culler et al., "LogP", 1993):
+// How the mean of a message of n bytes over P ranks is computed. Each line gives the seconds that
+// this takes if a message takes `a` seconds plus 1 / b seconds per byte in each direction, and a
+// rank begins to send messages at least `g` seconds apart (Thakur, Rabenseifner and Gropp,
+// "Optimization of collective communication operations in MPICH", 2005; g is the gap of Culler et
+// al., "LogP", 1993):
 enum class Exchange {
-  // Each rank owns a share, as in means.h: 2 a + 2 (P - 2) g + 2 n (P - 1) / P / b
+  // Each rank averages one of P shares (means.h): 2 a + 2 (P - 2) g + 2 n (P - 1) / P / b
   kDirect,
   kRing,  // shares go from neighbour to neighbour: 2 (P - 1) a + 2 n (P - 1) / P / b
   kTree,  // sums go up a binary tree, the mean down: 2 ceil(log2 P) (a + n / b)
 };
 
+// The ranks and their network; a, b and g are those of Exchange.
 struct Cluster {
   int ranks = 2;
   Exchange exchange = Exchange::kDirect;
@@ -52,10 +54,10 @@ struct Prediction {
   double images_per_second = 0;  // of all ranks together
   double efficiency = 0;         // images/s divided by those of as many ranks that send nothing
   double communication = 0;      // seconds during which gradients are sent
-  double waited = 0;             // seconds of communication that computing does not hide
+  double waited = 0;             // seconds from the last gradient computed to the last sum received
 };
-// Predicts the time of a training step with buckets of at least `bucket_bytes` bytes (counted in
-// f32); 0 means the size that BucketBytes() gives for the cluster's link.
+// Predicts the time of a training step with buckets of at least `bucket_bytes` bytes, counted as if
+// gradients were sent in f32; 0 means the size that BucketBytes() gives for the cluster's link.
 Prediction Predict(const StepTimes& step, const Cluster& cluster, int64_t bucket_bytes = 0);
 
 }  // namespace cotangent::distributed

@@ -18,8 +18,8 @@ TEST(SecondsOfExchangeTest, IsWhatThePaperSays) {
   EXPECT_EQ(SecondsOfExchange(cluster, 80), 0);
 }
 
-// Two gradients of 100,000 floats, computed after 2 and 4 of 4 seconds. Each takes a second on the
-// link.
+// Two gradients of 100,000 floats. Of the step's four operations of 1 s, the second and the fourth
+// compute them. Sending each takes 1 s.
 TEST(PredictTest, WhatComesBeforeTheEndIsHidden) {
   const StepTimes step = {{1, 1, 1, 1}, {{0, 100'000, 3}, {100'000, 100'000, 1}}, 0.5, 10};
   const Cluster cluster = {.ranks = 2, .seconds_per_message = 0, .bytes_per_second = 400'000};
@@ -29,10 +29,10 @@ TEST(PredictTest, WhatComesBeforeTheEndIsHidden) {
   EXPECT_DOUBLE_EQ(prediction.seconds, 5.5);
   EXPECT_DOUBLE_EQ(prediction.images_per_second, 20 / 5.5);
   EXPECT_DOUBLE_EQ(prediction.efficiency, 4.5 / 5.5);
-  // In one bucket, both gradients wait until the second is computed, and then take 2 seconds on the
-  // link.
+  // If both gradients are one bucket (one message), sending begins when the last one is computed,
+  // and takes 2 seconds.
   EXPECT_DOUBLE_EQ(Predict(step, cluster, 800'000).waited, 2);
-  // bf16 halves the time on the link.
+  // bf16 halves the time that sending takes.
   Cluster bf16 = cluster;
   bf16.bytes_per_number = 2;
   EXPECT_DOUBLE_EQ(Predict(step, bf16, 400'000).waited, 0.5);

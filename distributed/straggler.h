@@ -10,8 +10,9 @@
 namespace cotangent::distributed {
 
 // Returns "straggler: rank 3 on node7, 1.8 times the median" if the slowest rank computed for more
-// than kStragglerFactor times as long as the median rank; otherwise "". `seconds` and `hosts` are
-// by rank. With an even number of ranks the median is the faster of the two in the middle.
+// than kStragglerFactor times as long as the median rank; otherwise "". `seconds` (of computing)
+// and `hosts` are by rank. With an even number of ranks the median is the faster of the two in the
+// middle.
 inline constexpr double kStragglerFactor = 1.5;
 std::string DescribeStraggler(const std::vector<double>& seconds,
                               const std::vector<std::string>& hosts);
