@@ -17,7 +17,7 @@ struct GradientSummary {
   bool finite;
 };
 
-// The loops as functions that are compiled for one instruction set.
+// Pointers to the loops, compiled for one instruction set.
 struct BufferLoops {
   // Computes average = keep * average + (1 - keep) * values.
   void (*blend)(float* average, const float* values, int64_t size, float keep);

@@ -74,8 +74,9 @@ absl::Status CheckWhole(const OptimizerConfig& config, const RunLength& run) {
   return absl::OkStatus();
 }
 
-// Makes the group that `own` describes, or group 0 if `own` is null. `place` is the path of `own`
-// in the recipe, for error messages.
+// Makes the group that `own`, a Group of the recipe (the text that describes training), describes;
+// or group 0, of the parameters that no Group matches, if `own` is null. `place` is the path of
+// `own` in the recipe, for error messages.
 absl::StatusOr<ParameterGroup> MakeGroup(const OptimizerConfig& config, const Group* own,
                                          const RunLength& run, const std::string& place,
                                          bool bf16) {

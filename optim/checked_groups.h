@@ -21,12 +21,12 @@ struct ParameterGroup {
   std::unique_ptr<UpdateRule> rule;
   double multiplier = 1;  // the learning rate is multiplied by this
   Schedule schedule;
-  int64_t freeze_step = Optimizer::kNever;  // the first step that does not update the group
+  int64_t freeze_step = Optimizer::kNever;  // the first step (from 0) without an update
 };
 
 struct CheckedGroups {
   std::vector<ParameterGroup> groups;  // groups[0]: parameters that no Group of the recipe matches
-  std::vector<int> group_of;           // index into `groups`, by slice
+  std::vector<int> group_of;           // for each parameter (of `slices`): an index into `groups`
 };
 
 // Makes the groups that `config` describes. An error names the field of the recipe or the parameter

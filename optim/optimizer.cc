@@ -18,21 +18,22 @@
 namespace cotangent::optim {
 namespace {
 
-// Pieces of state start at cache lines; kLine is the number of floats in one.
+// Each piece of state starts at a cache line, which holds kLine floats.
 constexpr int64_t kLine = kAlignment / sizeof(float);
 
-// Neighbouring parameters of one group, which one loop can update. For each kind of state, the
-// state of these parameters is also contiguous. A parameter under a matrix rule (Muon) is a run of
-// its own.
+// Neighbouring parameters of one group, which one loop can update. For each kind of state (such as
+// the momentum), the state of these parameters is contiguous, too. A parameter under a matrix rule
+// (a rule that updates whole matrices, such as Muon) is a run of its own.
 struct Run {
   int group;
-  int64_t begin, size;         // in the flat parameter buffer, in floats
-  int64_t state, state_pitch;  // in State(): begin of the first kind, distance of kinds
-  int64_t rows, columns;       // only under a matrix rule
+  int64_t begin, size;  // in the flat parameter buffer, in floats
+  // In State(), in floats: where the run's state begins, and the distance between its kinds.
+  int64_t state, state_pitch;
+  int64_t rows, columns;  // only under a matrix rule
 };
 
-// A part of run number `run` with at most kUpdateChunk parameters: a range of the flat parameter
-// buffer, in floats.
+// A part of run number `run` (an index into runs_) with at most kUpdateChunk parameters: a range of
+// the flat parameter buffer, in floats.
 struct Chunk {
   int run;
   int64_t begin, size;
@@ -81,7 +82,7 @@ class FlatOptimizer final : public Optimizer {
   // is infinite or NaN.
   bool Inspect(const float* gradients, int64_t step);
   void BeginStep(int64_t step);
-  // Updates the matrix of run matrices_[m] with the scratch memory of thread `worker`.
+  // Updates the matrix of run matrices_[m] with the scratch memory of thread number `worker`.
   void UpdateMatrix(int64_t m, float* parameters, const float* gradients, int worker);
   // Moves the slow weights and moving averages of a chunk towards the chunk's parameters, which
   // were just updated.
@@ -93,7 +94,7 @@ class FlatOptimizer final : public Optimizer {
   const RunLength run_;
   const std::vector<ParameterSlice> slices_;
   const std::vector<ParameterGroup> groups_;
-  const std::vector<int> group_of_;  // by slice
+  const std::vector<int> group_of_;  // for each slice (parameter): an index into groups_
 
   std::vector<Run> runs_;
   std::vector<Chunk> chunks_;         // of runs whose rule updates entry by entry
@@ -103,9 +104,9 @@ class FlatOptimizer final : public Optimizer {
   // updates it.
   std::vector<std::pair<int, int>> owners_;
   OptimizerRanks ranks_;
-  // Each of the first shared_matrices_ entries of matrices_ is more work than an equal part of all
-  // matrix work for each thread; all threads work together on one of these matrices at a time. Each
-  // of the other matrices is updated by one thread.
+  // Updating any of the first shared_matrices_ entries of matrices_ is more work than one thread's
+  // equal part of all matrix updates; all threads work together on one of these matrices at a time.
+  // Each of the other matrices is updated by one thread.
   int64_t shared_matrices_ = 0;
   int64_t parameter_size_ = 0;  // of the flat parameter buffer, in floats
 
@@ -314,7 +315,7 @@ bool FlatOptimizer::Inspect(const float* gradients, int64_t step) {
     if (!chunk_finite) finite.store(false, std::memory_order_relaxed);
   });
   if (want_norm) {
-    double sum = 0;  // in the order of the chunks
+    double sum = 0;  // adds in the order of the chunks: the same bits in every run
     for (double partial : partial_sums_) sum += partial;
     gradient_norm_ = std::sqrt(sum);
   }

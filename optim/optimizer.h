@@ -37,9 +37,10 @@ struct OptimizerRanks {
 };
 
 // Updates all parameters of a network from their gradients. Parameters lie in one flat buffer,
-// gradients in another of the same layout. The optimizer's state (momenta, running squares, slow
-// weights, averages) is a third flat buffer. Its pieces have names, so that a checkpoint can hold
-// it. The caller counts the steps, so nothing else needs saving.
+// gradients in another of the same layout. The optimizer's state (momenta, running means of squared
+// gradients, slow weights, moving averages of the parameters) is a third flat buffer. Its pieces
+// have names, so that a checkpoint can hold it. The caller counts the steps, so nothing else needs
+// saving.
 //
 //   auto optimizer = Optimizer::Create(recipe.optimizer(), slices, {steps_per_epoch, total_steps});
 //   (*optimizer)->Initialise(parameters);            // or: fill State() from a checkpoint
@@ -74,17 +75,17 @@ class Optimizer {
   // not depend on timing: two runs with the same number of threads give the same bits.
   virtual bool Step(float* parameters, const float* gradients, int64_t step) = 0;
 
-  // The work that ShareOut() can divide among ranks, and what this costs: the multiply-adds of all
-  // updates by rules for matrices in a step, and the bytes of the parameters that the
-  // ranks then send each other. Both are 0 if no rule updates matrices.
+  // The work that ShareOut() can divide among ranks, and what dividing it costs: the multiply-adds
+  // of all updates by rules for matrices in a step, and the bytes of the parameters that the ranks
+  // then send each other. Both are 0 if no rule updates matrices.
   struct MatrixWork {
     double multiply_adds = 0;
     int64_t bytes = 0;
   };
   virtual MatrixWork WorkOnMatrices() const = 0;
-  // Divides the matrices (the parameters that rules for matrices update) among ranks, as evenly as whole
-  // matrices allow. From then on all ranks call Step(); each updates only its own matrices and
-  // receives the other matrices' parameters from their ranks. All parameters are the same as
+  // Divides the matrices (the parameters that rules for matrices update) among ranks, as evenly as
+  // whole matrices allow. From then on all ranks call Step(); each updates only its own matrices
+  // and receives the other matrices' parameters from their ranks. All parameters are the same as
   // without the division, but until GatherState() the state of a matrix is only right on the rank
   // that updates it.
   virtual void ShareOut(const OptimizerRanks& ranks) = 0;

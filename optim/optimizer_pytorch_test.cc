@@ -78,7 +78,8 @@ void Gradient(const std::vector<float>& w, int step, std::vector<float>& g) {
   }
 }
 
-// Returns the largest difference within one tensor, divided by the tensor's largest absolute value.
+// Returns the largest absolute difference of `actual` and `expected` within the tensor of `slice`,
+// divided by the largest absolute value that is expected there.
 double RelativeError(const std::vector<float>& actual, const std::vector<double>& expected,
                      const ParameterSlice& slice) {
   double difference = 0, largest = 0;

@@ -176,7 +176,7 @@ TEST(OptimizerTest, GroupsHaveRatesSchedulesAndEnds) {
   EXPECT_FLOAT_EQ(w[0], 0.5f);
   EXPECT_FLOAT_EQ(w[80], -1);
   EXPECT_FLOAT_EQ(w[90], 0.95f);
-  g[80] = kNan;  // frozen by then, so not read
+  g[80] = kNan;  // conv.bias is frozen by then, so its gradient is not read
   ASSERT_TRUE(optimizer->Step(w.data(), g.data(), 30));
   EXPECT_FLOAT_EQ(w[80], -1);
 }
@@ -294,7 +294,8 @@ TEST(OptimizerTest, ThreadsDoNotChangeTheBits) {
   EXPECT_EQ(one, train(3));
 }
 
-// Lets threads act as ranks. The broadcasts take place when all ranks wait for them.
+// Lets threads act as ranks (processes that train together). The broadcasts take place when all
+// ranks wait for them.
 class RankThreads {
  public:
   explicit RankThreads(int ranks) : all_(ranks), begun_(ranks) {}

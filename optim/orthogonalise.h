@@ -8,11 +8,12 @@
 
 namespace cotangent::optim {
 
-// Brings the singular values of a matrix close to 1 and keeps its singular vectors. For G = U S V^T
-// the result approximates U V^T, but costs much less.
+// Brings the singular values of a matrix close to 1 and keeps its singular vectors. For a singular
+// value decomposition G = U S V^T the result approximates U V^T, but computing it costs much less
+// than the decomposition.
 //
-// It uses the quintic Newton-Schulz iteration of Jordan et al. ("Muon", 2024), starting from X = G
-// / |G|:
+// Uses the quintic Newton-Schulz iteration of Jordan et al. ("Muon", 2024), starting from X = G /
+// |G|, where |G| is the Frobenius norm:
 //   X <- a X + (b A + c A^2) X,   A = X X^T,   a = 3.4445, b = -4.7750, c = 2.0315.
 // The coefficients trade exact convergence for speed: five steps bring every singular value above
 // 0.01 into about [0.7, 1.2].
@@ -23,9 +24,9 @@ namespace cotangent::optim {
 // values that G does not have, and grow by a^2 in each step. So after every five steps X itself is
 // computed, and A anew from X.
 //
-// With bf16, the two products with the long side round G and Q to bf16. The result is that of a
-// matrix within bf16 rounding of G, within 1% for up to five steps. The iteration itself stays in
-// f32 (Muon's authors compute all of it in bf16).
+// With bf16, the two products with the long side round G and Q to bf16. For up to five steps, the
+// result differs by at most 1% of its largest entry from that of the f32 iteration on the rounded
+// G. The iteration itself stays in f32 (Muon's authors compute all of it in bf16).
 class Orthogonaliser {
  public:
   // Allocates memory for matrices with a short side of at most largest_short_side and at most

@@ -7,8 +7,8 @@
 
 namespace cotangent::optim {
 
-// Where a parameter tensor lies in the flat buffer of all parameters, which is also where its
-// gradient lies in the buffer of all gradients. Offset and size are in floats.
+// The range that a parameter tensor takes in the flat buffer of all parameters, and its gradient in
+// the buffer of all gradients. Offset and size are in floats.
 struct ParameterSlice {
   std::string name;            // "conv1.weight"
   std::vector<int64_t> shape;  // [out, in, height, width] for a convolution

@@ -9,7 +9,7 @@
 
 namespace cotangent::optim {
 
-// The length of a training run; it converts lengths given in epochs or in shares of the run to
+// The length of a training run, by which lengths in epochs or in shares of the run are converted to
 // steps.
 struct RunLength {
   int64_t steps_per_epoch = 0;
@@ -21,7 +21,7 @@ struct RunLength {
 };
 
 // Returns `length` in whole steps, rounded to the nearest. Errors: a length that is empty,
-// negative, not a number or, given as a fraction, above 1; `place` names the field.
+// negative, not a number or, given as a fraction of the run, above 1; `place` names the field.
 absl::StatusOr<int64_t> StepsOf(const Length& length, const RunLength& run,
                                 absl::string_view place);
 

@@ -26,7 +26,8 @@ double CosineBetween(double from, double to, double s) {
 }
 
 // The functions below each check one part of a ScheduleConfig; `place` is the part's path in the
-// recipe. Those that return numbers return lengths or milestones in steps.
+// recipe (the text that describes training). Those that return numbers return lengths or milestones
+// in steps.
 
 absl::StatusOr<int64_t> WarmupSteps(const ScheduleConfig::Warmup& warmup, const RunLength& run,
                                     absl::string_view place) {

@@ -19,9 +19,10 @@ class Schedule {
   // Makes a schedule whose factor is always 1.
   Schedule() = default;
 
-  // Errors: lengths that are missing, 0 or negative; a warm-up that is not shorter than the run;
-  // factors that are negative or not numbers; milestones that are not in rising order. `place` is
-  // the path of `config` in the recipe (the text that describes training), for errors.
+  // Makes the schedule that `config` describes. Errors: lengths that are missing, 0 or negative; a
+  // warm-up that is not shorter than the run; factors that are negative or not numbers; milestones
+  // that are not in rising order. `place` is the path of `config` in the recipe (the text that
+  // describes training), for errors.
   static absl::StatusOr<Schedule> Create(const ScheduleConfig& config, const RunLength& run,
                                          absl::string_view place = "schedule");
 

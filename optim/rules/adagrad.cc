@@ -1,4 +1,4 @@
-// The update rule Adagrad. optimizer.proto documents its settings.
+// The update rule Adagrad. optimizer.proto documents its settings. w is a parameter.
 
 #include <cmath>
 

@@ -1,5 +1,5 @@
-// The update rules Adam and AdamW. optimizer.proto documents their settings. m and s are the
-// running means of the gradient and of its square.
+// The update rules Adam and AdamW. optimizer.proto documents their settings. w is a parameter, g
+// its gradient; m and s are the running means of g and of g^2.
 
 #include <cmath>
 #include <type_traits>

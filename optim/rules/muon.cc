@@ -1,5 +1,5 @@
-// The update rule Muon: the momentum of each matrix is orthogonalised (optim/orthogonalise.h).
-// optimizer.proto documents its settings.
+// The update rule Muon: the momentum v of each matrix of parameters is orthogonalised
+// (optim/orthogonalise.h). g is the gradient. optimizer.proto documents the settings.
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,6 @@
-// The update rule RMSProp, plain or centered, with or without momentum. RmsProp in optimizer.proto
-// documents its settings. s is the running mean of squared gradients.
+// The update rule RMSProp, plain or centered, with or without momentum v. RmsProp in
+// optimizer.proto documents its settings. w is a parameter, g its gradient, s the running mean of
+// g^2.
 
 #include <cmath>
 

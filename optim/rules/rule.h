@@ -25,12 +25,12 @@
 namespace cotangent::optim {
 
 // The largest number of parameters that a rule updates per call. Parameters, gradients and state
-// (32 KiB each) then stay in the second-level cache for what follows (slow weights, averages), and
-// handing pieces out to threads costs little compared with the work.
+// (32 KiB each) then stay in the second-level cache for what follows (the update of slow weights
+// and moving averages), and handing out ranges to threads costs little compared with the work.
 constexpr int64_t kUpdateChunk = 8192;
 
-// A range of `size` parameters, with their gradients and their pieces of the optimizer's state in
-// the order of UpdateRule::state_names.
+// A range of `size` parameters, with their gradients and their pieces of the optimizer's state, one
+// for each name in UpdateRule::state_names.
 struct UpdateRange {
   float* parameters;
   const float* gradients;
@@ -45,8 +45,8 @@ struct Clipping {
   float bound = std::numeric_limits<float>::infinity();
 };
 
-// Returns the gradient that a rule uses: g is scaled, clamped to [-bound, bound], and decay * w is
-// added.
+// Returns the gradient that a rule uses for a parameter w with gradient g: g is scaled, clamped to
+// [-bound, bound], and decay * w is added.
 COTANGENT_INLINE float Gradient(float g, float w, const Clipping& clipping, float decay) {
   g *= clipping.scale;
   g = g > clipping.bound ? clipping.bound : g;
@@ -54,8 +54,8 @@ COTANGENT_INLINE float Gradient(float g, float w, const Clipping& clipping, floa
   return g + decay * w;
 }
 
-// The step's number, learning rate and clipping, which the optimizer passes to a rule at the
-// beginning of a step.
+// What the optimizer passes to a rule at the beginning of a step: the step's number, the learning
+// rate and how gradients are clipped.
 struct StepInput {
   int64_t step;          // counts from 0
   double learning_rate;  // of the group at this step, by its schedule
@@ -84,7 +84,7 @@ class UpdateRule {
   // Returns this rule if it updates whole matrices, null if it updates ranges.
   virtual const MatrixRule* AsMatrixRule() const { return nullptr; }
 
-  std::string name;  // its field in OptimizerConfig: "sgd"
+  std::string name;  // the field of OptimizerConfig that chooses this rule: "sgd"
   double learning_rate = 0;
   double weight_decay = 0;
   std::vector<std::string> state_names;  // kinds of state kept, at most three: "momentum"
@@ -104,7 +104,8 @@ class MatrixRule : public UpdateRule {
   void Update(const UpdateRange&) const final {}
   const MatrixRule* AsMatrixRule() const final { return this; }
 
-  // Returns the multiplications of one update; the optimizer divides work among threads by it.
+  // Returns the number of multiplications of one update; the optimizer divides work among threads
+  // by this number.
   virtual double Multiplications(int64_t rows, int64_t columns) const = 0;
   // Makes working memory for matrices whose shorter side is at most `side` and that have at most
   // `size` entries.
@@ -127,7 +128,8 @@ class LoopRule : public UpdateRule {
   Coefficients coefficients_;
 };
 
-// Checks a rule's settings and keeps the first error.
+// Checks a rule's settings and remembers the first error. `place` is the path of the settings in
+// the recipe (the text that describes training), for errors.
 class SettingsChecker {
  public:
   explicit SettingsChecker(std::string place) : place_(std::move(place)) {}
