@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_AUGMENT_H_
 #define COTANGENT_DATA_AUGMENT_H_
 
-// Places and normalises images: the steps between the bytes of a data set ([channels, height,
+// Places and normalises images: the stages between the bytes of a data set ([channels, height,
 // width]) and the numbers that a network receives.
 //
 //   1. Transforms (data/augmentation), one after the other, if any are asked for.
@@ -10,7 +10,7 @@
 //   3. Normalisation: a byte v of channel c becomes (v / 255 - mean[c]) / deviation[c].
 //
 // The placement of an image depends on (seed, epoch, number of the image) only, see PlacementOf().
-// Placement moves bytes; they are converted to numbers in one pass when the image is written.
+// ImageWriter moves bytes to their places and converts them to numbers.
 
 #include <array>
 #include <cstddef>
@@ -46,7 +46,7 @@ enum class Padding {
 struct Augmentation {
   Flip flip = Flip::kNone;
   // The image is padded by this many pixels on each side, then cropped to its size at a random
-  // place.
+  // position.
   int crop_padding = 0;
   Padding padding = Padding::kReflect;
   // A square with sides of this many pixels, centred on a random pixel and clipped at the border,
@@ -57,11 +57,12 @@ struct Augmentation {
   std::vector<ChainLink> chain = {};
 };
 
-// Returns an error if a size is negative or too large for images of this height and width.
+// Returns an error if crop_padding or cutout is negative or too large for images of this height and
+// width.
 absl::Status Validate(const Augmentation& augmentation, int height, int width);
 
-// Where an output image lies in its source: output (y, x) shows source (y + dy, x + dx) or, if
-// `flip`, source (y + dy, width - 1 - x + dx).
+// Where each output pixel comes from: output (y, x) shows source (y + dy, x + dx) or, if `flip`,
+// source (y + dy, width - 1 - x + dx).
 struct Placement {
   int dy = 0;
   int dx = 0;
@@ -76,10 +77,10 @@ struct Placement {
 Placement PlacementOf(const Augmentation& augmentation, int height, int width, uint64_t seed,
                       int64_t epoch, int64_t image);
 
-// Test-time averaging adds a network's predictions for several views of an image, with weights that
-// sum to 1. If f'(x) is the mean of the predictions for x and its mirror image, TestTimeViews()
-// gives f'(x) / 2 + f'(x shifted by (-1, -1)) / 4 + f'(x shifted by (1, 1)) / 4; shifts are in
-// pixels and padded by reflection.
+// Test-time averaging adds a network's predictions for several views (shifted or mirrored versions)
+// of an image, with weights that sum to 1. If f'(x) is the mean of the predictions for x and its
+// mirror image, TestTimeViews() gives f'(x) / 2 + f'(x shifted by (-1, -1)) / 4 + f'(x shifted by
+// (1, 1)) / 4; shifts are in pixels and padded by reflection.
 struct View {
   Placement placement = {};
   float weight;

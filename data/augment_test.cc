@@ -25,8 +25,8 @@ std::vector<uint8_t> Pixels(int height, int width) {
   return pixels;
 }
 
-// Returns the image Pixels(height, width) after ImageWriter has placed it. The normalisation only
-// divides by 255, so the bytes can be restored from the floats.
+// Returns the bytes of the image Pixels(height, width) after ImageWriter has placed it. The
+// normalisation only divides by 255, so the bytes can be restored from the floats.
 std::vector<int> Placed(int height, int width, const Placement& placement) {
   const ImageWriter writer(1, height, width, Normalization(), BatchFormat::kF32Nchw);
   std::vector<float> output(height * width);
@@ -63,7 +63,7 @@ TEST(ImageWriterTest, ZeroPaddingIsBlack) {
 }
 
 TEST(ImageWriterTest, MirroringComesBeforeTheShift) {
-  // The image is padded, mirrored, then cropped at the mirrored place.
+  // The output shows columns 1 to 4 of the padded image (11, 12, 13, 12), mirrored.
   EXPECT_THAT(Placed(1, 4, {.dx = 1, .flip = true}), ElementsAre(12, 13, 12, 11));
 }
 
@@ -109,7 +109,8 @@ TEST(ImageWriterTest, FormatsHoldTheSameNumbers) {
       EXPECT_EQ(bf16_nhwc[i * channels + c], FloatToBf16(value));
     }
   }
-  // The last pixel at the bottom right of channel 1 shows source row 4 - 2 = 2, column 0 + 1 = 1.
+  // By `placement`, the pixel at the bottom right of channel 1 shows row 4 - 2 = 2 and column
+  // 0 + 1 = 1 of the source.
   const double byte = pixels[plane + 2 * width + 1];
   EXPECT_FLOAT_EQ(nchw[2 * plane - 1], (byte / 255 - 0.48216) / 0.24349);
 }

@@ -45,7 +45,7 @@ COTANGENT_INLINE Bytes Shuffle(const Bytes& a, const Bytes& b) {
 }
 
 // Interleaves three vectors of bytes r0 r1 ..., g0 g1 ..., b0 b1 ... to r0 g0 b0 r1 ...: the inner
-// shuffle puts red and green in their places, the outer one puts blue between them.
+// shuffle puts red and green in their positions, the outer one puts blue between them.
 COTANGENT_INLINE void Interleave(const Bytes& r, const Bytes& g, const Bytes& b, Bytes (&out)[3]) {
   out[0] = Shuffle<0, 1, 16, 3, 4, 17, 6, 7, 18, 9, 10, 19, 12, 13, 20, 15>(
       Shuffle<0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5>(r, g), b);

@@ -28,9 +28,10 @@ struct Batch {
   absl::Status status = {};  // if not OK, an image could not be read; ignore the batch
 };
 
-// The worker threads and a ring of places; a place is memory for one batch. Batches are numbered in
-// the order in which they are made; batch number n lies in place n modulo Options::places. While
-// the caller reads one batch, workers fill the other places with the next batches.
+// The worker threads and a ring of places; a place is memory for one batch. Batches are numbered
+// from 0 in the order in which they are made; batch number n lies in place n modulo
+// Options::places. While the caller reads one batch, workers fill the other places with the next
+// batches.
 class Crew {
  public:
   // A function that makes batch `index` of an epoch: writes its images and targets, and returns the
@@ -63,8 +64,8 @@ class Crew {
     int64_t number = -1;  // the number of the batch in this place; -1: none
   };
   Place& PlaceOf(int64_t number) { return places_[number % static_cast<int64_t>(places_.size())]; }
-  // Returns whether a worker may begin the next batch: no Seek() waits, a place is free, and the
-  // batch belongs to an epoch that is to be made.
+  // Returns whether a worker may begin the next batch: no call of Seek() waits, a place is free,
+  // and the batch is to be made (with one_epoch, only those of epoch 0 are).
   bool HasWork() const;
   void Work(const Make& make);
 
@@ -74,7 +75,8 @@ class Crew {
 
   std::mutex mutex_;  // guards the members from here to stop_, and places_
   std::condition_variable room_, filled_;
-  // The batch numbered first_ is batch first_batch_ counted from batch 0 of epoch 0.
+  // The batch numbered first_ is batch number first_batch_ if batches are counted from batch 0 of
+  // epoch 0 on, over all epochs.
   int64_t first_ = 0, first_batch_ = 0;
   int64_t next_to_make_ = 0, next_to_read_ = 0;
   int64_t oldest_ = 0;  // number of the batch that the caller reads now or next

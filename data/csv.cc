@@ -34,7 +34,7 @@ class Parser {
   }
 
  private:
-  // Returns whether the text or a line ends at at_.
+  // Returns whether the text or the current line ends at at_.
   bool AtEnd() const { return at_ >= text_.size() || text_[at_] == '\n' || text_[at_] == '\r'; }
 
   void SkipLineEnd() {

@@ -25,7 +25,8 @@ absl::Status Dataset::Read(int64_t index, uint8_t* image, const ImageReader::Par
     return part == nullptr ? reader->Read(which, image) : reader->ReadPart(which, *part, image);
   };
   absl::Status status = read(index);
-  // kDataLoss means that a packed file is damaged; no other image is tried then.
+  // kDataLoss means that a packed file (a cache of images, data/packed_file.h) is damaged; no other
+  // image is tried then.
   if (status.ok() || skipped == nullptr || !absl::IsInvalidArgument(status)) return status;
   skipped->Note(status);
   const auto each = static_cast<int64_t>(targets.empty() ? 0 : classes.size());
@@ -80,7 +81,7 @@ class SomeReader final : public ImageReader {
   const Indices indices_;
 };
 
-// Keeps only the rows with these indices; a row is `each` consecutive values.
+// Keeps only the rows with these indices; a row consists of `each` consecutive values.
 template <typename Value>
 void KeepRows(const std::vector<int32_t>& indices, int64_t each, std::vector<Value>& values) {
   if (values.empty()) return;

@@ -44,8 +44,9 @@ class ImageReader {
   // Returns whether ReadPart() cuts its parts from the original pictures, which may be larger than
   // the images.
   virtual bool has_pictures() const { return false; }
-  // A function that is called with a picture's height and width and returns the part, in pixels, to
-  // cut from it. If it returns nothing, the whole picture is fitted as in Read().
+  // A function that is called with a picture's height and width and returns the part of it, in
+  // pixels, that ReadPart() cuts out. If it returns nothing, the whole picture is fitted as in
+  // Read().
   using PartOf = std::function<std::optional<Rectangle>(int height, int width)>;
   // Like Read(), but writes the part of the picture that `part` returns, stretched to the image's
   // height and width.
@@ -109,8 +110,8 @@ struct Normalization {
 
 // Computes the mean and standard deviation of each channel over the images of `dataset`, in units
 // of the full range of a byte (0 to 1) and rounded to five decimals, as they are usually published.
-// If images have to be read, 512 evenly spaced ones are used, without those that cannot be read. A
-// channel without variation gets the deviation 1.
+// If images have to be read, only 512 evenly spaced ones are used; those of them that cannot be
+// read are left out. A channel without variation gets the deviation 1.
 Normalization ComputeNormalization(const Dataset& dataset);
 
 // Returns $XDG_CACHE_HOME/cotangent, or ~/.cache/cotangent if that variable is not an absolute

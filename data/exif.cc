@@ -58,8 +58,8 @@ Image Upright(Image stored, Orientation orientation) {
   uint8_t* to = shown.rgb.data();
   for (int y = 0; y < shown.height; ++y) {
     for (int x = 0; x < shown.width; ++x, to += 3) {
-      // `row` and `column` are the place, in the stored picture, of pixel (x, y) of the displayed
-      // picture.
+      // Pixel (x, y) of the displayed picture lies in row `row` and column `column` of the stored
+      // picture, counted from the bottom if from_bottom and from the right if from_right.
       const int row = swaps_axes ? x : y, column = swaps_axes ? y : x;
       const size_t from = size_t(from_bottom ? stored.height - 1 - row : row) * stored.width +
                           (from_right ? stored.width - 1 - column : column);

@@ -81,7 +81,7 @@ void RemoveTree(const std::string& path) {
   fs::remove_all(path, ignored);
 }
 
-// Fetches one source in a temporary directory.
+// Downloads the files of one data source in a temporary directory, and moves them into place.
 class Fetcher final : public FetchSession {
  public:
   Fetcher(const Source& source, std::string data_dir, std::string work_dir,
@@ -154,8 +154,8 @@ class Fetcher final : public FetchSession {
     return Install();
   }
 
-  // Runs a program in the working directory. The size of the file or folder `watched` in that
-  // directory is reported as progress.
+  // Runs a program in the temporary directory. Reports as progress the size of `watched`, the file
+  // or folder in that directory to which the program writes.
   absl::Status RunProgram(std::vector<std::string> arguments, absl::string_view watched) {
     // Every three seconds a line tells how many megabytes (10^6 bytes) have been received.
     auto next_report = std::chrono::steady_clock::now() + std::chrono::seconds(3);
@@ -184,8 +184,8 @@ class Fetcher final : public FetchSession {
     return synced ? absl::OkStatus() : FileError(error, "write", path);
   }
 
-  // Moves the files into place: the whole folder at once if it does not exist yet, else one file
-  // after the other.
+  // Moves the files to the data directory: the source's whole folder at once if it does not exist
+  // yet, else one file after the other.
   absl::Status Install() {
     const std::string from = InWorkDir(source_.folder), to = JoinPath(data_dir_, source_.folder);
     for (Split split : {Split::kTrain, Split::kTest}) {
@@ -221,7 +221,8 @@ class Fetcher final : public FetchSession {
   const FetchOptions& options_;
 };
 
-// Removes the directories of killed runs. The caller holds the lock, so no other run uses them.
+// Removes the temporary directories of killed runs. The caller holds the lock of the data
+// directory, so no other run uses them.
 void RemoveLeftovers(const std::string& data_dir) {
   std::error_code error;
   std::vector<std::string> leftovers;

@@ -21,15 +21,17 @@ namespace cotangent::data {
 struct FetchOptions {
   // Called with lines of text, without line breaks, that tell the user about the progress.
   std::function<void(const std::string& line)> progress = [](const std::string&) {};
-  // Called several times a second; if it returns true, the fetch cleans up and returns kCancelled.
+  // Called several times a second; if it returns true, Fetch() removes its temporary files and
+  // returns kCancelled.
   std::function<bool()> cancelled = [] { return false; };
 };
 
-// Returns whether each file of a source exists and has the right size. True for a source without
+// Returns whether all files of a source exist and have the right sizes. True for a source without
 // files.
 bool IsPresent(const Source& source, const std::string& data_dir);
 
-// Returns whether each file exists, has the right size and has the MD5 sum that the source gives.
+// Returns whether all files of a source exist and have the right sizes and the MD5 sums that the
+// source gives.
 bool IsIntact(const Source& source, const std::string& data_dir);
 
 // Downloads the files of a source unless all are there and intact; damaged files are replaced.

@@ -66,7 +66,8 @@ TEST_F(FileTest, DirectoriesAndOverlargeFilesAreRefused) {
 TEST_F(FileTest, FailingToWriteLeavesNothing) {
   const absl::Status missing = WriteFileAtomically(JoinPath(directory_, "no/such/dir"), "x");
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
-  // A file cannot replace a directory that is not empty; the temporary file must be removed.
+  // A file cannot replace a directory that is not empty. The temporary file must be removed then,
+  // so that d stays the only entry.
   ASSERT_TRUE(MakeDirectories(JoinPath(directory_, "d/e")).ok());
   EXPECT_FALSE(WriteFileAtomically(JoinPath(directory_, "d"), "x").ok());
   EXPECT_EQ(EntriesInDirectory(), 1);

@@ -29,8 +29,8 @@ TEST(FitTest, APictureOfTheRightSizeStaysAsItIs) {
 
 TEST(FitTest, TheBilinearFilterLooksAtTheNearestPixelsOnly) {
   // If 8 pixels become 2, the centres of the new pixels lie at columns 1.5 and 5.5 of the old ones,
-  // counted from 0. The antialiased filter averages more pixels, so it also sees the changed column
-  // 0.
+  // counted from 0. The bilinear filter averages the two old pixels next to a centre; the
+  // antialiased filter averages more, also column 0, whose red has been changed to 200.
   Image image = Ramp(8, 1);
   image.rgb[0] = 200;
   EXPECT_THAT(FitPicture(image, {3, 1, 2}, {Fit::kStretch, Filter::kBilinear}),

@@ -20,11 +20,12 @@ struct Image {
   std::vector<uint8_t> rgb;  // [height, width, 3]
 };
 
-// A function that is called with the height and width of a picture and returns the part of it that
-// is wanted; no value stands for the whole picture.
+// A function that is called with the height and width of a picture and returns the part of it, in
+// pixels, that is wanted; no value stands for the whole picture.
 using ChoosePart = std::function<std::optional<Rectangle>(int height, int width)>;
-// A decoded picture, or part of one. If `part` has a value, it is the place within `image` of the
-// part that was wanted, and `image` may show more. Without a value, `image` is the whole picture.
+// A decoded picture, or part of one. If `part` has a value, it is the position within `image` of
+// the part that was wanted, and `image` may show more. Without a value, `image` is the whole
+// picture.
 struct DecodedPart {
   Image image;
   std::optional<Rectangle> part;
@@ -39,8 +40,8 @@ inline constexpr int64_t kMaxPixels = 100'000'000;
 // than `most_pixels`.
 absl::Status CheckImageSize(int64_t width, int64_t height, int64_t most_pixels,
                             absl::string_view source);
-// Returns kInvalidArgument if a file of `bytes` bytes is too short for its number of pixels. A byte
-// of this kind of file holds at most `most_pixels_of_byte` pixels.
+// Returns kInvalidArgument if a file of `bytes` bytes is too short for its number of pixels. One
+// byte of a file of this kind (such as "JPEG") stands for at most `most_pixels_of_byte` pixels.
 absl::Status CheckFileLength(int64_t width, int64_t height, int64_t bytes,
                              int64_t most_pixels_of_byte, absl::string_view kind,
                              absl::string_view source);

@@ -59,8 +59,8 @@ std::string PngOf(int width, int height, png_uint_32 format, const void* pixels,
   return encoded;
 }
 
-// Returns a JPEG. Of `pixels_of_colour` pixels (1, 2 side by side, or a square of 4), the file
-// stores one sample of colour.
+// Returns a JPEG. The file stores one sample of colour for each group of `pixels_of_colour` pixels
+// (1, 2 side by side, or a square of 4).
 std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
                    const std::vector<uint8_t>& samples, bool progressive = false,
                    int pixels_of_colour = 4) {
@@ -263,7 +263,7 @@ std::string Exif(int orientation, bool big_endian) {
 }
 
 // A part that ReadImagePart() reads has the same pixels as that part of the whole picture.
-// `pixels_of_colour` is that of JpegOf(); 0 stands for a grey file here.
+// `pixels_of_colour` is the argument of JpegOf(); here 0 stands for a grey file.
 TEST(Jpeg, PartsAreTheWholesBitForBit) {
   std::mt19937 random(3);
   for (const bool progressive : {false, true}) {
@@ -336,8 +336,8 @@ TEST(OrientationTest, AsTheStandardSays) {
   for (char letter : std::string("abcdef"))
     for (int c = 0; c < 3; ++c) stored.rgb.push_back(letter);
   const std::string png = EncodePng(stored).value();
-  // In the JPEG each letter is a block of 16 x 16 pixels of one grey, so that compression changes
-  // little.
+  // In the JPEG each letter of the picture is a block of 16 x 16 pixels of one grey, so that
+  // compression changes little.
   std::vector<uint8_t> grey;
   for (int i = 0; i < 48 * 32; ++i)
     grey.push_back(static_cast<uint8_t>(40 * ("abcdef"[i / 32 / 16 * 2 + i % 32 / 16] - 'a')));
@@ -369,7 +369,7 @@ TEST(OrientationTest, UnsoundDataSayNothing) {
   for (int orientation : {0, 9, 255})
     EXPECT_EQ(Decode(WithExif(jpeg, Exif(orientation, true))).width, 16);
   std::string far = exif;
-  far[7] = '\x7f';  // the offset of the directory
+  far[7] = '\x7f';  // the directory's offset, now beyond the data's end
   EXPECT_EQ(Decode(WithExif(jpeg, far)).width, 16);
 }
 
@@ -421,8 +421,8 @@ TEST(ResizeTest, SameSizeIsTheSame) {
 }
 
 TEST(ResizeTest, SmallerAverages) {
-  // Pillow, Python's imaging library, gives these values for the bilinear filter: the weights are
-  // 3/7, 3/7, 1/7 and 1/7, 3/7, 3/7.
+  // Pillow, Python's imaging library, gives these values for its bilinear filter. The weights of
+  // the four pixels are 3/7, 3/7, 1/7, 0 for the first result and 0, 1/7, 3/7, 3/7 for the second.
   const Image row = {4, 1, {0, 0, 0, 100, 100, 100, 200, 200, 200, 40, 40, 40}};
   EXPECT_THAT(Resize(row, 2, 1).rgb, ElementsAre(71, 71, 71, 117, 117, 117));
   // A checkerboard becomes grey, since pixels are averaged and not skipped.

@@ -23,8 +23,8 @@ namespace {
 // block of 8 x 8 pixels. A file whose header announces more must be cut short and is refused before
 // memory is allocated.
 constexpr int64_t kMostPixelsOfByte = 8 * 64;
-// The same for arithmetic codes, which have no such bound: this number, 16 times that of Huffman
-// codes, keeps a file of a few hundred bytes from taking seconds to decode.
+// The same for arithmetic codes. Their pixels per byte have no such bound; with this one, 16 times
+// that of Huffman codes, a file of a few hundred bytes cannot take seconds to decode.
 constexpr int64_t kMostPixelsOfArithmeticByte = 16 * kMostPixelsOfByte;
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
@@ -61,8 +61,8 @@ struct JpegReader {
     return ended && (lacks_bits || jpeg.progressive_mode || jpeg.arith_code);
   }
   static void Ignore(j_common_ptr) {}
-  // A small file can contain thousands of scans (passes) over a large picture. The number of scans
-  // is limited to 500, and to 10 * kMaxPixels pixels in all.
+  // A small file can contain thousands of scans (passes over the picture) of a large picture. The
+  // number of scans is limited to 500, and the pixels of all scans together to 10 * kMaxPixels.
   static void LimitScans(j_common_ptr jpeg) {
     constexpr int64_t kMaxScans = 500, kMaxPixelsInAll = 10 * kMaxPixels;
     const jpeg_decompress_struct& reader = Of(jpeg).jpeg;

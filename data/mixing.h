@@ -41,7 +41,8 @@ struct Mix {
 
 // Draws how batch number `batch` of an epoch is mixed; `height` and `width` are those of the
 // images. The rectangle of CutMix has sqrt(1 - m) times the sides of the image, is centred on a
-// random pixel, and is clipped at the border; its area then determines Mix::own.
+// random pixel, and is clipped at the border; Mix::own is the share of the image that the rectangle
+// leaves.
 Mix DrawMix(const Mixing& mixing, int height, int width, uint64_t seed, int64_t epoch,
             int64_t batch);
 

@@ -89,8 +89,8 @@ absl::Status WriteAll(int descriptor, const void* bytes, int64_t count, int64_t 
   return absl::OkStatus();
 }
 
-// Makes records on several threads. When a thread has made a record, it writes the record behind
-// all records that were made before.
+// Makes records on several threads. When a thread has made a record, it writes the record to the
+// file, behind all records that have been written before.
 class Packer {
  public:
   Packer(int descriptor, const std::string& path, int64_t records,

@@ -73,8 +73,9 @@ void Shuffle(SplitMix64& random, std::vector<int32_t>& order) {
 }
 
 // Orders an epoch as PipelineOptions::balance_classes says. Each class contributes its images in a
-// random order, over and over until it has its share; then the images of all classes are shuffled.
-// `copy` receives for each place of the order how often the image there was drawn before.
+// random order, over and over until it has contributed its equal share of the epoch; then the
+// images of all classes are shuffled. `copy` receives for each index of the order how often the
+// image there was drawn before.
 void OrderBalanced(const Dataset& dataset, SplitMix64& random, std::vector<int32_t>& order,
                    std::vector<int32_t>& copy) {
   std::vector<std::vector<int32_t>> of_class(dataset.classes.size());
@@ -84,7 +85,7 @@ void OrderBalanced(const Dataset& dataset, SplitMix64& random, std::vector<int32
   for (size_t k = 0; k < of_class.size(); ++k) {
     if (!of_class[k].empty()) present.push_back(static_cast<int32_t>(k));
   }
-  Shuffle(random, present);  // the first classes get one more image if the shares are not equal
+  Shuffle(random, present);  // the first ones get one more image each if a rest is left
   std::vector<std::pair<int32_t, int32_t>> chosen;
   const size_t share = order.size() / present.size(), left = order.size() % present.size();
   for (size_t p = 0; p < present.size(); ++p) {

@@ -103,13 +103,14 @@ class BatchMaker {
  private:
   BatchMaker(const Dataset* dataset, const PipelineOptions& options);
   void OrderEpoch(int64_t epoch);
-  // Mixes the images of a batch with one another, and their targets. This rank's share of the
-  // batch begins at place `first` of the epoch's order.
+  // Mixes the images of a batch with one another, and their targets. This rank's share of the batch
+  // begins at index `first` of order_.
   absl::Status MixBatch(int64_t epoch, int64_t index, int64_t first, void* images, float* targets);
-  // Writes the image at place `at` of the epoch's order.
+  // Writes the image order_[at], placed, transformed and normalised, to `output`.
   absl::Status MakeImage(int64_t epoch, int64_t at, void* output);
-  // Applies the transforms of the options to an image, in `scratch_`. `number` selects the random
-  // numbers; it is the image's number, or another one for a repeated image.
+  // Applies the transforms of the options to image number `image` and leaves the result in
+  // `scratch_`. `number` selects the random numbers; it is the image's number, or another one for a
+  // repeated image.
   absl::Status TransformImage(int64_t epoch, int64_t image, int64_t number);
 
   const Dataset* dataset_;
@@ -124,8 +125,8 @@ class BatchMaker {
   std::vector<float> targets_before_first_;
   int64_t ordered_epoch_ = -1;
   std::vector<int32_t> order_;  // the images of epoch `ordered_epoch_` in their order
-  // If classes are balanced: for each place of `order_`, how often its image occurs at earlier
-  // draws of the epoch (0 for its first copy).
+  // If classes are balanced: for each index of `order_`, how often its image was drawn before in
+  // the epoch (0 for its first copy).
   std::vector<int32_t> copy_;
 };
 

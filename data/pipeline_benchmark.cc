@@ -17,8 +17,8 @@
 namespace cotangent::data {
 namespace {
 
-// Returns the sample's 400 images repeated 125 times: 50,000 images, as many as CIFAR-10 has. They
-// do not fit in the processor's caches, as in training.
+// Returns a data set of 50,000 images, as many as CIFAR-10 has: the 400 training images of the
+// source "sample", 125 times over. As in training, they do not fit in the processor's caches.
 const Dataset& LargeDataset() {
   static const Dataset* const dataset = [] {
     const Dataset sample = LoadDataset("sample", "", Split::kTrain).value();
@@ -78,8 +78,8 @@ void BM_PipelineNext(benchmark::State& state) {
 }
 BENCHMARK(BM_PipelineNext)->UseRealTime();
 
-// Measures batches of 128 random resized crops of 224 x 224 pixels from the pictures of the folder
-// that $PICTURES names. The calling thread decodes each picture again for each batch.
+// Measures making batches of 128 random resized crops of 224 x 224 pixels from the pictures of the
+// folder that $PICTURES names. The calling thread decodes each picture again for each batch.
 void BM_Pictures(benchmark::State& state) {
   const char* const folder = getenv("PICTURES");
   if (folder == nullptr) return state.SkipWithError("set PICTURES to a folder of class folders");

@@ -106,8 +106,8 @@ TEST(BatchMakerTest, AnEpochIsAPermutation) {
 }
 
 TEST(BatchMakerTest, EveryImageComesAtEveryPlace) {
-  // Counts at which of the 4 places of an epoch image 0 comes, over 4000 epochs. Each place is
-  // expected 1000 times, with a standard deviation of 27.
+  // Counts, over 4000 epochs, at which of the 4 positions of the epoch image 0 comes. Each count is
+  // expected to be 1000; its standard deviation is 27.
   const Dataset dataset = Numbered(4);
   std::vector<int> count(4);
   for (int epoch = 0; epoch < 4000; ++epoch) {
@@ -124,7 +124,7 @@ TEST(BatchMakerTest, WithoutShufflingInOrderWithAShortLastBatch) {
   ASSERT_EQ(images.size(), 25);
   for (int i = 0; i < 25; ++i) EXPECT_EQ(images[i], i);
   EXPECT_EQ(BatchMaker::Create(&dataset, options)->SizeOf(2), 5);
-  // A data set with fewer images than a batch gives one small batch.
+  // A data set with fewer images than the batch size gives one small batch.
   const PipelineOptions wide = EvaluationOptions(100, Normalization(), BatchFormat::kF32Nchw);
   EXPECT_EQ(ImagesOfEpoch(dataset, wide, 0).size(), 25);
 }
@@ -212,7 +212,7 @@ TEST(BatchMakerTest, OptionsThatDoNotFit) {
   EXPECT_FALSE(BatchMaker::Create(&empty, {}).ok());
 }
 
-// The parameter is the number of buffers.
+// The parameter of these tests is the number of buffers.
 class PipelineTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(PipelineTest, GivesWhatTheMakerMakes) {
@@ -284,13 +284,13 @@ TEST(BalancedSampling, ShowsEveryClassEquallyOften) {
       std::memcpy(&byte, batch.images.data() + int64_t{i} * 12 * 4, 4);
       ++of_image[std::lround(255 * byte)];
     }
-    // The epoch has 113 = 3 * 37 + 2 images, so each class has 37 or 38.
+    // The epoch has 113 = 3 * 37 + 2 images of three classes, so each class has 37 or 38.
     for (int k = 0; k < 3; ++k) {
       EXPECT_GE(of_class[k], 37);
       EXPECT_LE(of_class[k], 38);
     }
     EXPECT_EQ(of_class[3], 0);
-    // The images of a class are used equally often, or once more.
+    // Each image of a class is used as often as the others of its class, or once more.
     EXPECT_LE(*std::max_element(of_image.begin(), of_image.begin() + 100), 1);
     const auto [least, most] = std::minmax_element(of_image.begin() + 110, of_image.end());
     EXPECT_LE(*most - *least, 1);
@@ -488,7 +488,7 @@ TEST(Targets, OfNumbersAreScaledAndThoseOfClassesRefused) {
               HasSubstr("only images of classes or labels can be mixed"));
 }
 
-// Reads the sample's images as if they were pictures in files, of which parts can be cut.
+// Reads the sample's images as if they were pictures in files, from which parts can be cut.
 class SamplePictures final : public SampleReader {
  public:
   bool has_pictures() const override { return true; }

@@ -86,7 +86,7 @@ void LayOverWhite(const uint8_t* rgba, size_t width, uint8_t* rgb) {
 }
 
 // Reads the picture into `rgb`. `rgba` is a buffer for one row or, if the picture is interlaced,
-// for all rows, since every pass fills a part of them.
+// for all rows, since each of libpng's passes over the picture fills only some of the pixels.
 bool ReadPixels(PngReader& reader, bool is_interlaced, uint8_t* rgba, uint8_t* rgb) {
   if (setjmp(reader.jump) != 0) return false;
   const size_t width = png_get_image_width(reader.png, reader.info),

@@ -10,7 +10,7 @@
 
 namespace cotangent::data {
 
-// How many images that cannot be read are reported one by one.
+// The number of images that cannot be read up to which each is reported by itself.
 inline constexpr int kMostTold = 20;
 
 // Reports to the user that images cannot be read and are replaced: the first kMostTold one by one

@@ -25,7 +25,7 @@ namespace cotangent::data {
 namespace {
 
 constexpr useconds_t kPollMicroseconds = 100'000;
-constexpr int kPollsBeforeKill = 20;  // polls that send SIGTERM before later ones send SIGKILL
+constexpr int kPollsBeforeKill = 20;  // SIGTERM is sent so many times, then SIGKILL
 
 absl::StatusOr<pid_t> Spawn(const Command& command) {
   posix_spawn_file_actions_t actions;
@@ -61,7 +61,7 @@ absl::StatusOr<pid_t> Spawn(const Command& command) {
   return process;
 }
 
-// Returns the last lines that a program printed.
+// Returns the last three lines that a program printed to the file `log`.
 std::string LastLines(const std::string& log) {
   constexpr size_t kLines = 3;
   const std::string text = ReadFile(log).value_or("");
@@ -89,7 +89,7 @@ absl::Status Run(const Command& command) {
     usleep(kPollMicroseconds);
   }
   if (ended) {
-    kill(-process, SIGKILL);  // processes that it may have left behind
+    kill(-process, SIGKILL);  // processes that the program may have left behind
     return absl::CancelledError("interrupted");
   }
   if (WIFEXITED(exit_status) && WEXITSTATUS(exit_status) == 0) return absl::OkStatus();

@@ -10,9 +10,9 @@
 namespace cotangent::data {
 
 struct Command {
-  std::vector<std::string> arguments;  // the program, which is searched in PATH, and its arguments
-  std::string directory;               // the directory that it runs in
-  std::string log;                     // the file that its output is written to
+  std::vector<std::string> arguments;  // the program, searched in PATH, and its arguments
+  std::string directory;               // the directory that the program runs in
+  std::string log;                     // the file that the program's output is written to
   // Called ten times a second while the program runs. If it returns false, the program and its
   // child processes are ended.
   std::function<bool()> keep_running;

@@ -59,7 +59,7 @@ class ViewMaker {
   const Dataset* const dataset_;
   const BatchMaker maker_;
   const ImageWriter writer_;
-  std::vector<char> own_targets_;  // targets of the batch, if the images are in memory
+  std::vector<char> own_targets_;  // targets of the batch, if the images lie in memory
   std::unique_ptr<Crew> crew_;
   const int64_t every_;
   int64_t index_;  // index of the current batch in the data set, from 0

@@ -18,7 +18,8 @@
 namespace cotangent::optim {
 namespace {
 
-// Each piece of state starts at a cache line, which holds kLine floats.
+// In the buffer of the state, each kind of state of a Run (below) starts at a cache line, which
+// holds kLine floats.
 constexpr int64_t kLine = kAlignment / sizeof(float);
 
 // Neighbouring parameters of one group, which one loop can update. For each kind of state (such as
@@ -84,8 +85,8 @@ class FlatOptimizer final : public Optimizer {
   void BeginStep(int64_t step);
   // Updates the matrix of run matrices_[m] with the scratch memory of thread number `worker`.
   void UpdateMatrix(int64_t m, float* parameters, const float* gradients, int worker);
-  // Moves the slow weights and moving averages of a chunk towards the chunk's parameters, which
-  // were just updated.
+  // Moves the slow weights (of Lookahead) and the moving averages of a chunk's parameters towards
+  // these parameters, which were just updated.
   void Follow(const Chunk& chunk, float* parameters, int64_t step);
   UpdateRange Range(const Run& run, int64_t begin, int64_t size, float* parameters,
                     const float* gradients) const;

@@ -31,8 +31,8 @@ class AffineTransform final : public Transform {
 }  // namespace
 
 AffineMap MapOf(const AffinePlace& place) {
-  // The transform maps a source point s (relative to the centre) by shear, rotation, scale and
-  // shift t to
+  // The transform maps a point s of the source (relative to the centre) to the output, by shear,
+  // rotation, scale and shift t, as
   //   t + scale [cos -sin; sin cos] [1 tan(x); tan(y) 1] s.
   // Warp() takes the inverse map, from output to source.
   const double cos = std::cos(place.degrees * kRadian), sin = std::sin(place.degrees * kRadian);

@@ -25,7 +25,7 @@ Planar Noise(int channels, int height, int width, uint64_t seed = 1) {
   return image;
 }
 
-// Returns the largest absolute difference of two images in any value.
+// Returns the largest absolute difference between corresponding bytes of two images.
 int Distance(const Planar& a, const Planar& b) {
   EXPECT_EQ(a.bytes.size(), b.bytes.size());
   int most = 0;
@@ -87,8 +87,8 @@ TEST(Colour, IsWhatTheFormulasSay) {
             1);
 }
 
-// Turns the hue of the colour `v` (red, green, blue from 0 to 1) by `turn` times a full circle, by
-// the sectors of the colour hexagon (Foley and van Dam, "Computer Graphics").
+// Turns the hue of the colour `v` (red, green, blue from 0 to 1) by `turn` times a full circle, as
+// Foley and van Dam, "Computer Graphics", describe it for the sectors of the colour hexagon.
 void TurnByTheBook(double turn, double (&v)[3]) {
   const double high = std::max({v[0], v[1], v[2]}), low = std::min({v[0], v[1], v[2]});
   if (high == low) return;
@@ -157,7 +157,7 @@ TEST(Warp, UndoesWhatThePictureWentThrough) {
                                Uniform(random, -40, 40),   Uniform(random, -40, 40)};
     const AffineMap map = MapOf(place);
     const double px = Uniform(random, -9, 9), py = Uniform(random, -9, 9);
-    // Applies the steps one after the other: shears, rotation, scale, shift.
+    // Applies the parts of the map one after the other: shears, rotation, scale, shift.
     const double radian = std::acos(-1.0) / 180;
     const double sx = px + std::tan(place.shear_x * radian) * py;
     const double sy = py + std::tan(place.shear_y * radian) * px;

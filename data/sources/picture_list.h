@@ -47,8 +47,8 @@ class PictureList {
   std::string path(int64_t index) const { return PathOf(name(index)); }
   // Returns the path of a picture of this name, which need not be in the list.
   std::string PathOf(absl::string_view name) const;
-  // Returns the place that names the picture, such as "list.csv:12: ", to begin errors with; "" if
-  // the pictures are not listed in a file.
+  // Returns the file and line that name the picture, such as "list.csv:12: ", to begin errors with;
+  // "" if the pictures are not listed in a file.
   std::string place(int64_t index) const;
   Picture operator[](int64_t index) const;
 

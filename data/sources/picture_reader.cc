@@ -13,6 +13,8 @@
 namespace cotangent::data {
 namespace {
 
+// A picture is what a file holds, of any size; an image has the network's size.
+//
 // Writes the part of the picture, stretched to the image's size; without a part, writes the whole
 // picture, fitted as `options` say.
 void WritePart(const Image& picture, const std::optional<Rectangle>& part,
@@ -25,7 +27,7 @@ void WritePart(const Image& picture, const std::optional<Rectangle>& part,
   }
 }
 
-// The end of a record that holds a picture: the picture's size in pixels.
+// The end of a record (of a packed file) that holds a picture: the picture's size in pixels.
 struct Size {
   int32_t height, width;
 };
@@ -41,7 +43,7 @@ absl::Status ErrorOf(const std::vector<uint8_t>& record, int64_t index) {
                    " (when the cache was made)"));
 }
 
-// A reader that makes images from whole pictures. Reading without a part shows the whole picture.
+// A reader that makes images from whole pictures. Read() shows the whole picture in the image.
 class PartReader : public ImageReader {
  public:
   absl::Status Read(int64_t index, uint8_t* image) const override {

@@ -21,8 +21,8 @@ namespace cotangent::data {
 // Returns the error of a picture that cannot be read, with the advice to skip such pictures.
 absl::Status OrSkipIt(const absl::Status& status);
 
-// Reads images from the pictures' files. `has_pictures` is what the reader's has_pictures()
-// returns: whether parts of pictures may be read.
+// Reads images from the picture files of a list. The argument `has_pictures` is what the reader's
+// has_pictures() returns: whether parts of pictures may be read.
 std::shared_ptr<const ImageReader> ReadFromFiles(std::shared_ptr<const PictureList> pictures,
                                                  const FitOptions& options, bool has_pictures);
 
@@ -34,9 +34,10 @@ std::shared_ptr<const ImageReader> ReadFromMemory(std::vector<Image> pictures,
 // record holds the pixels, then height and width as 32-bit numbers.
 void MakeRecord(const Image& picture, std::vector<uint8_t>& record);
 absl::StatusOr<Image> ReadRecord(const PackedFile& file, int64_t index);
-// Writes the record of a picture that could not be read: the error's text, then 8 zeros, which are
-// the size of no picture. `image_bytes` is the size of the file's other records if they are images
-// of one size, else 0; a record of an error never has that size. Readers return the error.
+// Makes the record of a picture that could not be read: the error's text, then 8 zeros in place of
+// height and width. `image_bytes` is the size of the packed file's other records if they are images
+// of one size, else 0; a record of an error never has that size. Readers of the file return the
+// error.
 void MakeErrorRecord(const absl::Status& error, int64_t image_bytes, std::vector<uint8_t>& record);
 // Reads images, and parts of pictures, from a file of the records that MakeRecord() makes.
 std::shared_ptr<const ImageReader> ReadPackedPictures(std::shared_ptr<const PackedFile> file,

@@ -21,6 +21,9 @@
 namespace cotangent::data {
 namespace {
 
+// A picture is what a file holds, of any size; an image has the network's size. A bad picture
+// cannot be read.
+//
 // A hash of numbers and texts that are taken one after the other.
 class Hash {
  public:
@@ -36,7 +39,7 @@ class Hash {
   uint64_t hash_ = 0;
 };
 
-// Adds to a hash how pictures are fitted to the network's input.
+// Adds to a hash how pictures are fitted to images of the network's size.
 void TakeFit(const FitOptions& options, Hash& hash) {
   for (const int64_t value : {int64_t{options.shape.channels}, int64_t{options.shape.height},
                               int64_t{options.shape.width}, static_cast<int64_t>(options.fit.how)})
@@ -165,8 +168,8 @@ bool PictureSource::IsSmall(Split split) const {
     const double bytes = 1.0 * channels * height * width * static_cast<double>(list.size());
     return bytes <= static_cast<double>(options_.most_bytes_in_memory);
   }
-  // Bytes of the picture files. The decoded pictures mostly take more, so if the files do not fit
-  // in memory, nothing is decoded.
+  // The total of the picture files in bytes. The decoded pictures mostly take more, so if the files
+  // do not fit in memory, nothing is decoded.
   int64_t file_bytes = 0;
   for (int64_t i = 0; i < list.size() && file_bytes <= options_.most_bytes_in_memory; ++i) {
     struct stat about = {};
@@ -292,8 +295,8 @@ absl::Status PictureSource::TakePictures(Split split, Dataset& dataset) const {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(auto file, OpenCache(split, /*as_images=*/false));
-  // If bad pictures are skipped, the cache of a split that is not small may have records of errors,
-  // which the reader returns when such a record is read.
+  // If bad pictures are skipped, the packed file of a split that is not small (IsSmall()) may have
+  // records of errors, which the reader returns when such a record is read.
   if (file->size_of_all() > options_.most_bytes_in_memory || !IsSmall(split)) {
     dataset.reader = ReadPackedPictures(std::move(file), options_);
     return absl::OkStatus();

@@ -47,14 +47,14 @@ class PictureSource : public Source {
 
  private:
   // Decodes all pictures of a split with options_.threads threads and calls `take` with the index
-  // and the picture of each. No further pictures are begun once `take` has returned false or, with
-  // `stop_at_bad`, a picture could not be read. Returns a status for each picture.
+  // and the decoded picture of each. No further pictures are begun once `take` has returned false
+  // or, with `stop_at_bad`, a picture could not be read. Returns a status for each picture.
   std::vector<absl::Status> ReadAll(Split split, const std::function<bool(int64_t, Image)>& take,
                                     bool stop_at_bad) const;
-  // Removes unreadable pictures from a split's list, and reports them to the user.
+  // Removes pictures that cannot be read from a split's list, and reports them to the user.
   void RemoveBad(Split split);
-  // Returns whether a split's images, or the files of its pictures if parts of them are drawn, take
-  // at most options_.most_bytes_in_memory.
+  // Returns whether a split's images take at most options_.most_bytes_in_memory bytes; if
+  // transforms draw parts of its pictures, whether the picture files do.
   bool IsSmall(Split split) const;
   bool DrawsParts(Split split) const { return options_.draws_parts && split == Split::kTrain; }
   // Returns a hash of the names, targets, sizes and times of a split's files. If `as_images`, the

@@ -1,4 +1,5 @@
-// Tests of data sources that are folders of pictures and CSV files.
+// Tests of data sources that are folders of pictures and CSV files. A picture is what a file holds,
+// of any size; an image has the size that a network takes. A bad picture cannot be read.
 
 #include "data/sources/pictures.h"
 
@@ -386,7 +387,7 @@ TEST_F(ReadLaterTest, AreTheSamePictures) {
   for (int i = 0; i < 8; ++i) EXPECT_EQ(First(*dataset, i), 10 * i);
 }
 
-// Picture 2 has twice the height and width of the images. A part as large as an image shows the
+// Picture 2 has twice the height and width of the images. A part that has an image's size shows the
 // picture's pixels unchanged, whether pictures are kept in memory or not.
 TEST_F(ReadLaterTest, PartsAreOfThePictureInTheFile) {
   Image large = {8, 8, {}};
@@ -451,9 +452,9 @@ TEST_F(ReadLaterTest, AFileThatVanishesIsNamedOrSkipped) {
   EXPECT_THAT(said_, HasSubstr("skipped: "));
 }
 
-// Bad pictures are not searched for when the data set is loaded. A bad picture is reported once,
-// and the same other picture replaces it every time; if images are set apart for validation, the
-// other picture is of the same split.
+// Loading a data set does not search for bad pictures. A bad picture is reported once, and replaced
+// by the same other picture every time; if images are set apart for validation, the other picture
+// is of the same split.
 TEST_F(ReadLaterTest, ABadPictureIsReplacedByTheNextOfItsClass) {
   options_.skip_bad = true;
   Write("d/a/3.png", "no picture");
@@ -470,7 +471,7 @@ TEST_F(ReadLaterTest, ABadPictureIsReplacedByTheNextOfItsClass) {
     const std::vector<std::string> names = NamesOf(side);
     for (int64_t i = 0; i < side.size(); ++i) {
       const int value = First(side, i);
-      if (value < 0) continue;  // there is no other picture of its class on this side
+      if (value < 0) continue;  // no other picture of its class is in this split
       EXPECT_THAT(names, Contains(absl::StrCat(value < 40 ? "a/" : "b/", value / 10, ".png")));
     }
   }
@@ -528,8 +529,8 @@ TEST_F(CacheTest, IsMadeOnceAndAnewWhenPicturesChange) {
   EXPECT_EQ(Files(), 1);
 }
 
-// If transforms draw parts, the cache holds whole pictures. Parts have the same bytes as if they
-// were cut from the picture files, whether the pictures fit in memory or not.
+// If transforms draw parts, the cache (a packed file) holds whole pictures. Parts have the same
+// bytes as if they were cut from the picture files, whether the pictures fit in memory or not.
 TEST_F(CacheTest, HoldsWholePicturesWherePartsOfThemAreDrawn) {
   Image large = {9, 7, {}};
   for (int i = 0; i < 3 * 63; ++i) large.rgb.push_back(static_cast<uint8_t>(37 * i));
@@ -578,7 +579,7 @@ TEST_F(CacheTest, HoldsTheErrorOfABadPicture) {
   EXPECT_EQ(First(dataset, 3), -1);
 }
 
-// A record of an error is never as long as an image.
+// The record of a picture that could not be read never has the length of an image's record.
 TEST(ErrorRecordTest, IsNoImage) {
   for (int64_t image_bytes = 1; image_bytes < 40; ++image_bytes) {
     std::vector<uint8_t> record;
@@ -592,7 +593,7 @@ int64_t AllocatedBytes() {
   return static_cast<int64_t>(info.uordblks + info.hblkhd);
 }
 
-// Pictures that are read when they are needed take the bytes of their names and 12 more in memory.
+// In memory, the list takes for each picture the bytes of its name and 12 more.
 TEST(PictureListTest, TakesLittleMemory) {
   constexpr int64_t kPictures = 100'000, kNameBytes = 13;
   const int64_t before = AllocatedBytes();

@@ -5,7 +5,7 @@
 #include "data/sources/cifar.h"
 #include "data/sources/source.h"
 
-// Linked into the program by the rule `sample_images` in BUILD.
+// The records of the images, which the rule `sample_images` in BUILD links into the program.
 extern "C" const uint8_t cotangent_sample_train_begin[], cotangent_sample_train_end[];
 extern "C" const uint8_t cotangent_sample_test_begin[], cotangent_sample_test_end[];
 

@@ -32,10 +32,10 @@ struct DataFile {
   std::string md5;
 };
 
-// The tools that a source downloads its files with; data/fetch.cc implements them. The tools run
-// programs in `directory()`, which is empty at first and is removed when the fetch ends. The source
-// puts its files there, under their paths. The errors kUnavailable, kNotFound and kDataLoss mean
-// that another of the source's `origins` may succeed.
+// What a source downloads its files with; data/fetch.cc implements it. Its functions run programs
+// in `directory()`, which is empty at first and is removed when the fetch ends. The source puts its
+// files there, under their paths. The errors kUnavailable, kNotFound and kDataLoss mean that
+// another of the source's `origins` may succeed.
 class FetchSession {
  public:
   virtual ~FetchSession() = default;
@@ -100,8 +100,9 @@ class Source {
   virtual std::string FileOf(absl::string_view /*image_name*/) const { return ""; }
 
   // For sources of pictures of any size: returns a source whose images are brought to one size. If
-  // bad pictures are to be skipped, all but the pictures of a training split that is too large for
-  // memory are read at once to find them. Returns null for sources whose images have a fixed size.
+  // pictures that cannot be read are to be skipped, all pictures except those of a training split
+  // that is too large for memory are read at once to find them. Returns null for sources whose
+  // images have a fixed size.
   virtual std::shared_ptr<const Source> Fitted(const FitOptions&) const { return nullptr; }
 
   std::string name;   // the value of --dataset, which checkpoints store
