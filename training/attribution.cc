@@ -11,7 +11,7 @@
 namespace cotangent::training {
 namespace {
 
-constexpr int kBatch = 20;  // points per batch of the network
+constexpr int kBatch = 20;  // points between baseline and image that are one batch
 constexpr int kFirstSteps = 200, kMostSteps = 3200;
 constexpr double kSmallError = 0.01;
 

@@ -30,7 +30,7 @@ struct Attribution {
   std::vector<double> values;  // [channels, height, width]
   double score = 0;            // the network's score of the class for the image
   double baseline_score = 0;
-  int steps = 0;  // number of points on the way from b to x at which gradients were computed
+  int steps = 0;  // number of points between b and x used for the integral
 
   double Sum() const;
   // Returns |Sum() - (score - baseline_score)|, divided by |score - baseline_score| unless that is
@@ -49,9 +49,9 @@ class Attributor {
                                                             layers::ParameterStore& store,
                                                             layers::Tuner& tuner);
 
-  // Computes the attribution to class number `of_class`. `image` and `baseline` are [channels,
-  // height, width], normalised as the network takes images. The integral begins with 200 points;
-  // the number of points doubles, up to 3200, until Error() is below 1%.
+  // Computes the attribution to the score of class number `of_class`. `image` and `baseline` are
+  // [channels, height, width], normalised as the network takes images. The integral is first
+  // computed with 200 points; their number is doubled, up to 3200, until Error() is below 1%.
   Attribution Attribute(absl::Span<const float> image, absl::Span<const float> baseline,
                         int64_t of_class);
 

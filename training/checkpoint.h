@@ -22,19 +22,19 @@
 
 namespace cotangent::training {
 
-// A tensor to be written: numbers (f32) or integers (s8) in row-major order, as many as `shape`
-// says.
+// A tensor to be written: f32 numbers (`data`) or s8 integers (`integers`) in row-major order, as
+// many as `shape` says.
 struct CheckpointTensor {
   std::string name;
   std::vector<int64_t> shape;
   const float* data = nullptr;
   // Set instead of `data` for a tensor of integers. The checkpoint must then also contain a tensor
-  // with the same name and kScaleSuffix, which holds for each row the number that the integer 1
-  // stands for.
+  // with the same name and kScaleSuffix, which holds a scale for each row: the number that the
+  // integer 1 stands for.
   const int8_t* integers = nullptr;
 };
-// For a tensor of integers "conv1.weight" [rows, ...] the scales are the tensor
-// "conv1.weight.scale", f32 [rows].
+// For a tensor of integers "conv1.weight" [rows, ...] the tensor of scales is "conv1.weight.scale",
+// f32 [rows].
 inline constexpr char kScaleSuffix[] = ".scale";
 
 // A checkpoint in memory whose checksums have been verified.
@@ -42,8 +42,8 @@ class Checkpoint {
  public:
   struct Tensor {
     std::vector<int64_t> shape;
-    int64_t begin = 0;   // byte offset of its numbers in the file
-    int64_t size = 0;    // how many numbers it has
+    int64_t begin = 0;   // byte offset in the file of the tensor's numbers
+    int64_t size = 0;    // how many numbers the tensor has
     int64_t rows = 0;    // rows of a tensor of integers, each with a scale; 0 for a tensor of f32
     int64_t scales = 0;  // byte offset of the scales in the file
   };

@@ -16,11 +16,12 @@ int64_t BytesOf(const CheckpointTensor& tensor) {
   return bytes;
 }
 
-// Copies the numbers of tensors to `memory`, which has room for them, and returns the tensors
-// there.
+// Copies the numbers of tensors to `memory`, which has room for them. Returns the tensors with
+// pointers to the copies.
 std::vector<CheckpointTensor> CopyOf(absl::Span<const CheckpointTensor> tensors, char* memory) {
   std::vector<CheckpointTensor> copies(tensors.begin(), tensors.end());
-  // The tensors of floats come first, so that they stay aligned to 4 bytes.
+  // Tensors of floats come first, then those of s8 integers, so that floats stay aligned to 4
+  // bytes.
   for (const bool copies_floats : {true, false}) {
     for (CheckpointTensor& tensor : copies) {
       if (copies_floats != (tensor.integers == nullptr)) continue;

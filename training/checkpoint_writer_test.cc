@@ -17,7 +17,7 @@ std::vector<float> FloatsIn(const std::string& path, const std::string& name) {
   return floats;
 }
 
-// The first tensor has an odd number of bytes and stands before one of floats.
+// The first tensor, of s8 integers, has an odd number of bytes and stands before one of floats.
 TEST(CheckpointWriterTest, WritesWhatTheTensorsHeldWhenItBegan) {
   const std::string directory = ::testing::TempDir();
   const std::string first = directory + "/first.safetensors", second = directory + "/second";
@@ -32,7 +32,7 @@ TEST(CheckpointWriterTest, WritesWhatTheTensorsHeldWhenItBegan) {
   const std::shared_future<absl::Status> two = writer.Begin(second, {{"step", "2"}}, tensors);
   integers[0] = 9, weights[3] = 0;
   ASSERT_TRUE(two.get().ok()) << two.get();
-  // The second file is begun after the first one is there.
+  // The writer begins the second file after it has finished the first.
   EXPECT_EQ(one.wait_for(std::chrono::seconds(0)), std::future_status::ready);
   ASSERT_TRUE(one.get().ok()) << one.get();
   EXPECT_EQ(FloatsIn(first, "a.weight"), (std::vector<float>{0.5f, -1, 1.5f}));

@@ -47,8 +47,8 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
   plan.constant_parameters = true;
   plan.choices = options.choices;
   if (!quantisation.empty() && tensor::Int8Available()) {
-    // The scales of quantised weights are computed from the folded weights, which must therefore be
-    // up to date.
+    // The scales of quantised weights are computed from the weights into which batch normalisation
+    // has been folded; these must therefore be up to date.
     evaluator->folded_->Update();
     evaluator->parameters_changed_ = false;
     evaluator->quantised_ = evaluator->folded_->graph();
@@ -101,13 +101,14 @@ layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,
   return {sum / static_cast<double>(classes), static_cast<double>(count)};
 }
 
-// What Evaluate() has found about each batch. Every rank fills in its own batches; the entries of
-// other batches are 0 until AddOverRanks(). Conclude() adds up sums in the order of the batches,
-// whichever rank has computed them, so that the bits of the result do not depend on the number of
-// ranks.
+// What Evaluate() has found about each batch. Every rank (process that takes part) fills in the
+// batches that it evaluates; the entries of other batches are 0 until AddOverRanks(). Conclude()
+// adds up sums in the order of the batches, whichever rank has computed them, so that the bits of
+// the result do not depend on the number of ranks.
 struct Evaluator::Findings {
   struct Batch {
-    // The number of right answers (for classes only), and the sums of layers::LossSums.
+    // The number of images whose highest score is that of their class (only if the targets are
+    // classes), and the sums of layers::LossSums.
     double right = 0, loss = 0, weight = 0;
   };
   static_assert(sizeof(Batch) == 3 * sizeof(double));
@@ -131,12 +132,12 @@ struct Evaluator::Findings {
   }
 
   std::vector<Batch> batches;
-  int64_t floats;                       // in a full batch: images * classes
+  int64_t floats;                       // floats of a full batch: images * classes
   std::vector<float> answers, targets;  // [batches, images of a batch, classes], or empty
 };
 
-// Records in `findings` how good the answers of batch number `batch` are. `scores` and `targets`
-// are those of the batch's `size` images.
+// Records in `findings` how good the network's results for batch number `batch` are. `scores` are
+// these results and `targets` the targets of the batch's `size` images.
 void Evaluator::EvaluateBatch(const float* scores, const void* targets, int64_t size, int64_t batch,
                               Findings& findings) const {
   const int64_t classes = network_->classes;
@@ -195,7 +196,8 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   Findings findings(maker->batches(), batch_size_ * classes, has_values || answers != nullptr,
                     has_values);
   absl::Status status;
-  // In each round every rank evaluates one batch; in the last one, some ranks may have none.
+  // In each round every rank (process) evaluates one batch; in the last round, some ranks may have
+  // none.
   for (int64_t first = 0; first < maker->batches(); first += ranks) {
     const bool has_batch = first + rank < maker->batches();
     if (has_batch) status = maker->Next();

@@ -1,4 +1,5 @@
-// Evaluates a trained network: computes its answers for images and how good they are.
+// Evaluates a trained network: computes its results for images (logits, probabilities or numbers)
+// and measures how good they are.
 #ifndef COTANGENT_TRAINING_EVALUATION_H_
 #define COTANGENT_TRAINING_EVALUATION_H_
 
@@ -39,9 +40,9 @@ class Evaluator {
   // it (layers/plan/fold.h). Parameters and statistics (running means and variances) lie in
   // `store`, which must outlive the evaluator.
   //
-  // If `quantisation` is not empty and the processor has instructions for 8-bit integers, the
-  // layers it names compute with integers, and all other layers in bf16 if the processor has bf16
-  // arithmetic. The values in `store` do not change (layers/plan/quantise.h).
+  // If `quantisation` (scales of layers, layers/plan/quantise.h) is not empty and the processor has
+  // instructions for 8-bit integers, the layers that it names compute with integers, and all other
+  // layers in bf16 if the processor has bf16 arithmetic. The values in `store` do not change.
   static absl::StatusOr<std::unique_ptr<Evaluator>> Create(
       const layers::Network& network, int64_t classes, int64_t batch_size,
       const StepOptions& options, layers::ParameterStore& store, layers::Tuner& tuner,
@@ -69,13 +70,13 @@ class Evaluator {
   // Evaluates all images of a data set. Each image's result is the weighted mean over `views`,
   // which are shifted or mirrored versions of the image. `cancelled` is called before each view of
   // a batch; if it returns true, the evaluation ends with a Cancelled error. Unless `answers` is
-  // null, it receives the averaged results [images, classes]; results that are numbers are
-  // converted to the numbers' own units.
+  // null, it receives these mean results [images, classes]; results that are numbers are converted
+  // to the numbers' own units.
   //
   // With several ranks (processes; StepOptions::ranks), all call it with the same data set, and
-  // each evaluates every ranks-th batch. All get the same result, in the bits that one process with
-  // batches of this size would compute, or the same error. After each view the ranks wait for each
-  // other, so that a rank that hangs is found.
+  // take turns in evaluating the batches. All get the same result, in the bits that one process
+  // with batches of this size would compute, or the same error. After each view the ranks wait for
+  // each other, so that a rank that hangs is found.
   absl::StatusOr<Result> Evaluate(
       const data::Dataset& dataset, const data::Normalization& normalization,
       const std::vector<data::View>& views,
@@ -83,8 +84,8 @@ class Evaluator {
       std::vector<float>* answers = nullptr);
 
  private:
-  // What Evaluate() collects from each batch: sums over its images and, if needed, answers and
-  // targets.
+  // What Evaluate() collects from each batch: sums over the batch's images and, if needed, their
+  // results and targets.
   struct Findings;
 
   Evaluator() = default;

@@ -63,8 +63,9 @@ INSTANTIATE_TEST_SUITE_P(
                     "loss { softmax_cross_entropy { label_smoothing: 0.3 "
                     "class_weight: [1, 0, 3, 0, 0, 8, .1, 1, 1, 5] } }"));
 
-// With class weights 2 and 0.5, the loss of two images is (2 l_0 + 0.5 l_7) / 2.5. Images of class
-// 4, whose weight is 0, do not change it.
+// With class weights 2 and 0.5, the mean loss of one image of class 0, with the loss l_0, and one
+// of class 7, with the loss l_7, is (2 l_0 + 0.5 l_7) / 2.5. Images of class 4, whose weight is 0,
+// do not change it.
 TEST(LossTest, IsTheWeightedMean) {
   SetThreads(1);
   const std::string weights =

@@ -40,8 +40,9 @@ double SecondsOfConvolutionsAlone(layers::Plan& plan) {
 }  // namespace
 
 void FillWithNoise(float* images, int64_t count) {
-  // A normal number costs a logarithm, so only a few thousand are drawn and repeated. 4099 is
-  // prime: the repetition does not coincide with image rows.
+  // Drawing a normally distributed number takes a logarithm, so only a few thousand are drawn and
+  // written again and again. Their number, 4099, is prime, so that the period is not that of the
+  // image rows.
   constexpr int64_t kNumbers = 4099;
   const layers::RandomStream stream(0, "noise");
   std::vector<float> numbers(kNumbers);

@@ -35,15 +35,15 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork networ
 void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 
-// What TimePlan() measures in several calls of `run(number)`, each of which runs the plan and
-// perhaps an optimizer after it. All times are medians over the calls.
+// What TimePlan() measures in several calls of `run(number)`, with the numbers 0, 1, 2, ...; each
+// call runs the plan and perhaps an optimizer after it. All times are medians over the calls.
 struct TimedPlan {
   std::string table;  // one line for each operation, see PlanTable() in plan_report.h
-  // The sum over the convolutions of the plan of the median seconds of each when it is run
-  // repeatedly by itself.
+  // The sum of the seconds that each convolution of the plan takes when it is run repeatedly by
+  // itself (medians).
   double convolution_seconds_alone = 0;
 };
-// What MeasureTimes() measures in the same way: `operations` are the median seconds of each
+// What MeasureTimes() measures in such calls of `run`: `operations` are the median seconds of each
 // operation of the plan, `rest` the median seconds of everything else that `run` does.
 struct MeasuredTimes {
   std::vector<double> operations;

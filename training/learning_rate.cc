@@ -20,7 +20,8 @@ constexpr double kBrokenAway = 3;   // the sweep ends when loss / lowest loss ex
 constexpr size_t kNeighbours = 4;   // points on each side of a point in the line fit for its slope
 
 // Sets the optimizer's learning rate to kLowestRate, with a schedule that multiplies it by a
-// constant at every step. Returns the path of the learning rate's field in the network text.
+// constant at every step. Returns the path of the learning rate's field in the network text (the
+// text that describes a network and its training).
 std::string PrepareRecipe(layers::Network& network) {
   optim::OptimizerConfig& optimizer = *network.mutable_train()->mutable_optimizer();
   if (optimizer.kind_case() == optim::OptimizerConfig::KIND_NOT_SET) optimizer.mutable_sgd();

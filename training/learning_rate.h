@@ -34,7 +34,8 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
 
 // Returns the rate at which the loss falls most steeply as a function of the logarithm of the rate.
 // Rates above the one with the lowest loss are not considered. The slope at a rate is that of a
-// straight line fitted to nine neighbouring points. Returns 0 if the loss falls nowhere.
+// straight line fitted to the points of this rate and of the four rates on either side. Returns 0
+// if the loss falls nowhere.
 double SteepestRate(absl::Span<const double> rates, absl::Span<const double> losses);
 
 }  // namespace cotangent::training

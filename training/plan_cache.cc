@@ -66,7 +66,8 @@ CachedTuner::CachedTuner(int threads, std::function<bool()> cancelled)
 
 void CachedTuner::Save() {
   if (!tuner_.changed()) return;
-  // Another program may have saved measurements since this program read the file; both are kept.
+  // Another program may have saved measurements since this program read the file. Both those and
+  // our own are written.
   const std::string mine = tuner_.ToText();
   tuner_.Restore(ReadCache());
   tuner_.Restore(mine);

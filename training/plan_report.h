@@ -14,9 +14,9 @@
 namespace cotangent::training {
 
 // Returns a table with one line for each operation: implementation, memory formats, milliseconds,
-// share of the total, GFLOP/s and MB moved; then the totals. `seconds` are the operations' times in
-// the order of plan.Describe(), `update_seconds` the optimizer's time, and `alone` the total time
-// of the convolutions when each is run by itself.
+// share of the total time, GFLOP/s and megabytes of memory traffic; then the totals. `seconds` are
+// the operations' times in the order of plan.Describe(), `update_seconds` the optimizer's time, and
+// `alone` the seconds of all convolutions when each is run by itself.
 std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds,
                       double update_seconds, double alone);
 

@@ -18,8 +18,8 @@ std::string RankWatch::Look(const Totals& now, nlohmann::json& line) {
   const std::vector<double> of_ranks = distributed::GatherNumber(ranks_, computed);
   line["computing_seconds_by_rank"] = of_ranks;
   const std::string straggler = distributed::DescribeStraggler(of_ranks, hosts_);
-  // No slow rank is reported at the first call, which covers the first steps: in these, each rank
-  // also prepares other things.
+  // The first call reports no slow rank (process of the training run): it covers the first steps,
+  // in which each rank also prepares other things.
   const bool tells = last_.steps > 0 && !straggler.empty() && !was_straggler_;
   was_straggler_ = !straggler.empty();
   last_ = now;

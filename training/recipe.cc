@@ -19,8 +19,8 @@
 namespace cotangent::training {
 namespace {
 
-// Returns an InvalidArgument error. `message` begins with the name of a field of the recipe; the
-// place of that field (file, line, column) is put before it.
+// Returns an InvalidArgument error. `message` begins with the name of a field of the recipe (the
+// text that describes training); the file, line and column of that field are put before it.
 absl::Status Bad(const layers::Network& network, const std::string& message) {
   return layers::AtPlace(network, absl::InvalidArgumentError(message));
 }

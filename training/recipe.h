@@ -62,7 +62,7 @@ absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
 RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test);
 
 // A network text that has been checked against some data, the network's graph, and how many steps
-// its training takes.
+// the training takes.
 struct ResolvedNetwork {
   layers::Network text;
   // The graph at the recipe's batch size (with several ranks: a rank's share), without gradients.

@@ -14,7 +14,8 @@ namespace {
 using layers::Train;
 using Text = Train::Transform;
 
-// Reads one transform of a recipe. status() is the error for the first amount that is out of range.
+// Reads one transform of a recipe (the text that describes training). status() is the error for the
+// first amount that is out of range.
 class TransformReader {
  public:
   explicit TransformReader(std::string path) : path_(std::move(path)) {}
@@ -114,7 +115,7 @@ absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network
   augmentation.flip = text.flip() == Train::Augmentation::RANDOM        ? data::Flip::kRandom
                       : text.flip() == Train::Augmentation::ALTERNATING ? data::Flip::kAlternating
                                                                         : data::Flip::kNone;
-  // Amounts beyond this are replaced by this number of pixels. It is larger than any image, so the
+  // Amounts beyond this number of pixels are replaced by it. It is larger than any image, so the
   // pipeline rejects it with its own message.
   constexpr int64_t kTooMuch = 1 << 20;
   augmentation.crop_padding = static_cast<int>(std::clamp<int64_t>(text.crop(), -1, kTooMuch));

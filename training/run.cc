@@ -14,8 +14,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A trace shows these steps of the process, counted from 0. The first two steps only warm up caches
-// and are left out.
+// A trace shows these steps of the process, counted from 0. The first two steps are left out, since
+// they only warm up caches.
 constexpr int64_t kFirstTracedStep = 2, kTracedSteps = 3;
 
 }  // namespace
@@ -161,7 +161,7 @@ absl::StatusOr<RunResult> Trainer::Run() {
     status = Evaluate(false);
   while (!IsDone() && status.ok()) status = Advance();
   if (!status.ok() && !absl::IsCancelled(status)) return status;
-  FinishSaving();  // if this step's checkpoint could not be written, it is tried again
+  FinishSaving();  // if this step's checkpoint failed, Save() tries again
   Save();
   FinishSaving();
   bool is_cut_short = !IsDone();

@@ -41,8 +41,9 @@ struct RunOptions {
   RunData data;
   std::string output_dir;
   int threads = 1;
-  // Threads that make batches ahead of the step. 0 means one thread or, if pictures are decoded
-  // during training or go through transforms, as many as `threads`. Results do not depend on it.
+  // Number of threads that make batches ahead of the step. 0 means one thread or, if pictures are
+  // decoded during training or go through transforms, as many as `threads`. Results do not depend
+  // on this number.
   int workers = 0;
   bool exact = false;  // whether to leave out Winograd convolutions, which round more
   // If not 0, the run is interrupted after so many steps, including those before a resumption.
@@ -75,8 +76,8 @@ struct RunNumbers {
   double train_seconds = 0;  // seconds spent in training steps, including those before a resumption
   double seconds_left = 0;
   double waiting = 0;  // share (0 to 1) of training time that this rank waited for other ranks
-  // The latest evaluation: the images that were evaluated ("validation"; "" before the first
-  // evaluation), and the loss on them.
+  // The latest evaluation: which images were evaluated ("validation", "test" or "training"; ""
+  // before the first evaluation), and the loss on them.
   std::string evaluated_on;
   double evaluated_loss = 0;
 };
@@ -92,7 +93,8 @@ struct RunBeginning {
 
 struct RunResult {
   bool interrupted = false;  // true: the run wrote a checkpoint and ended without an evaluation
-  // The images of the last evaluation: "test", or if there are none, "validation" or "training".
+  // Which images the last evaluation used: "test", or if there are none, "validation" or
+  // "training".
   std::string evaluated_on;
   Measure measure;  // what `score` and `tta_score` measure
   double score = 0, loss = 0, tta_score = 0;

@@ -48,7 +48,8 @@ absl::StatusOr<std::string> SetEarlierRunAside(const std::string& directory);
 void RemoveTemporaryFiles(const std::string& directory);
 
 // A file with one JSON object per line. Each line is in the file completely or not at all: lines
-// that a full disk refuses are kept in memory and written with the next one.
+// that could not be written, because the disk is full, are kept in memory and written with the next
+// line.
 class MetricsLog {
  public:
   // Opens a log, or creates it. Lines that are already there are kept if their "step" is at most

@@ -11,8 +11,9 @@
 namespace cotangent::training {
 namespace {
 
-// Evaluation uses batches as large as a rank's share in training, whose convolutions have been
-// measured already. If that is fewer than kSmallestBatch images, it uses 4 * kSmallestBatch.
+// Evaluation uses batches as large as the share that a rank (process) has of a training batch, since
+// convolutions of this size have been measured already. If the share is less than kSmallestBatch
+// images, the batches have 4 * kSmallestBatch. No batch is larger than the set of images.
 constexpr int64_t kSmallestBatch = 32;
 
 // Returns an error unless all ranks evaluate the same images.
@@ -89,8 +90,8 @@ absl::StatusOr<Evaluator::Result> RunEvaluation::Watched(const std::function<boo
                               ViewsOf(layers::Train::Evaluation::NONE), cancelled);
 }
 
-// Replaces the parameters and statistics that evaluation uses by those of rank 0's checkpoint
-// `best`, if rank 0 has one.
+// Replaces the parameters and statistics (means and variances of normalisation layers) that
+// evaluation uses by those of rank 0's checkpoint `best`, if rank 0 has one.
 absl::Status RunEvaluation::TakeBest(const FoundCheckpoint* best) {
   distributed::Communicator& ranks = *options_.ranks;
   bool has_best = best != nullptr;

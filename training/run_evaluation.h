@@ -28,8 +28,8 @@ class RunEvaluation {
                 const data::Normalization& normalization, const StepOptions& options,
                 TrainingStep& step, layers::Tuner& tuner);
 
-  // With several ranks (processes that train together), all ranks make the same calls, and each
-  // evaluates its share of the images. All get the same results and errors.
+  // With several ranks (processes that train together), all ranks call each function below, and
+  // each evaluates its share of the images. All get the same results and errors.
 
   // Waits for the images and compiles the evaluation; a second call does nothing. Called early in a
   // run, so that errors in the images or too little memory show at once.
@@ -41,8 +41,8 @@ class RunEvaluation {
   absl::StatusOr<Evaluator::Result> Watched(const std::function<bool()>& cancelled);
 
   // AtEnd() evaluates the images meant for the end of the run, mostly the test images, which are
-  // read only then. It uses the parameters in the checkpoint `best`, or the current ones if that is
-  // null; with several ranks, what rank 0 passes counts.
+  // read only then. It uses the parameters in the checkpoint `best`, or the current ones if `best`
+  // is null; with several ranks, only the checkpoint that rank 0 passes is used.
   struct Final {
     // Without test-time averaging. Absent if these images are also the ones evaluated during the
     // run.

@@ -74,8 +74,9 @@ std::string PrecisionName(ElementType type) { return type == ElementType::kBf16 
 std::string Exactly(double value) { return absl::StrFormat("%a", value); }
 double FromExact(const std::string& text) { return strtod(text.c_str(), nullptr); }
 
-// Copies tensors of the checkpoint into the slots (parameters or statistics in `values`) of the
-// same names. Unless `prefix` is empty, a tensor named `prefix` + name is preferred.
+// Copies tensors of the checkpoint into the slots (ranges of `values`, for parameters or
+// statistics) of the same names. Unless `prefix` is empty, a tensor named `prefix` + name is
+// preferred.
 absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
                          const std::vector<ParameterStore::Slot>& slots, const std::string& prefix,
                          float* values) {

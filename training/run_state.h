@@ -33,14 +33,14 @@ struct RunState {
   int64_t skipped = 0;       // steps that changed nothing, since loss or gradient was not finite
   double learning_rate = 0;  // that of the last step
   // Evaluations on the validation images: the best value so far (the loss or, if
-  // train.evaluation.best says ACCURACY, minus the score, so that less is better), the step after
-  // which it was found, how many evaluations since then were not better (`stale`), and the step of
-  // the latest evaluation. Steps are -1 before the first evaluation.
+  // train.evaluation.best of the network text says ACCURACY, minus the score, so that less is
+  // better), the step after which it was found, how many evaluations since then were not better
+  // (`stale`), and the step of the latest evaluation. Steps are -1 before the first evaluation.
   double best = std::numeric_limits<double>::infinity();
   int64_t best_step = -1, stale = 0, validated_step = -1;
 
   // The configuration of the run, and the computer and program that made it.
-  std::string network;  // the text of network and training
+  std::string network;  // the network text: it describes the network and its training
   uint64_t seed = 0;
   std::string dataset;               // the name of the data set
   std::vector<std::string> classes;  // the names of the classes

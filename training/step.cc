@@ -28,8 +28,8 @@ using layers::TensorId;
 // whether dividing the work among ranks is worthwhile.
 constexpr double kMatrixMultiplyAdds = 4e10;
 
-// How many intermediate results one recomputation of the step examines when searching for a number
-// that is not finite.
+// FindNonFinite() computes the step again and again, to find an infinite number or NaN; this many
+// intermediate results are examined each time.
 constexpr size_t kTensorsAtATime = 8;
 
 bool AllFinite(const float* values, int64_t count) {
@@ -58,8 +58,9 @@ std::vector<TensorId> ComputedFrom(const layers::Graph& graph, TensorId t) {
 }
 
 // Returns an error if the input and output of the largest convolution alone do not fit in memory.
-// The plan's full size is checked before it is allocated, but only after its convolutions were
-// measured: convolutions too large for memory must be found before that.
+// The memory that the whole plan (the compiled step) takes is checked before it is allocated, but
+// only after the plan's convolutions were measured: convolutions too large for memory must be found
+// before that.
 absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, ElementType precision) {
   int64_t most = 0;
   std::string layer;
@@ -157,7 +158,8 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(ResolvedNetwo
   return step;
 }
 
-// The choices are sent as lines "operation TAB choice".
+// The choices are sent as text with a line "operation TAB choice" for each operation; a choice is
+// the algorithm that computes it.
 void ShareChoices(distributed::Communicator& ranks,
                   absl::flat_hash_map<std::string, std::string>& choices) {
   std::string text;
@@ -217,9 +219,9 @@ std::vector<distributed::GradientPlace> TrainingStep::GradientPlaces() const {
 }
 
 // Every rank (process that takes part in the training) computes the buckets, the pieces in which
-// gradients are sent, from its own plan and from the speed of the link between ranks, which is
-// measured once for all. Ranks whose gradients are computed in different orders would get different
-// buckets; that is an error.
+// gradients are sent, from its own plan (its compiled step) and from the speed of the link between
+// ranks, which is measured once for all. Ranks whose gradients are computed in different orders
+// would get different buckets; that is an error.
 absl::Status TrainingStep::PlanBuckets() {
   distributed::Communicator& ranks = *options_.ranks;
   if (!link_.has_value()) {
@@ -411,14 +413,14 @@ std::string TrainingStep::FindNonFinite(int64_t step) {
   return gradient.has_value() ? absl::StrCat("the gradient of ", *gradient) : "the loss";
 }
 
-// Computing every result in one plan would take too much memory, and one plan per result too much
-// time in a network of thousands of layers. FirstNonFinite() therefore searches by division. It
-// looks for a result that is not finite although the one before it is. For this the sequence of
-// results is divided into kTensorsAtATime parts of nearly equal length; the last results of the
-// parts tell in which part it lies, and that part is divided again. If all results that the found
-// one is computed from are finite, the search ends: the operation that computes the found result
-// made the first number that is not finite. Otherwise the search continues among the results that
-// the found one is computed from.
+// Searches by division, since computing every intermediate result in one plan would take too much
+// memory, and one plan per result too much time in a network of thousands of layers.
+// FirstNonFinite() looks for a result that is not finite although the one before it is. For this it
+// divides the sequence of results into kTensorsAtATime parts of nearly equal length; the last
+// results of the parts tell in which part the wanted result lies, and that part is divided again.
+// If all results that the found one is computed from are finite, the search ends: the operation
+// that computes the found result made the first number that is not finite. Otherwise the search
+// continues among the results that the found one is computed from.
 std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Graph& graph = compiled_->graph;
   if (!AllFinite(images(), graph.shape(compiled_->images).NumElements()))

@@ -44,12 +44,13 @@
 namespace cotangent::training {
 
 // Fills parameters and statistics (the running means and variances of normalisation layers) with
-// their initial values. Parameters whose initial values are to be computed from training images get
-// those of the layer's default initialiser instead.
+// their initial values. Parameters whose initial values would be computed from training images (by
+// whitening) get those of the layer's default initialiser instead.
 void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
                      layers::ParameterStore& store);
 
-// Replaces a plan's choices of algorithms on all ranks by those of rank 0, which has measured them.
+// Replaces the algorithms chosen on all ranks (processes that train together) by those of rank 0,
+// which has measured them. `choices` holds the chosen algorithm for each operation.
 void ShareChoices(distributed::Communicator& ranks,
                   absl::flat_hash_map<std::string, std::string>& choices);
 
@@ -59,7 +60,7 @@ struct StepOptions {
   ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 1;
-  // Algorithms that an earlier plan chose; they are used again.
+  // Algorithms chosen earlier, for each operation; they are used again.
   absl::flat_hash_map<std::string, std::string> choices;
   // The processes (ranks) that train together. The object must outlive the step.
   distributed::Communicator* ranks = &distributed::OneProcess();
@@ -107,8 +108,8 @@ class TrainingStep {
   // parameters are frozen from then on.
   int64_t PreparedUntil() const { return prepared_until_; }
 
-  // Returns the number of batches in one step: train.accumulate of the network text. The gradients
-  // of these batches are averaged.
+  // Returns the number of batches in one step (called parts): train.accumulate of the network text.
+  // The gradients of these batches are averaged.
   int64_t parts() const { return text().train().accumulate(); }
   // Return the memory that the caller fills with the next batch of N images: images() is f32 [N, C,
   // H, W], and labels() holds class numbers [N]. If takes_values(), because the loss compares with
@@ -152,7 +153,7 @@ class TrainingStep {
   double SecondsUnderWay() const { return seconds_under_way_; }
 
   // Call it after a step whose outcome was not finite. Returns a text that names the parameter,
-  // layer or gradient in which the first number that is not finite was computed. Slow.
+  // layer or gradient in which the first infinite number or NaN was computed. Slow.
   std::string FindNonFinite(int64_t step);
 
   // Returns the network's graph without gradients.
@@ -161,7 +162,7 @@ class TrainingStep {
   optim::Optimizer& optimizer() { return *optimizer_; }
   layers::Plan& plan() { return *plan_; }
   const std::vector<optim::ParameterSlice>& slices() const { return slices_; }
-  // Returns the algorithms chosen for all plans so far: a choice for each operation.
+  // Returns the algorithms chosen for all plans so far, for each operation.
   const absl::flat_hash_map<std::string, std::string>& choices() const { return options_.choices; }
 
  private:
@@ -181,11 +182,11 @@ class TrainingStep {
   // Replaces the `size` gradients of the last part from number `begin` on by their means over all
   // parts of the step.
   void AddEarlierParts(int64_t begin, int64_t size);
-  // Returns in words where the first number that is not finite is computed; empty if there is none.
+  // Returns in words where the first infinite number or NaN is computed; empty if there is none.
   std::string FindNonFiniteTensor(int64_t step);
-  // Searches `among`, tensors in the order in which they are computed, for one that holds a number
-  // that is not finite although the tensor before it holds none. Returns kNoTensor if all tensors
-  // that it looks at are finite.
+  // Searches `among`, tensors in the order in which they are computed, for one that holds an
+  // infinite number or NaN although the tensor before it holds none. Returns kNoTensor if all
+  // tensors that it looks at are finite.
   absl::StatusOr<layers::TensorId> FirstNonFinite(absl::Span<const layers::TensorId> among,
                                                   int64_t step);
   // Computes the step again and returns for each of `tensors` whether all its numbers are finite.

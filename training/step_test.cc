@@ -109,7 +109,8 @@ TEST_F(TrainingStepTest, AStepThatIsNotFiniteChangesNothingAndIsExplained) {
             states);
   EXPECT_EQ(step->FindNonFinite(1), "the batch of images");
   image = before;
-  // The weights of conv2 become finite numbers so large that the convolution's sums overflow.
+  // The weights of conv2 become numbers that are finite but so large that the convolution's sums
+  // overflow.
   const layers::ParameterStore::Slot& slot = *store.FindParameter("conv2.weight");
   std::fill_n(store.values() + slot.offset, slot.size, 3e38f);
   EXPECT_FALSE(step->Run(1).finite);
@@ -192,7 +193,7 @@ layer { name: "fc" linear {} }
 train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
 )";
 
-// Twelve blocks; any result can be recomputed from that of any earlier block.
+// Twelve blocks in sequence; the result of each can be recomputed from that of any earlier block.
 constexpr char kDeep[] = R"(
 block {
   name: "unit"
@@ -231,8 +232,10 @@ std::vector<float> ParametersOf(TrainingStep& step) {
   return std::vector<float>(store.values(), store.values() + store.parameter_floats());
 }
 
-// Recomputed results have the same bits. But the plan may compute a sum over a channel together
-// with a recomputed result and then add in another order, so later losses can differ slightly.
+// Checks that a step that recomputes intermediate results instead of keeping them gives the same
+// numbers. Recomputed results have the same bits. But the plan (the compiled step) may compute a
+// sum over a channel together with a recomputed result and then add in another order, so later
+// losses can differ slightly.
 TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
   for (const char* text : {kResidual, kGated, kDense, kDeep}) {
     for (const ElementType precision : {ElementType::kF32, ElementType::kBf16}) {
@@ -264,7 +267,7 @@ TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
       network_.mutable_train()->set_recompute(true);
       expect_same(is_mostly_cheap ? bytes * 96 / 100 : bytes);
       if (text != kDeep) continue;
-      // With this memory limit, convolutions are recomputed, too.
+      // With this memory limit, results of convolutions are recomputed, too.
       const int64_t kib = bytes * 7 / 10 / 1024, fixed = 1 << 20;
       network_.mutable_train()->set_memory(absl::StrCat(kib + fixed / 1024, "KiB"));
       expect_same(kib * 1024 + fixed);

@@ -14,8 +14,8 @@
 namespace cotangent::training {
 namespace {
 
-// Rounds to six significant digits, so that the value used is the one written into the network
-// text.
+// Rounds to six significant digits, so that the value used is the one written into the network text
+// (the text that describes a network and its training).
 double Rounded(double value) {
   return std::strtod(absl::StrFormat("%.6g", value).c_str(), nullptr);
 }
@@ -109,7 +109,7 @@ std::vector<double> AveragePrecisions(absl::Span<const float> scores,
     std::iota(order.begin(), order.end(), int64_t{0});
     std::sort(order.begin(), order.end(),
               [&](int64_t a, int64_t b) { return score(a) > score(b); });
-    // Images with equal scores are counted together, since their order is arbitrary.
+    // Images with the same score are counted together, since their order is arbitrary.
     double sum = 0, found = 0;
     for (int64_t i = 0; i < images;) {
       double found_here = 0;

@@ -58,7 +58,7 @@ std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
                                               absl::Span<const float> targets, int64_t numbers);
 
 // Returns the measure that MeasureOf() names, for labels and numbers; `answers` and `targets` are
-// [images, count].
+// [images, count], where count is the number of labels or numbers.
 double Score(data::TargetKind kind, absl::Span<const float> answers,
              absl::Span<const float> targets, int64_t count);
 

@@ -22,9 +22,9 @@ TEST(Targets, AreWhatTheLossComparesWith) {
   EXPECT_EQ(TargetKindOf(Parse("loss { absolute_error {} }")), data::TargetKind::kNumbers);
 }
 
-// Label 0 applies to three images, at ranks 1, 3 and 5 of 5: (1/1 + 2/3 + 3/5) / 3. Label 1 applies
-// to two images that share the highest score with a third one, which lacks it: precision 2/3. Label
-// 2 applies to no image.
+// Label 0 applies to the images with the highest, third highest and lowest of five scores: (1/1 +
+// 2/3 + 3/5) / 3. Label 1 applies to two images that share the highest score with a third one, to
+// which it does not apply: precision 2/3. Label 2 applies to no image.
 TEST(AveragePrecision, IsTheMeanOfPrecisionsAtTheImagesThatHaveTheLabel) {
   const std::vector<float> scores = {5, 2, 0, 4, 2, 1, 3, 2, 2, 2, 1, 3, 1, 0, 4};
   const std::vector<float> targets = {1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0};

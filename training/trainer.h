@@ -50,14 +50,15 @@ class Trainer {
   absl::Status PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading);
   absl::Status CheckRanks() const;
   absl::Status Resume(const FoundCheckpoint& found);
-  // Returns the position (see position()) at which a run goes on from checkpoint `before`, which
-  // may have been made with another batch size.
+  // Returns the position (steps of the schedule done, see position()) at which a run goes on from
+  // checkpoint `before`, which may have been made with another batch size.
   int64_t PositionAfter(const RunState& before) const;
   void CompareWithResumed() const;
   absl::Status TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading);
   absl::Status ResolveNormalization();
-  // Initialises the weights, or takes those of --init_from. If the run is resumed, its weights are
-  // there already; then reports to the user what differs from the run before.
+  // Initialises the weights, or takes those that RunOptions::init_from gives. If the run is
+  // resumed, its weights have been read already; then reports to the user what differs from the run
+  // before.
   absl::Status PrepareWeights();
   absl::Status PrepareData();
   absl::Status Advance();
@@ -167,7 +168,7 @@ class Trainer {
   double own_seconds_ = 0;  // seconds spent in training steps
   double own_waited_ = 0;   // the part of own_seconds_ that this rank waited for others
   std::optional<RankWatch> rank_watch_;  // exists from Run() on
-  double epoch_seconds_ = 0;             // in steps since the epoch or the resumption began
+  double epoch_seconds_ = 0;             // seconds in steps since the epoch or the resumption began
   int64_t epoch_steps_ = 0;              // steps since then
   RunResult result_;
   int64_t evaluated_step_ = -1;  // step of the latest evaluation

@@ -93,8 +93,8 @@ void Trainer::NoteValidation() {
   state_.stale = 0;
   const auto start = std::chrono::steady_clock::now();
   step_->CompleteState();
-  // Other ranks wait for rank 0 without a time limit, since the last best.safetensors may still be
-  // under way.
+  // Other ranks (processes that train together) wait for rank 0 without a time limit, since rank 0
+  // may still be writing the last best.safetensors.
   distributed::AtRankZero(ranks_, [this] {
     NoteBestSaved();
     best_saving_step_ = state_.step;

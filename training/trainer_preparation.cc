@@ -119,9 +119,9 @@ absl::Status Trainer::PrepareWeights() {
   return absl::OkStatus();
 }
 
-// Takes the normalisation that the network text gives, else the one known for the data set, else
-// that of the training images. It is written into the network text, so that a checkpoint can be
-// used without the data.
+// Takes the normalisation that the network text (which describes the network and its training)
+// gives, else the one known for the data set, else that of the training images. It is written into
+// the network text, so that a checkpoint can be used without the data.
 absl::Status Trainer::ResolveNormalization() {
   ASSIGN_OR_RETURN(normalization_,
                    NormalizationOf(network_, options_.data.normalization.has_value()

@@ -25,8 +25,9 @@
 namespace cotangent::optim {
 
 // The largest number of parameters that a rule updates per call. Parameters, gradients and state
-// (32 KiB each) then stay in the second-level cache for what follows (the update of slow weights
-// and moving averages), and handing out ranges to threads costs little compared with the work.
+// (32 KiB each) then stay in the second-level cache for what follows (the update of Lookahead's
+// slow weights and of moving averages), and handing out ranges to threads costs little compared
+// with the work.
 constexpr int64_t kUpdateChunk = 8192;
 
 // A range of `size` parameters, with their gradients and their pieces of the optimizer's state, one

@@ -30,8 +30,8 @@ double LogSumExp(absl::Span<const float> scores, bool are_probabilities, double 
 
 // The mean log loss of the scores divided by a temperature T, and its slope: the derivative with
 // respect to b = 1 / T. The loss of an image with scores z is lse(b z) - b z_label, where lse is
-// the logarithm of the sum of exponentials. It is convex in b; its slope is E[z] - z_label, where
-// the expectation E is over classes with the probabilities softmax(b z).
+// the logarithm of the sum of exponentials. This loss is convex in b; its slope is E[z] - z_label,
+// where the expectation E is over classes with the probabilities softmax(b z).
 struct Loss {
   double value = 0, slope = 0;
 };
@@ -55,7 +55,7 @@ Loss LogLoss(absl::Span<const float> scores, absl::Span<const int32_t> labels, i
   return {loss.value / n, loss.slope / n};
 }
 
-// Returns the temperature T with the least mean log loss, by bisecting log T: the slope with
+// Returns the temperature T with the least mean log loss, found by bisecting log T: the slope with
 // respect to 1 / T grows with 1 / T. If the loss is least beyond the limits 0.01 and 100 (as when
 // every answer is right), returns the nearer limit.
 double BestTemperature(absl::Span<const float> scores, absl::Span<const int32_t> labels,

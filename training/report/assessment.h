@@ -59,9 +59,9 @@ struct Assessment {
   // Expected calibration error: the mean over the bins of |confidence - accuracy|, weighted by the
   // bins' counts (Guo et al., "On calibration of modern neural networks", 2017).
   double calibration_error = 0;
-  // Temperature scaling (the same paper): the log loss is least if all scores are divided by this
-  // number. The two members below are the calibration error and log loss of the scores divided by
-  // the temperature.
+  // Temperature scaling (the same paper): dividing all scores by this number makes the log loss
+  // smallest. The two members below are the calibration error and log loss of the scores divided by
+  // it.
   double temperature = 1;
   double calibration_error_at_temperature = 0;
   double log_loss_at_temperature = 0;

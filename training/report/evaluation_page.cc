@@ -13,11 +13,12 @@
 namespace cotangent::training::report {
 namespace {
 
-// With more classes than this, the picture of the confusion matrix shows neither names nor numbers;
-// the table of the most frequent confusions still shows both.
+// With more classes than this, the picture of the confusion matrix shows neither their names nor
+// the numbers; the table of the most frequent confusions still shows both.
 constexpr int64_t kMostNamedClasses = 12;
 constexpr int64_t kMostConfusions = 20;
-// Pictures in each gallery. A picture has a few KB, so the page stays below a megabyte.
+// Pictures in each of the page's galleries. A picture has a few KB, so the page stays below a
+// megabyte.
 constexpr int64_t kPictures = 24;
 
 std::string Percent(double share) { return absl::StrFormat("%.2f%%", 100 * share); }
@@ -110,7 +111,8 @@ std::string ConfusionMatrix(const Evaluation& e) {
 // Returns an HTML table of the pairs (class, answer) that are confused most often.
 std::string MostConfused(const Evaluation& e) {
   const Assessment& a = e.assessment;
-  // Minus the count, then the index of the matrix cell.
+  // Pairs of minus the count and the index of the matrix cell, so that sorting puts large counts
+  // first.
   std::vector<std::pair<int64_t, int64_t>> confused;
   for (int64_t i = 0; i < a.classes * a.classes; ++i) {
     if (i / a.classes != i % a.classes && a.confusion[i] > 0)

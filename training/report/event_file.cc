@@ -58,8 +58,8 @@ absl::StatusOr<std::unique_ptr<EventFile>> EventFile::Create(const std::string& 
   const int64_t seconds = absl::ToUnixSeconds(absl::Now());
   std::string path;
   FILE* file = nullptr;
-  // If a file with this second in its name exists, as after a run of less than a second, the next
-  // second is tried.
+  // If a file exists whose name has this Unix time in seconds, as after a run of less than a
+  // second, the next second is tried.
   for (int64_t i = 0; i < 1000 && file == nullptr; ++i) {
     path =
         data::JoinPath(directory, absl::StrCat("events.out.tfevents.", seconds + i, ".cotangent"));

@@ -135,8 +135,8 @@ std::string DrawSeries(const Series& series, int colour, const Axis& x, const Ax
         pen_down = false;
         continue;
       }
-      // Coordinates are clipped far outside the frame, since some renderers cannot draw larger
-      // ones.
+      // Vertical coordinates are clipped far outside the frame, since some renderers cannot draw
+      // larger numbers.
       const double py = std::clamp(y.At(series.y[i]), -2000.0, 4000.0);
       absl::StrAppend(&path, pen_down ? "L" : "M", Coordinate(x.At(series.x[i])), " ",
                       Coordinate(py));
@@ -197,8 +197,8 @@ std::string Open(double width, double height, absl::string_view title) {
                       Text(width / 2, 16, "middle", "title", title), "\n");
 }
 
-// Returns a cell's opacity, 0 to 1, for a value's place on the colour scale. At lower opacity the
-// page's background shows through.
+// Returns as text a cell's opacity, 0 to 1, for a value's position on the colour scale. At lower
+// opacity the page's background shows through.
 std::string Shade(double share) { return absl::StrFormat("%.3f", std::clamp(share, 0.0, 1.0)); }
 
 }  // namespace
@@ -223,7 +223,7 @@ std::string ToSvg(const Plot& given) {
                        26 + legend_height + plot.height - 72};
   const Axis x(plot.x_low, plot.x_high, plot.log_x, frame.left, frame.right);
   const Axis y(plot.y_low, plot.y_high, plot.log_y, frame.bottom, frame.top);
-  // The clipping region needs a name that no other plot of the page has.
+  // The clipping region needs an id that no other plot of the page has.
   const std::string clip =
       absl::StrCat("clip", absl::Hex(std::hash<std::string>()(plot.title + plot.y_label + legend)));
   std::string svg = Open(plot.width, frame.bottom + kBottom, plot.title);

@@ -19,7 +19,7 @@
 namespace cotangent::training::report {
 namespace {
 
-// The page is written at most this often, except at evaluations and at the end.
+// The least time between two times that the page is written, except at evaluations and at the end.
 constexpr std::chrono::seconds kWritePageEvery(5);
 
 // Returns the TensorBoard tag for a key of metrics.jsonl: "loss/train" for "train_loss", so that
@@ -66,8 +66,8 @@ std::vector<LayerLine> LayersOf(const layers::BuiltNetwork& network) {
   std::set<std::string> known = {"input"};
   for (const layers::LayerRow& row : network.layers) known.insert(row.name);
   const layers::Graph& graph = network.graph;
-  // Returns the name of the layer that computes a tensor, "input" for the images, or "" for a
-  // tensor whose layer the page does not show.
+  // Returns the name of the layer that computes tensor t: "input" for the images, "" if the page
+  // does not show that layer.
   const auto owner = [&](layers::TensorId t) -> std::string {
     if (t == network.images) return "input";
     const std::string& name = graph.producer(t).name;

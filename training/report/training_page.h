@@ -24,6 +24,7 @@ using Curves = std::map<std::string, Curve>;
 // one, are skipped. If a step occurs twice, the later line counts: a resumed run repeats steps.
 Curves ParseMetrics(const std::string& text);
 
+// A line of the table of layers.
 struct LayerLine {
   std::string name = {}, kind = {}, output = {};  // "conv1", "convolution", "32x32x32"
   int64_t parameters = 0, multiply_adds = 0;
@@ -34,7 +35,7 @@ struct TrainingPage {
   std::string network = {};  // the network's name
   std::string state = {};    // "step 300 of 3910, epoch 1.5 of 10, ...", or how the run ended
   bool finished = false;
-  std::string recipe = {};  // the network text, with normalisation and class weights filled in
+  std::string recipe = {};  // network and training as text, with normalisation and class weights
   Curves curves = {};
   std::vector<LayerLine> layers = {};
   std::string filters_png = {};  // the filters of the first convolution as PNG, or ""

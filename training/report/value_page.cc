@@ -15,8 +15,8 @@ namespace cotangent::training::report {
 namespace {
 
 constexpr int64_t kPictures = 24;      // images in the gallery of the worst answers
-constexpr int64_t kMostPlots = 12;     // plots of answers against targets
-constexpr int64_t kMostPoints = 2000;  // points in each plot, chosen evenly
+constexpr int64_t kMostPlots = 12;     // the most plots of answers against targets
+constexpr int64_t kMostPoints = 2000;  // the most points in each plot; they are chosen evenly
 
 using nlohmann::ordered_json;
 
@@ -90,11 +90,11 @@ std::string Scatter(const ValueEvaluation& e, int64_t k) {
       "</figure>\n");
 }
 
-// The error in one label or number of one image. `size` is a difference of probabilities for
-// labels, and an error divided by the standard deviation of the targets for numbers.
+// The error in one label or number of one image. For labels `size` is a difference of
+// probabilities, for numbers the error divided by the standard deviation of the targets.
 struct Mistake {
   double size = 0;
-  int64_t image = 0, name = 0;  // indices
+  int64_t image = 0, name = 0;  // indices from 0
 };
 
 std::vector<Mistake> WorstAnswers(const ValueEvaluation& e) {

@@ -33,7 +33,8 @@ struct ValueEvaluation {
   int64_t images() const { return static_cast<int64_t>(targets.size()) / count(); }
 };
 
-// Measures of one label. The network is said to answer the label if its probability is above 1/2.
+// Measures of one label. The network answers a label for an image if the label's probability is
+// above 1/2.
 struct LabelMeasures {
   // `support`: images that have the label. `answered`: images for which the network answers the
   // label. `right`: images counted in both.

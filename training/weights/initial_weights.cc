@@ -66,8 +66,8 @@ absl::StatusOr<std::map<std::string, std::string>> Renamed(const InitialWeights&
   return names;
 }
 
-// A table. Each row lists tensors of one layer that had the same outcome, such as "taken" or "not
-// in the file".
+// A table of what became of the tensors of network and file. Each row lists tensors of one layer
+// with the same outcome, such as "taken" or "not in the file".
 class Table {
  public:
   void Add(absl::string_view outcome, absl::string_view name, absl::string_view about = "") {

@@ -27,8 +27,8 @@ inline constexpr int64_t kLargestSafetensorsHeader = int64_t{64} << 20;
 inline constexpr int64_t kMostSafetensorsTensors = 100'000;
 
 inline constexpr int64_t kSafetensorsLengthBytes = 8;
-// Returns the header's length in bytes, which the file's first eight bytes, `bytes`, hold;
-// INT64_MAX if it is larger than that.
+// Returns the header's length in bytes, which is stored in the file's first eight bytes, `bytes`;
+// INT64_MAX if the length is larger than that.
 int64_t SafetensorsHeaderLength(const char* bytes);
 
 using Metadata = std::map<std::string, std::string>;
