@@ -33,7 +33,8 @@ bool HasWord(const std::string& list, const std::string& word) {
 // and its group of version 1 with the controller "cpu". `root` is put before every path.
 std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
   std::vector<Hierarchy> found;
-  // A line of version 1 is "4:cpu,cpuacct:/docker/0a1b", the line of version 2 "0::/docker/0a1b".
+  // In /proc/self/cgroup a line of version 1 is "4:cpu,cpuacct:/docker/0a1b", the line of version 2
+  // "0::/docker/0a1b".
   std::ifstream groups(root + "/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
@@ -42,8 +43,8 @@ std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
     if (controllers.empty() || HasWord(controllers, "cpu"))
       found.push_back({controllers.empty(), line.substr(second + 1), "", ""});
   }
-  // A line of mountinfo is "30 23 0:26 ROOT POINT rw,nosuid - cgroup2 cgroup2 rw"; optional fields
-  // may precede the dash.
+  // A line of mountinfo is "30 23 0:26 ROOT POINT rw,nosuid - cgroup2 cgroup2 rw": the group ROOT
+  // appears at the directory POINT. Optional fields may precede the dash.
   std::ifstream mounts(root + "/proc/self/mountinfo");
   for (std::string line; std::getline(mounts, line);) {
     const size_t dash = line.find(" - ");

@@ -1,5 +1,5 @@
-// Reads the limit that the kernel sets on this process's use of processor time, as set by `docker
-// run --cpus=1.5` or by the limits of a Kubernetes pod.
+// Reads the limit on this process's use of processor time that the kernel enforces, such as one set
+// by `docker run --cpus=1.5` or by a Kubernetes pod.
 #ifndef COTANGENT_BASE_CPU_QUOTA_H_
 #define COTANGENT_BASE_CPU_QUOTA_H_
 

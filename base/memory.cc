@@ -56,8 +56,8 @@ int64_t LeftInGroup(const std::string& folder, const char* limit_name, const cha
 }
 
 // Returns the smallest number of bytes that the memory limits of this process's control groups
-// leave. Checks the top group of version 1, and in version 2 the process's group and all groups
-// above it.
+// leave. In version 1 of control groups only the top group is checked, in version 2 the process's
+// group and all groups above it.
 int64_t LeftInControlGroups() {
   int64_t left =
       LeftInGroup("/sys/fs/cgroup/memory", "/memory.limit_in_bytes", "/memory.usage_in_bytes");

@@ -50,8 +50,8 @@ TEST(Parallel, SharesAtTheSameTimeHaveDifferentThreads) {
   }
 }
 
-// Share 0 waits until all others are done, so the other thread must take the shares that were dealt
-// to the thread of share 0.
+// Share 0 (the call of the function with the number 0) waits until all other shares are done, so
+// the other thread must take the shares that were dealt to the thread of share 0.
 TEST(Parallel, AThreadThatIsHeldUpHoldsUpItsShareOnly) {
   SetThreads(2);
   std::atomic<int> done = 0;

@@ -87,8 +87,8 @@ Placement PlacementOf(const Augmentation& augmentation, int height, int width, u
                       int64_t epoch, int64_t image) {
   Placement placement;
   placement.padding = augmentation.padding;
-  // Every number is drawn even if its option is off, so that turning one option on does not change
-  // the numbers drawn for the others.
+  // Every random number is drawn even if the option that uses it is off, so that turning one option
+  // on does not change the numbers drawn for the others.
   SplitMix64 random = GeneratorAt(seed, Purpose::kPlacement, epoch, image);
   const int padding = augmentation.crop_padding;
   placement.dy = static_cast<int>(random.Below(2 * padding + 1)) - padding;
@@ -148,8 +148,9 @@ void ImageWriter::WriteAs(const uint8_t* source, const Placement& placement,
                           const Converters<Element>& converters, Element* output) const {
   const bool channels_last = format_ == BatchFormat::kF32Nhwc || format_ == BatchFormat::kBf16Nhwc;
   const int64_t plane = int64_t{height_} * width_;
-  // Several rows are placed before they are converted. If each row were read back at once, the
-  // processor would have to wait until its bytes are stored.
+  // Copies several rows to `band`, shifted and mirrored (PlaceRow()), before it converts them to
+  // numbers. If each row were converted right after it is copied, the processor would have to wait
+  // until the row's bytes are stored.
   uint8_t band[3 * kRowsPerBand * kLargestSide];
   const int64_t band_stride = int64_t{kRowsPerBand} * width_;
   for (int top = 0; top < height_; top += kRowsPerBand) {
@@ -173,7 +174,8 @@ void ImageWriter::WriteAs(const uint8_t* source, const Placement& placement,
       converters.planar(bytes, plane, output + int64_t{top} * width_);
     }
   }
-  // After normalisation the mean is zero, whose bits are all zero in both element types.
+  // Cutout sets pixels to the mean, which is zero after normalisation. In both element types all
+  // bits of zero are zero.
   const size_t cut_bytes = sizeof(Element) * std::max(0, placement.cut_right - placement.cut_left);
   for (int y = placement.cut_top; y < placement.cut_bottom; ++y) {
     const int64_t first = int64_t{y} * width_ + placement.cut_left;

@@ -35,8 +35,8 @@ Batch Crew::Next() {
 
 void Crew::Seek(int64_t epoch, int64_t index) {
   std::unique_lock<std::mutex> lock(mutex_);
-  // Batches that workers are making now are useless after the jump, but the workers still write to
-  // their places. Wait until they have finished.
+  // Batches that workers are making now are not wanted after Seek(), but the workers still write to
+  // their places (memory for batches). Waits until they have finished.
   seeking_ = true;
   filled_.wait(lock, [this] { return busy_ == 0; });
   seeking_ = false;

@@ -132,7 +132,8 @@ absl::Status MakeDirectories(const std::string& path) {
 absl::Status SyncDirectory(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return FileError(errno, "open the directory", path);
-  // Some file systems cannot flush a directory; the rename has been made nevertheless.
+  // Some file systems cannot flush a directory. That is no error: what has been renamed in it stays
+  // renamed.
   const bool failed = fsync(descriptor) != 0 && errno != EINVAL && errno != ENOTSUP;
   const int error_number = errno;
   close(descriptor);

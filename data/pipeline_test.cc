@@ -185,7 +185,7 @@ TEST(BatchMakerTest, ViewsAreMirroredAndShifted) {
   const auto pixel = [&](int image, int y, int x) {
     return images[image * 3072 + y * 32 + x] * 255;
   };
-  // Batch 6 holds images 384 to 399.
+  // Batch 6, the last one, holds images 384 to 399.
   for (int batch = 0; batch <= 6; ++batch) ASSERT_TRUE(views->Next().ok());
   EXPECT_EQ(views->size(), 16);
   views->Write({.dy = -1, .dx = -1, .flip = true}, images.data());
@@ -333,7 +333,7 @@ TEST(Transforms, AreTheSameWhoeverMakesTheBatch) {
   EXPECT_EQ(std::memcmp(ahead.images, batch.images.data(), batch.images.size()), 0);
 }
 
-// Reads the sample's images when they are needed. Image number `bad` cannot be read.
+// Reads the images of the source "sample" when they are needed. Image number `bad` cannot be read.
 class SampleReader : public ImageReader {
  public:
   explicit SampleReader(int64_t bad = -1) : bad_(bad) {}
@@ -553,8 +553,9 @@ TEST(Workers, ABatchWithABadImageSaysSo) {
   EXPECT_FALSE(views->Next().ok());
 }
 
-// Images that an ImageReader reads make the same views as images in memory. Each image is read once
-// for all views of a batch, and nothing is read after the last batch.
+// Images that an ImageReader reads make the same views (shifted or mirrored versions) as images in
+// memory. Each image is read once for all views of a batch, and nothing is read after the last
+// batch.
 TEST(Workers, ViewsOfImagesThatAreReadAreTheSame) {
   class Counting final : public ImageReader {
    public:

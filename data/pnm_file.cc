@@ -26,7 +26,7 @@ class Header {
     return number;
   }
 
-  // Returns the offset of the first value, which follows one white-space character after the
+  // Returns the offset of the first pixel's value. One white-space character separates it from the
   // header.
   size_t ValuesBegin() const { return at_ + 1; }
 

@@ -68,7 +68,7 @@ void Resampler::Resample(const PictureView& picture, int width, int height, uint
   }
   MakeWeights(picture.width, width, across_);
   MakeWeights(picture.height, height, down_);
-  // For each output row, first the input rows are averaged, then their columns.
+  // For each output row, first the input rows are averaged, then the columns of the averaged row.
   const int values = 3 * picture.width;
   row_.resize(values + 1);  // Load() reads one float more than a pixel has
   const float* weight = down_.weights.data();

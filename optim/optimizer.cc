@@ -28,7 +28,8 @@ constexpr int64_t kLine = kAlignment / sizeof(float);
 struct Run {
   int group;
   int64_t begin, size;  // in the flat parameter buffer, in floats
-  // In State(), in floats: where the run's state begins, and the distance between its kinds.
+  // In State(), in floats: where the run's state begins, and the distance between its kinds of
+  // state.
   int64_t state, state_pitch;
   int64_t rows, columns;  // only under a matrix rule
 };
@@ -51,7 +52,8 @@ class FlatOptimizer final : public Optimizer {
         group_of_(std::move(group_of)),
         loops_(BufferLoopsFor()) {}
 
-  // Plans work and state. Returns an error if there is no memory for the state.
+  // Plans how updates are divided and how the state is laid out. Returns an error if there is no
+  // memory for the state.
   absl::Status Plan();
 
   void Initialise(const float* parameters) override;
@@ -79,8 +81,8 @@ class FlatOptimizer final : public Optimizer {
                                                                            runs_[run].columns);
   }
   void PlanMatrices();
-  // Checks all gradients in use at `step` and computes their norm if needed; returns false if one
-  // is infinite or NaN.
+  // Checks the gradients of all parameters that are updated at `step`, and computes their norm if
+  // it is needed; returns false if one is infinite or NaN.
   bool Inspect(const float* gradients, int64_t step);
   void BeginStep(int64_t step);
   // Updates the matrix of run matrices_[m] with the scratch memory of thread number `worker`.
@@ -114,8 +116,8 @@ class FlatOptimizer final : public Optimizer {
   AlignedBuffer state_memory_;
   float* state_ = nullptr;
   int64_t state_size_ = 0;  // in floats
-  // Offsets in the state of the slow weights and of the moving averages, both laid out like the
-  // parameters; -1 if there are none.
+  // Offsets in the state of the slow weights (of Lookahead) and of the moving averages, both laid
+  // out like the parameters; -1 if there are none.
   int64_t slow_ = -1, average_ = -1;
   std::vector<StateSlice> state_slices_;
 

@@ -1,8 +1,9 @@
 // Measures the time and memory traffic of one step on 11 million parameters (a ResNet-18), for each
 // update rule:
 //   bazel run //optim:optimizer_benchmark
-// bytes_per_second counts each access to each buffer once. The update reads and writes parameters
-// and state, and reads the gradients; the check that gradients are finite reads them once more.
+// bytes_per_second counts the bytes of a buffer each time that it is read or written. The update
+// reads and writes parameters and state, and reads the gradients; the check that gradients are
+// finite reads them once more.
 
 #include <string>
 #include <vector>

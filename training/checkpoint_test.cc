@@ -146,8 +146,8 @@ TEST(Checkpoint, HostileHeadersAreRefusedWithAReason) {
   }
 }
 
-// Returns a file whose header has a correct checksum of its own, with `data_bytes` zero bytes of
-// data.
+// Returns a file whose header contains the header's correct checksum, with `data_bytes` zero bytes
+// of data.
 std::string Signed(json tensors, size_t data_bytes) {
   tensors["__metadata__"] = {
       {"format", "cotangent checkpoint 1"}, {"header_crc32c", "00000000"}, {"crc32c", "{}"}};

@@ -85,7 +85,7 @@ absl::Status Trainer::MakeStep() {
 absl::Status Trainer::AtEpochEnd() {
   const bool evaluates = IsEvaluationDue();
   // If evaluations can end the run, the checkpoint is written after this epoch's evaluation, since
-  // it must contain that evaluation's result.
+  // the checkpoint must contain that evaluation's result.
   const bool is_validated = options_.data.watched == data::Split::kValidation;
   if (options_.checkpoint_every == 0 && !(evaluates && is_validated)) Save();
   if (evaluates) {

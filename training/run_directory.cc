@@ -109,7 +109,7 @@ absl::StatusOr<std::unique_ptr<DirectoryLock>> DirectoryLock::Acquire(
     const std::string text = absl::StrCat(
         "process ", getpid(), " on ", host, ", since ",
         absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::Now(), absl::LocalTimeZone()), "\n");
-    // If a full disk refuses the text, the lock is valid nevertheless.
+    // If the disk is full and the text cannot be written, the lock is held nevertheless.
     if (ftruncate(descriptor, 0) == 0) (void)!pwrite(descriptor, text.data(), text.size(), 0);
     return std::unique_ptr<DirectoryLock>(new DirectoryLock(path, descriptor));
   }

@@ -11,8 +11,8 @@
 namespace cotangent::training {
 namespace {
 
-// Evaluation uses batches as large as the share that a rank (process) has of a training batch, since
-// convolutions of this size have been measured already. If the share is less than kSmallestBatch
+// Evaluation uses batches as large as the share that a rank (process) has of a training batch; for
+// this size convolutions have been measured already. If the share is less than kSmallestBatch
 // images, the batches have 4 * kSmallestBatch. No batch is larger than the set of images.
 constexpr int64_t kSmallestBatch = 32;
 

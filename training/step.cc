@@ -23,8 +23,8 @@ namespace {
 
 using layers::TensorId;
 
-// Multiply-adds per second that one thread computes in f32 matrix products. An estimate that is
-// right within a factor of two on slow and fast processors. ShareOutMatrices() decides by it
+// Multiply-adds per second that one thread computes in f32 matrix products: an estimate that is
+// right within a factor of two on slow and fast processors. ShareOutMatrices() uses it to decide
 // whether dividing the work among ranks is worthwhile.
 constexpr double kMatrixMultiplyAdds = 4e10;
 

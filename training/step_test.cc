@@ -123,7 +123,7 @@ TEST_F(TrainingStepTest, AnOverflowInBf16IsExplained) {
   EXPECT_TRUE(step->Run(0).finite);
   layers::ParameterStore& store = step->store();
   const layers::ParameterStore::Slot& slot = *store.FindParameter("conv2.weight");
-  // This number is finite in f32, but larger than the largest number of bf16 (3.3895e38).
+  // 3.4e38 is finite in f32, but larger than the largest number of bf16 (3.3895e38).
   std::fill_n(store.values() + slot.offset, slot.size, 3.4e38f);
   EXPECT_FALSE(step->Run(1).finite);
   EXPECT_EQ(step->FindNonFinite(1), "the result of layer conv2 (convolution)");

@@ -53,8 +53,8 @@ absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const s
   trained.quantisation = state.quantisation;
   data::Normalization otherwise;
   if (trained.classes.empty()) {
-    // Checkpoints of earlier versions do not store classes and normalisation; they are taken from
-    // the source.
+    // Checkpoints of earlier versions do not store classes and normalisation; these are taken from
+    // the data source.
     const auto source = data::FindSource(trained.dataset);
     if (!source.ok())
       return absl::InvalidArgumentError(absl::StrCat(path, ": ", source.status().message()));

@@ -18,7 +18,8 @@
 namespace cotangent::training {
 namespace {
 
-// The user is told if the learning rate has gone up by more than this factor.
+// A resumed run with more epochs tells the user if that raises the learning rate by more than this
+// factor.
 constexpr double kJump = 1.01;
 
 }  // namespace

@@ -43,7 +43,7 @@ std::string EndsOf(const std::string& path, int64_t length) {
   return ends;
 }
 
-// A picture of the split that is held back.
+// A picture of the split that is held back from training, for evaluation.
 struct Picture {
   std::string path;
   int64_t length = 0;

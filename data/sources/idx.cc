@@ -79,7 +79,7 @@ std::string LabelsName(Split split) {
   return split == Split::kTrain ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte";
 }
 
-// Reads a split and checks that it has the source's shape and classes.
+// Reads a split (training or test images) and checks that it has the source's shape and classes.
 absl::StatusOr<Dataset> LoadIdx(const Source& source, const std::string& directory, Split split) {
   ASSIGN_OR_RETURN(IdxArray images, ReadIdx(directory, ImagesName(split), 3));
   ASSIGN_OR_RETURN(IdxArray labels, ReadIdx(directory, LabelsName(split), 1));

@@ -44,7 +44,7 @@ void TakeFit(const FitOptions& options, Hash& hash) {
   for (const int64_t value : {int64_t{options.shape.channels}, int64_t{options.shape.height},
                               int64_t{options.shape.width}, static_cast<int64_t>(options.fit.how)})
     hash.Take(value);
-  // The usual filter adds nothing to the hash, so that fingerprints in earlier checkpoints stay
+  // The default filter adds nothing to the hash, so that fingerprints in earlier checkpoints stay
   // valid.
   if (options.fit.filter != Filter::kAntialiased)
     hash.Take(static_cast<int64_t>(options.fit.filter));
@@ -86,8 +86,9 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   source->name = std::filesystem::absolute(text, error).lexically_normal().string();
   source->title = text;
   source->target_kind = targets;
-  // Checkpoints store these names in JSON, which holds valid UTF-8 only. With other bytes in them,
-  // the names in a checkpoint would differ from those of the data set.
+  // Checkpoints store the names of classes, labels or numbers in JSON, which holds valid UTF-8
+  // only. With other bytes in them, the names in a checkpoint would differ from those of the data
+  // set.
   for (const std::string& name : classes)
     source->classes.push_back(WithoutControls(ValidUtf8(name)));
   for (int split = 0; split < 3; ++split) {
@@ -201,9 +202,9 @@ absl::StatusOr<std::shared_ptr<const PackedFile>> PictureSource::OpenCache(Split
         absl::StrCat("--cache=", options_.cache, ": ", status.message()));
   }
   const PackedContents contents = {Fingerprint(split, as_images), pictures(split).size()};
-  // The file's name depends on the source, the split and, for images, how they are fitted, but not
-  // on the pictures' contents. If pictures have changed, the new file therefore replaces the old
-  // one.
+  // The name of the packed file depends on the source, the split and, for images, how they are
+  // fitted, but not on the pictures' contents. If pictures have changed, the new file therefore
+  // replaces the old one.
   Hash which;
   which.Take(name);
   which.Take(static_cast<int64_t>(split));

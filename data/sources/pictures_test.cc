@@ -99,7 +99,8 @@ TEST_F(PicturesTest, AreNumberedInNaturalOrderOverAllClasses) {
                           "a/x2y10.png", "a/x10.png", "b/\xc3\xa4.png"));
 }
 
-// Writes the sample's training images as files, in folders named after its classes.
+// Writes the sample's training images as files, in folders named after its classes. The batches
+// made from the files must be those made from the source "sample" itself.
 TEST_F(PicturesTest, ASourceWrittenOutMakesTheBatchesThatItMakesItself) {
   const auto sample = FindSource("sample").value();
   const Dataset images = sample->Load("", Split::kTrain).value();

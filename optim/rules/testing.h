@@ -15,7 +15,7 @@ namespace cotangent::optim {
 // seed.
 std::vector<float> Normal(int64_t size, int seed);
 
-// Parses an optimizer in text form.
+// Parses an OptimizerConfig in protobuf's text format.
 OptimizerConfig ParseOptimizer(const std::string& text);
 
 // Makes the optimizer `text` for one parameter "w" of this shape, in a run of 10 epochs of 10

@@ -182,7 +182,7 @@ void RunRecord::WriteEvents(int64_t step, const std::string& line, bool is_evalu
 void RunRecord::WritePage() {
   if (options_.page.empty()) return;
   page_.curves = ParseMetrics(metrics_);
-  // After the end the network no longer exists; the page keeps the filters drawn last.
+  // After the end of the run the network no longer exists; the page keeps the filters drawn last.
   if (!page_.finished)
     page_.filters_png = DrawFirstFilters(run_.step->store(), run_.step->store().values());
   Note(data::WriteFileAtomically(options_.page, ToHtml(page_)));

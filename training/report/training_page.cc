@@ -119,7 +119,8 @@ std::string DrawLayers(const std::vector<LayerLine>& layers) {
                         " ", top(from) + kHeight, "V", top(i), "\"/>\n");
         continue;
       }
-      // The arrow passes on the right of the boxes between the two layers, in one of six lanes.
+      // The arrow passes on the right of the boxes between the two layers, on one of six vertical
+      // lines.
       const double lane = x + kStep * (1 + lanes++ % 6);
       absl::StrAppend(&arrows, "<path class=\"line\" style=\"stroke:var(--c0)\" d=\"M", x, " ",
                       top(from) + kHeight / 2, "H", lane, "V", top(i) + kHeight / 2, "H", x,
@@ -145,8 +146,8 @@ Tiles DrawFilters(absl::Span<const float> weights, int64_t out, int64_t in, int6
   const int64_t cells = height * width;
   for (int64_t k = 0; k < count; ++k) {
     const absl::Span<const float> kernel = weights.subspan(k * in * cells, in * cells);
-    // Returns the red, green or blue of a cell if the kernel has three inputs; else the mean over
-    // all inputs, for each colour.
+    // Returns the red, green or blue of a cell (a position in the kernel) if the kernel has three
+    // inputs; else the mean over all inputs, for each colour.
     const auto value = [&](int64_t cell, int colour) {
       if (in == 3) return static_cast<double>(kernel[colour * cells + cell]);
       double sum = 0;

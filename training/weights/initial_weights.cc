@@ -20,7 +20,8 @@ using layers::ParameterStore;
 // PyTorch counts the batches seen by each batch normalisation; the counters are not used here.
 constexpr absl::string_view kBatchCounter = "num_batches_tracked";
 
-// Returns the name that a map gives to `name`, or nothing if the map does not match it.
+// Returns the name that `map` gives to the tensor `name`, or nothing if `name` does not match
+// map.from.
 std::optional<std::string> Mapped(absl::string_view name, const NameMap& map) {
   const size_t star = map.from.find('*');
   if (star == std::string::npos)

@@ -175,7 +175,8 @@ absl::StatusOr<Contents> ReadContents(absl::string_view bytes) {
       if (known.name == tensor.storage_type) type = &known;
     }
     if (type == nullptr || type->type == NumberType::kOther) {
-      // Counters and masks are listed, but their numbers are not read.
+      // Tensors of other types, such as counters and masks, are listed, but their numbers are not
+      // read.
       contents.tensors[tensor.name] = {NumberType::kOther, tensor.shape, 0, 0, 0, {}};
       continue;
     }
