@@ -59,7 +59,7 @@ struct PipelineOptions {
   // threads.
   int workers = 1;
   // Batches in memory in addition to one for each worker. The caller reads one of them; the others
-  // are finished and wait. At least 2.
+  // are finished and wait for the caller. At least 2.
   int buffers = 2;
   // For training with several ranks (processes): makes only the share of rank `rank` of each batch,
   // which is batch_size / ranks images beginning at image rank * batch_size / ranks of the batch.

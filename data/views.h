@@ -29,8 +29,9 @@ class ViewMaker {
   // `dataset` must outlive the result. If the images are not in memory, options.workers threads
   // read batches in advance; each image is read once, however many views of it are written.
   //
-  // Makes the batches `first`, `first` + `every`, `first` + 2 `every`, ... of the data set. Ranks
-  // (processes) that share out the batches pass their rank and the number of ranks.
+  // The result makes the batches `first`, `first` + `every`, `first` + 2 `every`, ... of the data
+  // set. Ranks (processes) that divide the batches among them pass their rank and the number of
+  // ranks.
   static absl::StatusOr<std::unique_ptr<ViewMaker>> Create(const Dataset* dataset,
                                                            const PipelineOptions& options,
                                                            int64_t first = 0, int64_t every = 1);

@@ -69,7 +69,7 @@ class MpiCommunicator final : public Communicator {
 
   int ranks_ = 1, rank_ = 0;
   int64_t waits_ = 0;               // number of calls of WaitForRanks() so far
-  std::vector<int64_t> arrived_;    // by rank: the largest number received from its TellArrival()
+  std::vector<int64_t> arrived_;    // by rank: the largest number received from that rank
   std::vector<std::string> hosts_;  // names of the machines, by rank
   double seconds_waited_ = 0;
   std::mutex mutex_;  // held by a thread while it calls MPI

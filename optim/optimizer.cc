@@ -102,7 +102,7 @@ class FlatOptimizer final : public Optimizer {
   std::vector<Run> runs_;
   std::vector<Chunk> chunks_;         // of runs whose rule updates entry by entry
   std::vector<Chunk> matrix_chunks_;  // of runs under matrix rules
-  std::vector<int> matrices_;         // this rank's runs under matrix rules, by descending work
+  std::vector<int> matrices_;         // of this rank: runs under matrix rules, most work first
   // After ShareOut(): pairs of a run under a matrix rule (an index into runs_) and the rank that
   // updates it.
   std::vector<std::pair<int, int>> owners_;

@@ -1,7 +1,8 @@
 // Converts the scales of quantised layers to and from JSON, as checkpoints hold them in their
-// metadata. Each layer is named by its weight. "in", "out" and "addend" (a tensor that the layer
-// adds to its result) give a tensor's scale and whether its integers are signed ("s8") or not
-// ("u8"); a tensor without a scale is left out:
+// metadata. The scale of a tensor of 8-bit integers is the number that the integer 1 stands for.
+// Each layer is named by its weight. "in", "out" and "addend" (a tensor that the layer adds to its
+// result) give a tensor's scale and whether its integers are signed ("s8") or not ("u8"); a tensor
+// without a scale is left out:
 //
 //   {"conv1.weight": {"in": [0.0123, "u8"], "out": [0.25, "s8"]}, ...}
 #ifndef COTANGENT_TRAINING_QUANTISATION_TEXT_H_

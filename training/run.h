@@ -50,7 +50,7 @@ struct RunOptions {
   int64_t max_steps = 0;
   int64_t checkpoint_every = 0;  // steps; 0: after each epoch. The run's end always writes one.
   int keep = 2;                  // how many checkpoints are kept; older ones are removed
-  int64_t log_every = 50;        // every how many steps metrics.jsonl gets a line
+  int64_t log_every = 50;        // number of steps from one line of metrics.jsonl to the next
   OnNonFinite on_nonfinite = OnNonFinite::kStop;
   std::string profile_path;  // if not empty, a file for the trace of a few steps (plan_report.h)
   std::optional<FoundCheckpoint> resume_from;

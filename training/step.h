@@ -69,10 +69,10 @@ struct StepOptions {
 };
 
 // With several ranks (processes that train together), each computes its share of the step's images.
-// Gradients are averaged over the ranks in buckets: each bucket is sent as soon as backpropagation
-// has computed its gradients (distributed/buckets.h). Loss and running statistics are averaged at
-// the step's end. All ranks make the same update, so that parameters, statistics and the
-// optimizer's state have the same bits on all.
+// Gradients are averaged over the ranks in buckets (groups that are sent as one message): each
+// bucket is sent as soon as backpropagation has computed its gradients (distributed/buckets.h).
+// Loss and running statistics are averaged at the step's end. All ranks make the same update, so
+// that parameters, statistics and the optimizer's state have the same bits on all.
 //
 // Batch normalisation computes its mean and variance over the rank's share, as with PyTorch's
 // DistributedDataParallel, unless the layer is synchronised. Dropout masks depend on an image's

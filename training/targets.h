@@ -33,8 +33,8 @@ struct TargetScale {
   void Restore(absl::Span<float> answers) const;
 };
 // Returns the scale that the network text gives in train.target_normalisation, or an empty one if
-// it gives none. Returns an error with the place of that field unless it has `count` means and
-// `count` deviations.
+// it gives none. Returns an error with the field's file, line and column unless the field has
+// `count` means and `count` deviations.
 absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_t count);
 // Computes mean and deviation of the training images' targets, rounded to six digits, and writes
 // them into train.target_normalisation of the network text. Does nothing if that is set already.

@@ -114,7 +114,8 @@ class Trainer {
     return position() % run_.steps_per_epoch == 0 || position() == run_.total_steps;
   }
   // Returns whether the last step of this call of Train() has been made: the schedule is at its
-  // end, the run has run out of patience, or it has reached max_steps.
+  // end, too many evaluations in a row were not better than the best (train.stop.patience), or the
+  // run has reached max_steps.
   bool IsDone() const {
     return position() >= run_.total_steps || IsOutOfPatience() ||
            (options_.max_steps > 0 && state_.step >= options_.max_steps);

@@ -71,8 +71,9 @@ struct RuleContext {
 
 class MatrixRule;
 
-// An update rule with its settings. Rules that update entry by entry round after every operation,
-// so that neither the instruction set nor the cutting of a buffer into ranges changes any bit.
+// An update rule with its settings. Rules that update entry by entry round the result of every
+// operation, so that neither the instruction set nor the cutting of a buffer into ranges changes
+// any bit.
 class UpdateRule {
  public:
   virtual ~UpdateRule() = default;

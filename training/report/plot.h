@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 
 // Draws plots as SVG elements for an HTML page. Colours are CSS variables of the page (--c0 to
-// --c7, --ink, --faint, see html.cc), so plots follow its light or dark mode.
+// --c7, --ink, --faint, see html.cc), so plots follow the page's light or dark mode.
 namespace cotangent::training::report {
 
 enum class Mark { kLine, kDashed, kPoints, kLinePoints };
