@@ -189,7 +189,7 @@ void MpiCommunicator::FinishBroadcasts() {
   requests.clear();
 }
 
-// MPI_Send() delivers messages as small as these even if the receiver does not call MPI.
+// MPI_Send() returns for messages as small as these even if the receiver does not call MPI.
 void MpiCommunicator::TellArrival() {
   for (int to = 0; to < ranks_; ++to) {
     if (to != rank_) MPI_Send(&waits_, 1, MPI_INT64_T, to, kArrivalTag, MPI_COMM_WORLD);

@@ -37,10 +37,10 @@ struct OptimizerRanks {
 };
 
 // Updates all parameters of a network from their gradients. Parameters lie in one flat buffer,
-// gradients in another of the same layout. The optimizer's state (momenta, running means of squared
-// gradients, slow weights of Lookahead, moving averages of the parameters) is a third flat buffer.
-// Its pieces have names, so that a checkpoint can hold it. The caller counts the steps, so nothing
-// else needs saving.
+// gradients in another of the same layout. The optimizer's state (momenta, running sums or means of
+// squared gradients, slow weights of Lookahead, moving averages of the parameters) is a third flat
+// buffer. Its pieces have names, so that a checkpoint can hold it. The caller counts the steps, so
+// nothing else needs saving.
 //
 //   auto optimizer = Optimizer::Create(recipe.optimizer(), slices, {steps_per_epoch, total_steps});
 //   (*optimizer)->Initialise(parameters);            // or: fill State() from a checkpoint
