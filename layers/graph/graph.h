@@ -17,8 +17,8 @@
 //     is as large as the image.
 //
 // Shapes are logical: [N, C, H, W] for a batch of N images, [N, K] for features, [C] for channel
-// vectors, [] for scalars. The plan (layers/plan/plan.h) decides later how a tensor is laid out in
-// memory, and whether it is stored at all.
+// vectors, [] for scalars. A plan, which is a graph compiled for this machine (layers/plan/plan.h),
+// decides later how a tensor is laid out in memory, and whether it is stored at all.
 #ifndef COTANGENT_LAYERS_GRAPH_GRAPH_H_
 #define COTANGENT_LAYERS_GRAPH_GRAPH_H_
 
@@ -59,7 +59,7 @@ class Attributes {
  public:
   Attributes() = default;
   template <class T, class = std::enable_if_t<!std::is_same_v<std::decay_t<T>, Attributes>>>
-  Attributes(T value)  // NOLINT: braces around every attribute would say nothing
+  Attributes(T value)  // NOLINT: implicit, so callers pass a plain T
       : value_(std::make_shared<const T>(std::move(value))), type_(&typeid(T)) {}
   // Returns the value. REQUIRES: these attributes were constructed from a value of type T.
   template <class T>
@@ -80,12 +80,13 @@ struct Node {
   std::vector<TensorId> outputs;
   Attributes attributes;
   // True: the node is a copy that recomputes the result of a forward node during the backward
-  // computation, to save memory (layers/plan/recompute.h). A plan schedules such a node as late as
+  // computation, to save memory (layers/plan/recompute.h). A plan runs such a node as late as
   // possible.
   bool recomputed = false;
-  // For a recomputed copy: the original tensor. The copy must equal the stored original bit for
-  // bit, so the copy is rounded to the format in which the original is stored. kNoTensor means that
-  // the original is not stored either, or that this node is no copy.
+  // For a recomputed copy: the tensor of the forward computation that it copies, if the forward
+  // computation stores that tensor in memory until its last forward reader has run. The copy must
+  // equal it bit for bit, so the copy is rounded to the element type in which it is stored.
+  // kNoTensor: the forward computation does not store the tensor, or this node is no copy.
   TensorId again_of = kNoTensor;
 
   template <class T>
@@ -100,8 +101,8 @@ struct TensorInfo {
   int node = -1;  // index of the node that produces the tensor
 };
 
-// At the end of each training step the plan copies the value of tensor `value` into the state
-// tensor `state`, for example to update running statistics.
+// At the end of each run (Plan::Run() in layers/plan/plan.h) a plan copies the value of tensor
+// `value` into the state tensor `state`, for example to update running statistics.
 struct StateUpdate {
   TensorId state;
   TensorId value;
@@ -119,10 +120,10 @@ class Graph {
   // ---- Adding state updates and operations ----
   void UpdateState(TensorId state, TensorId value) { state_updates_.push_back({state, value}); }
 
-  // Adds a node with one output of the given shape and returns the output. Nothing is checked; the
-  // functions of layers/ops/ check their inputs and infer the shape. If the operation defines a key
-  // (Operation::Key) and an equal node (same operation, key, inputs and shape) exists, returns that
-  // node's output and adds nothing.
+  // Adds a node with one output of the given shape and returns the output. AddNode() checks
+  // nothing; the functions of layers/ops/ that call it check their inputs and infer the shape. If
+  // the operation defines a key (Operation::Key) and an equal node (same operation, key, inputs and
+  // shape) exists, returns that node's output and adds nothing.
   TensorId AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                    Attributes attributes, Shape shape);
   // Adds a node with several outputs. Output k is named by the node's name followed by
@@ -134,12 +135,14 @@ class Graph {
   };
   std::vector<TensorId> AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                                 Attributes attributes, const std::vector<Output>& outputs);
-  // Replaces node `index` by `node`, which must compute the same outputs; plans use this to rewrite
-  // graphs. REQUIRES: each input of the new node is produced before position `index`, or is a leaf.
+  // Replaces node `index` by `node`, which must compute the same outputs. Code that rewrites graphs
+  // for a plan (layers/plan/) uses this function. REQUIRES: each input of the new node is produced
+  // before position `index`, or is a leaf.
   void ReplaceNode(int index, Node node) { nodes_[index] = std::move(node); }
-  // Inserts a new node with one output before node `index`; plans use this to rewrite graphs.
-  // REQUIRES: the inputs of the new node are produced before that position. The indices of node
-  // `index` and of all later nodes grow by 1; tensor ids do not change.
+  // Inserts a new node with one output before node `index` and returns the output. Code that
+  // rewrites graphs for a plan (layers/plan/) uses this function. REQUIRES: the inputs of the new
+  // node are produced before that position. The indices of node `index` and of all later nodes grow
+  // by 1; tensor ids do not change.
   TensorId InsertNode(int index, Op op, absl::string_view name, std::vector<TensorId> inputs,
                       Attributes attributes, Shape shape);
   // A node for InsertNodes(), which inserts many at once. The node has one output, which gets the
@@ -184,8 +187,9 @@ class Graph {
   absl::flat_hash_map<std::string, TensorId> interned_;
 };
 
-// The three kinds of leaves. Inputs are the batch (images, labels); parameters are learnt; states
-// are kept between training steps but not learnt (running statistics).
+// The three kinds of leaves that Input(), Parameter() and State() add; their values come from
+// outside. Inputs are the batch (images, labels); parameters are learnt; states are kept between
+// training steps but not learnt (running statistics).
 extern const Op kInput, kParameter, kState;
 
 }  // namespace cotangent::layers

@@ -1,5 +1,6 @@
 // The interface that every kind of operation implements: its derivatives, its reference
-// implementation, and how a plan runs it. Code that walks a graph calls these virtual functions.
+// implementation, and how a plan, which is a graph compiled for this machine (layers/plan/plan.h),
+// runs it. Code that walks a graph calls these virtual functions.
 //
 // Each kind of operation has its own file in layers/ops/. The file derives a class from Operation,
 // or from one of the base classes at the end of this header, which implement what many operations
@@ -38,7 +39,8 @@ class PassContext;    // declared in layers/plan/pass_context.h
 
 // ---- Derivatives: what the rules of an operation receive ----
 
-// What the arguments of both derivative rules have: the node, and ways to read and extend its graph.
+// The common base of the arguments of both derivative rules: the node, and ways to read and extend
+// its graph.
 class Rule {
  public:
   TensorId in(int i) const { return node.inputs[i]; }
@@ -85,7 +87,7 @@ class ForwardRule : public Rule {
         wanted(std::move(wanted)),
         made(node.outputs.size(), kNoTensor) {}
 
-  const std::vector<bool> wanted;  // by output: whether the rule must make its tangent
+  const std::vector<bool> wanted;  // by output: whether the rule must make the output's tangent
   std::vector<TensorId> made;      // by output: the tangent that the rule made; kNoTensor: zero
 };
 
@@ -209,10 +211,11 @@ class Operation {
 
   // How a plan runs the operation. Role() says whether the operation takes part in fused passes. If
   // it does, Emit() adds to `pass` the code that computes one element of output number `output`,
-  // and returns the number of that value in the pass's program. If the output has the resolution
-  // before a pooling of the pass, `cell` says which cell of the pooling window the element is;
-  // otherwise `cell` is -1. If the operation does not take part in passes, Bind() returns the
-  // function that computes the whole operation.
+  // and returns that value's number in the vector program of the pass (PassContext::program). If
+  // the output has the resolution before a pooling of the pass, `cell` is the row-major index (from
+  // 0) of the element in its pooling window; otherwise `cell` is -1. If the operation does not take
+  // part in passes, Bind() returns the function that computes the whole operation; the argument of
+  // that function, `step`, is the number of the training step.
   virtual PassRole Role(const Graph& graph, const Node& node) const = 0;
   virtual absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int output,
                                    int cell) const = 0;

@@ -1,10 +1,10 @@
-// Computes a graph with plain loops over any scalar type. Tests compare compiled plans with these
-// results.
+// Computes a graph with plain loops over any scalar type. Tests compare its results with those of
+// plans: graphs compiled for this machine (layers/plan/plan.h).
 //
-// The reference shares no code with the plans that it checks: no kernels, no fusion, no layouts.
-// With double it checks the values that a plan computes. With dual numbers or reverse-mode
-// variables it differentiates the loops themselves, which checks the derivative graphs of vjp.h and
-// jvp.h.
+// This reference implementation shares no code with the plans that it checks: no kernels, no
+// fusion, no layouts. With double it checks the values that a plan computes. With dual numbers or
+// reverse-mode variables it differentiates the loops themselves, which checks the derivative graphs
+// of vjp.h and jvp.h.
 //
 //   ReferenceEvaluator<double> reference(graph);
 //   reference.Give(images, pixels);
@@ -55,8 +55,8 @@ class ReferenceEvaluator {
 
   // The values of a tensor that was given or computed.
   const Values& values(TensorId t) const { return evaluation_.values[t]; }
-  // For the second output of a max pooling: for each window, the row-major index within the window
-  // of the cell that holds the maximum.
+  // Returns, for t the second output of a max pooling, for each window the row-major index within
+  // the window of the cell that holds the maximum.
   const std::vector<int64_t>& positions(TensorId t) const { return evaluation_.indices[t]; }
 
  private:

@@ -1,5 +1,6 @@
 // Finds which nodes some results of a graph depend on, and which of those nodes read each tensor.
-// Fusion, pooling, folding, forward mode and the reference share this traversal.
+// Code that rewrites or schedules graphs (layers/plan/), forward mode (jvp.h) and the reference
+// evaluator (reference.h) share this traversal.
 #ifndef COTANGENT_LAYERS_GRAPH_USES_H_
 #define COTANGENT_LAYERS_GRAPH_USES_H_
 
@@ -13,7 +14,8 @@ namespace cotangent::layers {
 class Uses {
  public:
   // `is_known(node)` says whether a node's outputs are available already. If they are, neither that
-  // node nor the nodes that only it reads count as needed. `results` may contain kNoTensor.
+  // node nor the nodes whose outputs only that node reads count as needed. `results` may contain
+  // kNoTensor.
   template <class IsKnown>
   Uses(const Graph& graph, absl::Span<const TensorId> results, IsKnown is_known)
       : needed_(graph.nodes().size(), false),
@@ -28,7 +30,8 @@ class Uses {
       if (!needed_[i]) continue;
       for (TensorId t : node.inputs) {
         readers_[t].push_back(i);
-        // Leaves may come after the nodes that read them (Graph::ReplaceNode).
+        // A leaf may have a higher index than a node that reads it, because Graph::ReplaceNode()
+        // allows that.
         const int maker = graph.tensor(t).node;
         needed_[maker] = maker < i || !is_known(graph.node(maker));
       }

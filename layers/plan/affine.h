@@ -1,6 +1,6 @@
 // Describes elementwise operations of a graph as affine functions of a tensor, y -> slope * y +
-// offset with a slope and an offset per channel. Folding (fold.h, branches.h) moves such operations
-// into the weights and the bias of a convolution.
+// offset with a slope and an offset per channel. For inference, fold.h and branches.h move ("fold")
+// such operations into the weights and the bias of a convolution.
 #ifndef COTANGENT_LAYERS_PLAN_AFFINE_H_
 #define COTANGENT_LAYERS_PLAN_AFFINE_H_
 

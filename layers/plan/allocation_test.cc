@@ -3,8 +3,8 @@
 // Cotangent itself must allocate nothing while it trains. Two libraries allocate memory and cannot
 // be kept from it: oneDNN's dnnl_primitive_execute copies its few arguments into a table, and
 // OpenMP's runtime makes a record for each team of threads whose size differs from that of the last
-// team. These allocations are counted separately, and each must be smaller than a page
-// (MostOfLibraries()), so that no tensor can hide among them.
+// team. These allocations are counted separately, and each must be smaller than MostOfLibraries(),
+// a page of memory if the processor has AVX2, so that no tensor can hide among them.
 
 #include <dlfcn.h>
 #include <execinfo.h>
@@ -32,9 +32,9 @@ namespace {
 
 constexpr size_t kPage = 4096;
 
-// Returns the most bytes that a library may request at once. oneDNN's matrix product for processors
-// without AVX2 copies its factors into blocks that it allocates in each call: 100 KiB for the
-// layers of this test.
+// Returns the limit in bytes below which each allocation of a library must stay. oneDNN's matrix
+// product for processors without AVX2 copies its factors into blocks that it allocates in each
+// call: 100 KiB for the layers of this test.
 size_t MostOfLibraries() { return cotangent::HasAvx2() ? kPage : 32 * kPage; }
 
 std::atomic<bool> counting = false;
@@ -109,7 +109,8 @@ int posix_memalign(void** pointer, size_t alignment, size_t size) {
 namespace cotangent::layers {
 namespace {
 
-// A network with many kinds of layers, among them those that have kernels of their own.
+// A network with many kinds of layers, among them layers that run by kernels of their own instead
+// of in fused passes (layers/plan/fusion.h).
 constexpr char kNetwork[] = R"(
 name: "all"
 input { channels: 3 height: 12 width: 12 }

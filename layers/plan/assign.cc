@@ -1,6 +1,6 @@
 // Chooses implementations and formats (see assign.h) for a schedule: a list of items, each a single
-// operation or a fused pass over memory (layers/plan/fusion.h). Only tensors that are stored in
-// memory have formats.
+// operation or a fused pass: one loop over memory that computes several operations
+// (layers/plan/fusion.h). Only tensors that are stored in memory have formats.
 
 #include "layers/plan/assign.h"
 
@@ -30,8 +30,9 @@ constexpr double kSecondsPerByte = 1 / 12e9;
 // The price of a byte of the plan's peak memory, in seconds per training step. At this price, a
 // tenth of resnet18's memory is worth some 2% of the time of its training step.
 constexpr double kSecondsPerPeakByte = 1 / 6e9;
-// The part of the last-level cache in which constant weights may stay from one run to the next.
+// How many bytes of the last-level cache constant weights may occupy from one run to the next.
 constexpr int64_t kCacheBytes = 12 << 20;
+// How often the search from each starting point goes through all convolutions, at most.
 constexpr int kSweeps = 4;
 
 int64_t BytesIn(const Shape& shape, const Format& format) {
@@ -171,7 +172,7 @@ class Assigner {
   const ConvolutionUse use_;
   std::vector<Candidate> convolutions_;
   std::vector<Use> uses_;
-  std::vector<int64_t> alive_;  // by item: bytes in the arena while the item runs
+  std::vector<int64_t> alive_;  // by item: bytes of intermediate tensors while it runs
 };
 
 absl::Status Assigner::AddItem(int index, Tuner& tuner) {
@@ -208,7 +209,7 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
           std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool),
           candidate.choices.end());
     // If some implementations have formats that passes can read directly, all others are dropped:
-    // the conversion that they need never pays.
+    // the conversion that they need takes longer than they save.
     const auto unreadable = [&](const MeasuredChoice& c) {
       return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside &&
               !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
@@ -249,7 +250,8 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
 
 bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
   const Shape shape = AsImage(graph_.shape(t));
-  // With AVX-512, a pass computes in vectors of 16 floats; a block of 8 channels fills half of one.
+  // With AVX-512, a pass computes in vectors of 16 floats; a block of 8 channels would fill half of
+  // such a vector.
   if (format.layout == Layout::kBlocked8 && HasAvx512()) return false;
   if (format.layout == Layout::kNchw || graph_.shape(t).rank() == 2)
     return tensor::SameStorage(shape, format.layout, Layout::kNhwc);
@@ -370,10 +372,10 @@ double Assigner::TotalCost() const {
   return seconds;
 }
 
-// Improving one convolution at a time ends at choices that no single change improves, though
-// several changes together might. So the search begins at three starting points: the fastest
-// implementation of each convolution, and the fastest with all images in NHWC or all in the blocked
-// layout.
+// Chooses an implementation for every convolution. Improving one convolution at a time ends at
+// choices that no single change improves, though several changes together might. So the search
+// begins at three starting points: the fastest implementation of each convolution, and the fastest
+// with all images in NHWC or all in the blocked layout.
 void Assigner::ChooseBest() {
   std::vector<size_t> best;
   double least = std::numeric_limits<double>::infinity();

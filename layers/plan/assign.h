@@ -1,14 +1,14 @@
 // Chooses the implementation of every convolution of a schedule, and the formats (layout and
 // element type) in which every tensor is stored.
 //
-// A schedule (fusion.h) is a list of items, each a single operation or a fused pass over memory.
-// Each convolution chooses the formats of its own tensors; the network has no common format,
-// because fused passes can read and write many layouts. The cost to minimise is the sum of the
-// measured times of the convolutions, the time of the conversions between them, and a price in
-// seconds for the peak of memory in use, scratch memory included. A pass may store its result in
-// several formats; a tensor that a convolution writes is converted for readers that need another
-// format. The minimum is searched by coordinate descent from several starting points, such as the
-// fastest implementation of each convolution.
+// A schedule (fusion.h) is a list of items, each a single operation or a fused pass: one loop over
+// memory that computes several operations. Each convolution chooses the formats of its own tensors;
+// the network has no common format, because fused passes can read and write many layouts. The cost
+// to minimise is the sum of the measured times of the convolutions, the time of the conversions
+// between them, and a price in seconds for the peak of memory in use, scratch memory included. A
+// pass may store its result in several formats; a tensor that a convolution writes is converted for
+// readers that need another format. The minimum is searched by coordinate descent from several
+// starting points, such as the fastest implementation of each convolution.
 #ifndef COTANGENT_LAYERS_PLAN_ASSIGN_H_
 #define COTANGENT_LAYERS_PLAN_ASSIGN_H_
 
@@ -44,8 +44,8 @@ tensor::Epilogue EpilogueOf(const Node& node);
 std::string ChoiceKey(const Node& node);
 
 struct Assignment {
-  // By tensor: the formats in which the tensor is stored; empty if it is not stored. Passes read
-  // the first of several formats.
+  // By tensor id: the formats in which the tensor is stored; empty if it is not stored. If there
+  // are several, passes read the first.
   std::vector<std::vector<Format>> formats;
   absl::flat_hash_map<int, tensor::ConvolutionChoice> choices;  // by node index of the convolution
 };
@@ -56,10 +56,13 @@ Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision);
 // example if an image is a single pixel.
 bool SameFormat(const tensor::Shape& shape, const Format& a, const Format& b);
 
-// Whether a convolution can also do the max pooling that follows it (pooling.h), by the
-// implementation that options.choices names for it, or else by the fastest one.
+// Whether the implementation of this convolution can also do the max pooling that follows
+// (pooling.h). The implementation is the one that options.choices names for the convolution, or
+// else the fastest one.
 bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options);
 
+// Chooses formats and implementations for all of `schedule`; measures with `tuner` the convolutions
+// that options.choices does not name.
 absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner,
                                   const PlanOptions& options);
 

@@ -25,9 +25,10 @@ Axis Horizontal(const tensor::ConvolutionShape& s) {
   return {s.kernel_width, s.pad_left, s.dilation_width};
 }
 
-// The cell of a large kernel in which the first cell of a small kernel lies, and the number of
-// cells of the large kernel from one cell of the small one to the next. PlaceIn() returns nullopt
-// if a cell of the small kernel reads a pixel that no cell of the large one reads.
+// The position of a small kernel in a large one along one axis: `first` is the number (from 0) of
+// the large kernel's cell in which the first cell of the small kernel lies, `step` the number of
+// cells of the large kernel from one cell of the small kernel to the next. PlaceIn() returns
+// nullopt if a cell of the small kernel reads a pixel that no cell of the large kernel reads.
 struct AxisPlace {
   int64_t first, step;
 };
@@ -53,8 +54,8 @@ class Merger {
     return graph_.node(node).as<ConvolutionAttributes>().shape;
   }
   int Maker(TensorId t) const { return graph_.tensor(t).node; }
-  // Whether t has the shape of the sum, only `reader` reads t, and t's node is not folded
-  // elsewhere.
+  // Whether t has the shape of the sum, only `reader` reads t, and t's node is not yet folded into
+  // another convolution.
   bool IsInside(TensorId t, int reader) const {
     return graph_.shape(t) == graph_.shape(graph_.node(index_).outputs[0]) &&
            uses_.IsOnlyFor(reader, t) && !is_taken_[Maker(t)];
@@ -63,9 +64,10 @@ class Merger {
   // Returns the input of a plain convolution from which t, which `reader` reads, is computed within
   // the sum; kNoTensor if there is none.
   TensorId FindInput(TensorId t, int reader) const;
-  // Returns t, which `reader` reads, as an expression in the variables RootOf() of convolutions and
-  // of input_, and in the variables of channels_; nullopt if anything else is in it. Records the
-  // convolutions, nodes and use of input_ that it meets.
+  // Returns t, which `reader` reads, as an expression in these variables: RootOf(r) for the result
+  // r of each convolution of input_, RootOf(input_), and the variables of channels_. Returns
+  // nullopt if t is computed from anything else. Records in convolutions_, nodes_ and has_input_
+  // what it meets.
   std::optional<Expr> Expand(TensorId t, int reader);
   std::optional<Expr> ExpandOperation(int node);
   Expr RootOf(TensorId t) const { return graph_.pool().Variable(absl::StrCat("branch", t)); }
@@ -76,7 +78,7 @@ class Merger {
   const int index_;
   const std::vector<bool>& is_taken_;
   ChannelExpressions& channels_;
-  TensorId input_ = kNoTensor;
+  TensorId input_ = kNoTensor;  // the tensor that all convolutions of the sum read
   std::vector<int> convolutions_, nodes_;
   bool has_input_ = false;
 };
@@ -120,8 +122,8 @@ std::optional<Expr> Merger::ExpandOperation(int index) {
   return Expanded(graph_, graph_.node(index), [&](TensorId t) { return Expand(t, index); });
 }
 
-// Returns the place of the kernel of convolution `node`, or of the kernel 1 of the input (`node` is
-// -1), in the kernel of convolution `host`; nullopt if the kernel does not fit there.
+// Returns where the kernel of convolution `node` lies in the kernel of convolution `host`; nullopt
+// if it does not fit there. If `node` is -1, the kernel is the one cell that passes on the input.
 std::optional<Branch> Merger::BranchOf(int host, int node) const {
   const tensor::ConvolutionShape& large = ShapeOf(host);
   Axis vertical = {1, 0, 1}, horizontal = {1, 0, 1};

@@ -1,5 +1,5 @@
-// Finds sums of several convolutions of one tensor that can become one convolution, as networks of the
-// kind of RepVGG have them while they train (Ding et al., "RepVGG: making VGG-style ConvNets great
+// Finds sums of several convolutions of one tensor that can become one convolution, as RepVGG and
+// similar networks have them during training (Ding et al., "RepVGG: making VGG-style ConvNets great
 // again", 2021, section 3.3).
 //
 //   sum over k of s_k (w_k * x) + s x + b  =  (sum over k of s_k w_k + s 1) * x + b
@@ -22,15 +22,16 @@
 
 namespace cotangent::layers {
 
-// A term of the sum, and the place of its kernel in the largest kernel, in cells of the latter.
+// A term of the sum, and where its kernel lies in the largest kernel. Positions are in cells of the
+// largest kernel, from 0 at the top left.
 struct Branch {
   TensorId weight = kNoTensor;            // of the convolution; kNoTensor: the term is x
-  int64_t row = 0, column = 0;            // where the kernel's first row and column lie
-  int64_t row_step = 1, column_step = 1;  // from a row (column) of the kernel to the next
+  int64_t row = 0, column = 0;            // of the kernel's top left cell
+  int64_t row_step = 1, column_step = 1;  // distance of the kernel's rows (columns)
 };
 
 struct MergedBranches {
-  int convolution = -1;  // the node with the largest kernel; the merged one has its attributes
+  int convolution = -1;          // node with the largest kernel, whose attributes the result gets
   std::vector<Branch> branches;  // the first is that of `convolution`
   std::vector<Expr> slopes;      // of the branches: s_k, and s for x; one value per channel
   Expr offset;

@@ -1,4 +1,5 @@
-// Describes where a tensor is stored while a plan runs, and in which format.
+// Describes where a tensor is stored while a plan (a graph compiled for this machine, plan.h) runs,
+// and in which format.
 #ifndef COTANGENT_LAYERS_PLAN_BUFFER_H_
 #define COTANGENT_LAYERS_PLAN_BUFFER_H_
 
@@ -23,14 +24,16 @@ struct Format {
   }
 };
 
+// The memory of one tensor in one format.
 struct Buffer {
   char* data = nullptr;
   tensor::Shape shape;
   Format format;
   // If not 0, the tensor consists of some consecutive channels of a wider NHWC tensor and is stored
   // inside that tensor. of_channels is then the number of channels of the wider tensor, and so the
-  // number of elements from one pixel to the next. Only passes and operations with Views()
-  // (layers/graph/operation.h) get such buffers.
+  // number of elements from one pixel to the next. Only fused passes (loops over memory that
+  // compute several operations, fusion.h) and operations with Views() (layers/graph/operation.h)
+  // get such buffers.
   int64_t of_channels = 0;
 
   template <typename T>

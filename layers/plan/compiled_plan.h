@@ -1,7 +1,7 @@
 // The class behind Plan::Compile(): plan.cc decides where tensors are stored, and plan_steps.cc
 // makes the steps that compute them. An item is an entry of the schedule (fusion.h): an operation
-// or a fused pass. A step is an item or a conversion between formats; a plan runs its steps one
-// after the other.
+// or a fused pass (one loop over memory that computes several operations). A step is an item or a
+// conversion between formats; a plan runs its steps one after the other.
 #ifndef COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 
@@ -30,7 +30,8 @@ namespace cotangent::layers {
 // tensors, or outside of it (in the ParameterStore or the caller's memory).
 struct Place {
   // The number of the piece of memory in planner_, which divides the arena into pieces; -1: outside
-  // the arena. Before the memory is planned, NoteUses() keeps here the item that writes the tensor.
+  // the arena. Until PlaceInArena() plans the memory, `piece` holds instead the number of the item
+  // that writes the tensor (set by NoteUses()).
   int piece = -1;
   char* outside = nullptr;  // the address, if piece < 0
   int64_t offset = 0;       // bytes from the beginning of the piece
@@ -40,15 +41,15 @@ struct Place {
 struct Version {
   Format format;
   Place place;
-  // The number of the last item of the schedule that uses this version.
+  // The number, from 0, of the last item of the schedule that uses this version.
   int last_use = -1;
   int64_t of_channels = 0;  // see Buffer::of_channels
 };
 
 // A single action of the plan: an operation, a pass, or a conversion.
 struct Step {
-  std::function<void(int64_t step)> run;
-  std::function<void()> bind;  // called once all addresses are known; may be empty
+  std::function<void(int64_t step)> run;  // `step`: the number of the training step
+  std::function<void()> bind;             // called once all addresses are known; may be empty
   Plan::Description description;
 };
 
@@ -104,7 +105,8 @@ class CompiledPlan : public Plan {
   void FindViews(const Schedule& schedule);
   absl::Status TooMuch(int64_t least) const;
   std::string NameOf(const Item& item) const;
-  // Returns the version of the wider tensor inside which a tensor of views_ is stored.
+  // Returns the version of the outermost wider tensor inside which `part`, a tensor of views_, is
+  // stored.
   Version& RootVersion(TensorId part) {
     const TensorId root = RootOf(views_, part).tensor;
     return versions_[root][VersionIn(root, versions_[part][0].format)];

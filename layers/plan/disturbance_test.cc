@@ -1,6 +1,6 @@
 // Tests that training gives the same weights, to the bit, whether or not other work takes the
-// processors meanwhile: a loop is divided into the same shares and sums are added in the same
-// order, whichever thread computes a share (base/parallel.h).
+// processors meanwhile: a loop is divided into the same shares (ranges of iterations) and sums are
+// added in the same order, whichever thread computes a share (base/parallel.h).
 
 #include <atomic>
 #include <cstring>

@@ -1,6 +1,7 @@
-// Folds the operations that follow a convolution with the result y, up to an addend and a ReLU,
-// into the convolution. Meanwhile the value that these operations compute is kept as a symbolic
-// expression in y and in parameters (see fold.h).
+// Folds the operations that follow a convolution with the result y into the convolution (see
+// fold.h). The last of them may be the sum with another tensor, called the addend, and a ReLU. The
+// value that the operations before these compute is represented as a symbolic expression in y and
+// in parameters.
 
 #include "layers/plan/fold.h"
 

@@ -1,4 +1,5 @@
-// Folds the operations after a convolution into the convolution, for inference.
+// Folds the operations after a convolution into the convolution, for inference: the folded
+// convolution computes their result too.
 //
 // If parameters and running statistics are fixed, a batch normalisation, bias or constant factor
 // after a convolution y = w * x computes a y + b, where a and b are constants of each channel. That

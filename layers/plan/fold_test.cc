@@ -134,8 +134,8 @@ TEST(Fold, InBf16) {
 }
 
 // In a residual network, the normalisation and the ReLU after each convolution are folded into it,
-// and in each block the sum is folded into one convolution. A normalisation after a pooling is not
-// folded.
+// and the sum of each residual block is folded into one of the convolutions of the block. A
+// normalisation after a pooling is not folded.
 TEST(Fold, LeavesNothingBehindInAResidualNetwork) {
   const Case zoo = Case::Of(*FindNetwork("resnet18"));
   EXPECT_EQ(zoo.folded->size(), 21);

@@ -17,13 +17,15 @@
 namespace cotangent::layers {
 namespace {
 
-// The largest number of operands of a pass. With more, the pass would run out of registers and of
-// hardware prefetchers.
+// A pass that reads, stores and sums this many tensors or more computes no further tensor or sum.
+// With more, the pass would run out of registers and of hardware prefetchers.
 constexpr int kMostOperands = 16;
 
-// The largest numbers of loads and stores that a pass can have (pass.cc), and the largest number of
-// loads that computing one tensor or sum may take. If a tensor would need more loads, some inputs
-// of its operation are stored and loaded instead of computed in the same pass.
+// The largest numbers of loads and stores that a pass can have (pass_emitter.h), and the largest
+// number of loads that computing one tensor or sum (the root of a cone, see below) may take. Next
+// to a pooling, an image is one load or store for each cell of the window. If a tensor would need
+// more loads, some inputs of its operation are stored and loaded instead of computed in the same
+// pass.
 constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 
 // The cone of a tensor or sum, called the root, is the part of the graph from the root back to
@@ -99,7 +101,7 @@ class Fuser {
 };
 
 // Returns the number of distinct stored tensors that computing t reads, without scalars and channel
-// vectors. A pooling counts as two more.
+// vectors. A pooling in the cone of t counts as two more.
 int Fuser::LeafCount(TensorId t) {
   const Cone cone = ConeOf(t);
   int count = 0;
@@ -402,7 +404,8 @@ void Fuser::FinishPass(Item& item) {
   for (int sum : item.pass.sums) {
     for (TensorId output : graph_.node(sum).outputs) item.writes.push_back(output);
   }
-  // The pass keeps tensors that it stores itself in registers, so it does not read them.
+  // The pass has the values of tensors that it stores itself in registers, so it does not read
+  // these tensors from memory.
   item.reads.erase(std::remove_if(item.reads.begin(), item.reads.end(),
                                   [&](TensorId t) {
                                     return std::find(item.writes.begin(), item.writes.end(), t) !=

@@ -7,9 +7,9 @@
 // operation between stored tensors (a convolution, say), or a Pass. A pass reads stored tensors,
 // computes any number of fused operations element by element in registers, and stores tensors and
 // per-channel sums. For example, a batch normalisation with its activation and residual sum is one
-// pass in the forward computation (after the pass that computes its moments) and two in the
-// backward computation: one that sums the gradients of scale and shift over each channel, and one
-// that stores the gradients of its inputs.
+// pass in the forward computation (after the pass that computes its moments, the mean and variance
+// of each channel) and two in the backward computation: one that sums the gradients of scale and
+// shift over each channel, and one that stores the gradients of its inputs.
 //
 // To save memory, the backward computation may compute a tensor of the forward computation once
 // more instead of reading the stored tensor (recompute.h). Such a copy is computed as late as
@@ -18,10 +18,11 @@
 // pass, too.
 //
 // The result of a fused operation is stored if an operation reads it that is not fused, or that
-// broadcasts it to all pixels; if it is a result of the graph; if it is per-channel (tiny); if the
-// backward computation has a copy of it; or if several operations read it and each of their passes
-// would have to read three or more tensors to compute it. It is also stored if a pass would
-// otherwise have too many operands or poolings of different geometry.
+// broadcasts it to all pixels; if it is a result of the graph; if it has one value per channel or
+// is a scalar, and so is tiny; if the backward computation has a copy of it; or if several
+// operations read it and each of their passes would have to read three or more tensors to compute
+// it. It is also stored if a pass would otherwise have too many operands or poolings of different
+// geometry.
 #ifndef COTANGENT_LAYERS_PLAN_FUSION_H_
 #define COTANGENT_LAYERS_PLAN_FUSION_H_
 
@@ -42,12 +43,13 @@ struct Pass {
   Shape fine;
   int64_t window_height = 1, window_width = 1;
   std::vector<TensorId> stores;  // tensors that the pass writes
-  std::vector<int> sums;         // indices of the nodes that compute sums and moments
+  std::vector<int> sums;         // indices of the nodes that compute sums or moments per channel
 
   bool HasWindow() const { return window_height * window_width > 1; }
   bool IsFine(const Shape& shape) const { return HasWindow() && shape == fine; }
 };
 
+// An entry of the schedule: a single operation or a pass.
 struct Item {
   int node = -1;  // index of the operation; -1: a pass
   Pass pass;

@@ -1,5 +1,6 @@
-// Declares what an operation is told when a plan is made, if the operation runs alone, by its own
-// kernel; and helpers for such kernels.
+// Declares what an operation is told when its graph is compiled into a plan (plan.h), if the
+// operation runs alone, by its own kernel, rather than in a fused pass (fusion.h); and helpers for
+// such kernels.
 //
 // Images are in NHWC, in f32 or bf16; all other tensors, features [N, K] included, are row-major
 // f32, except labels, positions and quantised tensors (see Operation::StorageOf in
@@ -29,8 +30,8 @@ class KernelContext {
   const Node& node;
   const int index;              // of the node in its graph
   const ElementType precision;  // of activations
-  const uint64_t seed;          // of the plan
-  const PlanRanks& ranks;       // of the plan
+  const uint64_t seed;          // of the plan's dropout masks
+  const PlanRanks& ranks;       // the processes that share each batch (ranks.h)
   const std::function<Buffer(TensorId)>
       buffer;  // of an input or output; call it only while the plan runs
 

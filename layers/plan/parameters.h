@@ -22,8 +22,8 @@ class ParameterStore {
   struct Slot {
     std::string name;
     tensor::Shape shape;
-    int64_t offset = 0;  // in floats
-    int64_t size = 0;
+    int64_t offset = 0;  // in floats from the beginning of the buffer
+    int64_t size = 0;    // number of elements
   };
 
   // Makes a store for all parameters and states of a graph, filled with zeros.

@@ -1,7 +1,10 @@
-// Compiles and runs fused passes (see pass.h). A pass loops over the elements of its domain in
-// rows: a row is the channels of one pixel, or a block of these channels. If the pass contains a
-// pooling, "fine" tensors have the resolution before the pooling. Several threads run shares of the
-// domain; each share sums into its own memory. "Moments" are the mean and variance of each channel.
+// Compiles and runs fused passes (see pass.h): loops over memory that compute several operations.
+// The domain of a pass is the shape over whose elements it loops. It does so in rows: a row is the
+// channels of one pixel, or a block of these channels. A line is all pixels of one height of an
+// image. If the pass contains a pooling, the domain is the pooled shape, and "fine" tensors have
+// the resolution before the pooling. The domain is divided into shares (ranges of pixels or of
+// images), which threads run in parallel; each share sums into its own memory. "Moments" are the
+// mean and variance of each channel.
 
 #include "layers/plan/pass.h"
 
@@ -26,19 +29,19 @@ namespace codegen = autodiff::codegen;
 using codegen::VectorKernel;
 using tensor::Layout;
 
-// About how many bytes one call of the kernel touches at most if RunRange() divides the rows. These
-// bytes should stay in the second-level cache while the kernel processes them once for each group
-// of columns.
+// About how many bytes RunRange() lets one call of the kernel touch at most. If rows have more
+// channels than the kernel can hold in registers, the kernel goes through the rows once for each
+// group of channels; meanwhile these bytes should stay in the second-level cache.
 constexpr int64_t kBlockBytes = 128 << 10;
-// The number of rows ahead that the kernel prefetches. A pass with windows prefetches one line of
-// windows ahead instead.
+// The number of rows ahead that the kernel prefetches. A pass with pooling windows prefetches one
+// line of windows ahead instead.
 constexpr int64_t kRowsAhead = 16;
 // Passes over fewer elements than this run on one thread. A pass with sums is divided into
 // kSummingSharesPerThread shares per thread; one thread adds up their partial sums in the end.
 constexpr int64_t kFewestElements = 16384;
 constexpr int64_t kSummingSharesPerThread = 6;
 // Before moments are summed, one pixel in each of up to this many images is sampled, to find a
-// value near each channel's mean.
+// value near each channel's mean (see ChooseShifts()).
 constexpr int64_t kImagesSampled = 4;
 
 // Whether all operands are row-major. Weights are 4-D but row-major, so a pass over weights treats
@@ -57,8 +60,8 @@ int64_t BlockOf(const std::vector<Operand>& operands) {
   return 0;
 }
 
-// A compiled program with the region of the domain over which it runs: all windows, or the
-// remainder (the pixels that no window covers).
+// A compiled program with the region over which it runs: the whole domain (with a pooling: all
+// windows), or the remainder (the pixels before pooling that no window covers).
 class Region {
  public:
   static absl::StatusOr<std::unique_ptr<Region>> Compile(Emitter emitter, const Graph& graph,
@@ -73,8 +76,8 @@ class Region {
     return region;
   }
 
-  // `shifts` holds one row of `stride` floats for each of the pass's moments: the value per channel
-  // that is subtracted before summing.
+  // Sets all addresses. For each node of the pass that computes moments, `shifts` holds `stride`
+  // floats: the values, one per channel, that are subtracted before summing.
   void Bind(const std::function<Buffer(TensorId, int)>& buffer_of, const float* shifts,
             int64_t stride) {
     for (Operand& operand : e_.loads)
@@ -88,11 +91,11 @@ class Region {
     for (TensorId t : e_.scalars) scalar_data_.push_back(buffer_of(t, 0).as<const float>());
   }
 
-  // Runs part number `share` of `shares` parts of the region. Adds each sum to its row of
-  // `sum_stride` floats in `sums`.
+  // Runs share number `share` (from 0) of the `shares` shares into which the region is divided.
+  // Adds sum number k, one value per channel, to the floats from sums + k * sum_stride on.
   void Run(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
-  // Runs on one pixel in the middle of each of a few images from all over the batch. Returns the
-  // number of these pixels.
+  // Adds to the sums, as Run() does, only one pixel in the middle of each of a few images from all
+  // over the batch. Returns the number of these pixels.
   int64_t RunSample(float* sums, int64_t sum_stride) const;
 
   const std::vector<Emitter::SumOutput>& sums() const { return e_.sums; }
@@ -165,8 +168,8 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
       shape,
       is_image && operand.format.layout != Layout::kNchw ? operand.format.layout : Layout::kNhwc);
   operand.step_image = strides.n * size;
-  // A block has `columns_` channels. In NHWC a block is a part of a pixel, so blocks are that many
-  // elements apart.
+  // A block has `columns_` channels. In NHWC a block is some of the channels of a pixel, so
+  // consecutive blocks are columns_ elements apart.
   operand.step_block = (operand.is_blocked ? strides.c_block : columns_) * size;
   operand.step_line = strides.h * size;
   operand.step_row = strides.w * size;
@@ -349,7 +352,7 @@ class CompiledPass : public PassKernel {
   struct SumOutput {
     int64_t channels;
     double count;
-    float* first;               // the sum, or the mean of moments
+    float* first;               // the sum; for moments, the mean
     float* variance = nullptr;  // only for moments
     const float* shift = nullptr;
   };
@@ -415,8 +418,8 @@ class CompiledPass : public PassKernel {
   }
 
   // Returns the total of sum number `sum` for one channel, over all shares and regions. The region
-  // of the remainder has only the sums over tensors before pooling, so its sums are matched by
-  // node.
+  // of the remainder has only the sums over tensors before pooling, so each of its sums is
+  // identified by its node, not by its number.
   double Total(size_t sum, int64_t channel) {
     double total = 0;
     for (size_t region = 0; region < regions_.size(); ++region) {
@@ -457,7 +460,7 @@ class CompiledPass : public PassKernel {
   std::vector<std::unique_ptr<Region>> regions_;
   std::vector<SumOutput> sum_outputs_;
   AlignedBuffer partial_;
-  std::vector<float> shifts_;  // one row of values per channel for each of the moments
+  std::vector<float> shifts_;  // for each node that computes moments: one value per channel
   int64_t sum_stride_ = 0, most_sums_ = 0;
   int64_t shares_ = 1;  // parts into which the domain is divided; each has its own sums
 };

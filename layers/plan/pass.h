@@ -1,6 +1,7 @@
 // Compiles a fused pass to machine code and runs it in parallel. A fused pass (fusion.h) is a loop
 // over memory that computes several operations element by element. Its operations become one
-// VectorProgram, compiled for the layouts and types of the tensors that it reads and writes.
+// VectorProgram (autodiff/codegen), which is compiled for the layouts and types of the tensors that
+// it reads and writes.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_H_
 #define COTANGENT_LAYERS_PLAN_PASS_H_
 
@@ -33,8 +34,8 @@ class PassKernel {
   virtual ~PassKernel() = default;
 
   // Sets the addresses of all tensors. Call Bind() before the first Run(), and again when a tensor
-  // moves. buffer_of(t, k) is the k-th stored version of t, where a version is a copy in one
-  // format.
+  // moves. buffer_of(t, k) is the stored version number k (from 0) of t, where a version is a copy
+  // in one format.
   virtual void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) = 0;
   virtual void Run() = 0;
 

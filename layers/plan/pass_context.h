@@ -1,6 +1,7 @@
-// Declares what an operation's Emit() sees while a fused pass is translated into a vector program.
-// A fused pass is a loop over memory that computes several operations element by element
-// (fusion.h). A pass that contains a pooling loops over the pooled elements.
+// Declares what an operation's Emit() sees while a fused pass is translated into a vector program
+// (VectorProgram of autodiff/codegen). A fused pass is a loop over memory that computes several
+// operations element by element (fusion.h). A pass that contains a pooling loops over the pooled
+// elements.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_CONTEXT_H_
 #define COTANGENT_LAYERS_PLAN_PASS_CONTEXT_H_
 
@@ -17,7 +18,8 @@ class PassContext {
 
   // Returns the value of an element of t: loaded from memory, or computed by the operation that
   // produces t. If t has the resolution before the pass's pooling and the pass loops over pooled
-  // elements, `cell` is the number of the element's cell in the window; otherwise `cell` is -1.
+  // elements, `cell` is the row-major index, from 0, of the element in its pooling window;
+  // otherwise `cell` is -1.
   virtual absl::StatusOr<autodiff::codegen::Value> ValueOf(TensorId t, int cell) = 0;
   // Loads the value of a stored tensor [N, C, 1, 1] at the current image and channel.
   virtual autodiff::codegen::Value LoadSpread(TensorId t) = 0;

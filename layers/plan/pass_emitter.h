@@ -1,8 +1,9 @@
-// Translates a fused pass into a vector program: what the pass loads, computes, stores and sums for
-// one element. A fused pass is a loop over the elements of its domain that computes several
-// operations (fusion.h); if it contains a pooling, the domain is the pooled image. "Moments" are
-// the mean and variance of each channel. They are computed from sums of values minus a "shift", one
-// number per channel that is near the channel's mean, because that loses less precision.
+// Translates a fused pass into a vector program (VectorProgram of autodiff/codegen): what the pass
+// loads, computes, stores and sums for one element. A fused pass is a loop over the elements of its
+// domain that computes several operations (fusion.h); if it contains a pooling, the domain is the
+// pooled image. "Moments" are the mean and variance of each channel. They are computed from sums of
+// values minus a "shift", one number per channel that is near the channel's mean, because that
+// loses less precision.
 #ifndef COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
 #define COTANGENT_LAYERS_PLAN_PASS_EMITTER_H_
 
@@ -28,7 +29,7 @@ inline constexpr int kMaxOperands = 64;
 // Says how an operand's position in its tensor follows the pass's position in its domain.
 enum class Access {
   kCoarse,  // the tensor has the shape of the domain
-  kFine,    // before pooling: at `cell` of the window of the domain's element
+  kFine,    // before pooling: at `cell` of the window that belongs to the domain's element
   kImage,   // one value per image and channel, used at every pixel
 };
 
@@ -47,8 +48,8 @@ struct Operand {
 };
 
 bool IsMoments(const Graph& graph, const Node& node);
-// Returns the number of node `index` among the moments of its pass, counted from 0. With index -1,
-// returns how many moments the pass has.
+// Returns the number, counted from 0, of node `index` among the nodes of its pass that compute
+// moments. With index -1, returns how many such nodes the pass has.
 int ShiftOf(const Graph& graph, const Pass& pass, int index);
 
 // Translates the operations of a pass into a program. If `remainder` is true, the program is for
@@ -88,7 +89,7 @@ class Emitter : public PassContext {
 
   std::vector<Operand> loads, stores;
   // An operand with one value per channel: a tensor, or, if `shift` is not -1, the shift of the
-  // moments with that number.
+  // moments with that number (see ShiftOf()).
   struct ChannelOperand {
     TensorId tensor;
     int shift = -1;
@@ -97,11 +98,11 @@ class Emitter : public PassContext {
   std::vector<TensorId> scalars;
   struct SumOutput {
     int node;
-    bool squares;
-    // Only for moments: their number, which selects the shift that is subtracted before summing;
-    // otherwise -1.
+    bool squares;  // true: the sum of squares, for moments
+    // Only for moments: their number (see ShiftOf()), which selects the shift that is subtracted
+    // before summing; otherwise -1.
     int shift = -1;
-    int cells = 1;  // values that one row of the kernel adds to the sum
+    int cells = 1;  // how many elements of a channel one element of the domain adds
   };
   std::vector<SumOutput> sums;
 

@@ -1,6 +1,7 @@
 // The first part of compiling a plan: schedules the graph, chooses formats, and places every stored
-// tensor in memory. An item is an entry of the schedule: an operation or a fused pass. A version is
-// a stored copy of a tensor in one format (compiled_plan.h).
+// tensor in memory. An item is an entry of the schedule: an operation or a fused pass (a loop over
+// memory that computes several operations). A version is a stored copy of a tensor in one format
+// (compiled_plan.h).
 
 #include "layers/plan/plan.h"
 
@@ -24,7 +25,8 @@
 namespace cotangent::layers {
 
 // How much memory a plan takes is known only when the plan is made. If a plan takes more than the
-// budget, the next attempt gives recomputation a budget that is smaller in proportion.
+// budget (options_.most_arena_bytes), the next attempt gives recomputation (recompute.h) a budget
+// that is smaller in proportion.
 absl::Status CompiledPlan::Prepare(const Graph& graph, Tuner& tuner) {
   constexpr int kAttempts = 6;
   Graph pooled = graph;
@@ -206,7 +208,7 @@ void CompiledPlan::FindViews(const Schedule& schedule) {
 }
 
 // A result with a destination is computed there directly if its format is row-major f32. All other
-// stored tensors get memory in the arena.
+// stored tensors get memory in the arena, the single block of memory for intermediate tensors.
 void CompiledPlan::PlaceInArena() {
   std::map<TensorId, float*> destinations;
   for (const PlanResult& result : results_) {

@@ -2,10 +2,11 @@
 // executes them.
 //
 // Compile() moves poolings into the convolutions that can do them (pooling.h), fuses the rest of
-// the graph into passes over memory (fusion.h), measures the candidates for each convolution
-// (tuner.h), and picks the implementations and memory layouts that are fastest together (assign.h).
-// It then compiles the passes, places all tensors in one block of memory (the arena) according to
-// their lifetimes, and fixes every address. Run() allocates nothing.
+// the graph into passes (loops over memory that compute several operations, fusion.h), measures the
+// candidates for each convolution (tuner.h), and picks the implementations and memory layouts that
+// are fastest together (assign.h). It then compiles the passes, places all tensors in one block of
+// memory (the arena) according to their lifetimes, and fixes every address. Run() allocates
+// nothing.
 #ifndef COTANGENT_LAYERS_PLAN_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_PLAN_H_
 
@@ -32,7 +33,7 @@ struct PlanOptions {
   int threads = 1;
   uint64_t seed = 0;  // seed of dropout masks
   PlanRanks ranks;
-  bool constant_parameters = false;  // true, for inference: the first Run() packs all weights, once
+  bool constant_parameters = false;  // true, for inference: only the first Run() packs weights
   // For a graph with gradients: which forward results are recomputed instead of kept (recompute.h),
   // and the largest size of the arena in bytes (0: no limit).
   Recompute recompute = Recompute::kNever;
@@ -58,8 +59,8 @@ class Plan {
     std::string kind;  // "convolution forward", "pass", ...
     std::string implementation;
     std::string formats;  // "nhwc/bf16 -> nChw16c/bf16"
-    double flops = 0;
-    double bytes = 0;
+    double flops = 0;     // floating-point operations of one run; 0 except for convolutions
+    double bytes = 0;     // that one run reads and writes, approximately
   };
 
   // Compiles a copy of the graph. `store` must outlive the plan; it must contain the parameters and
@@ -80,7 +81,7 @@ class Plan {
   virtual void Run(int64_t step) = 0;
   // Sets a function that Run() calls after each operation, with the operation's index in
   // Describe(). The function lets callers use a result before the run has ended, for example to
-  // send gradients to other ranks.
+  // send gradients to other ranks (the processes that share each batch).
   virtual void CallAfterOperations(std::function<void(size_t operation)> call) = 0;
   // Returns the index in Describe() of the last operation that writes or reads a result with a
   // destination. After that operation, the destination holds the final value, and the caller may
@@ -88,8 +89,9 @@ class Plan {
   virtual size_t LastOperationOf(TensorId result) const = 0;
   // The address of a result after Run(); row-major f32.
   virtual const float* result(TensorId tensor) const = 0;
-  // Must be called when parameters change although constant_parameters is true: the next Run() then
-  // packs the weights again.
+  // Must be called when parameters change although constant_parameters is true. The next Run() then
+  // packs the weights again, that is, copies them into the order in which the implementation reads
+  // them.
   virtual void ParametersChanged() = 0;
 
   virtual int64_t arena_bytes() const = 0;
@@ -101,8 +103,8 @@ class Plan {
   // Runs the single operation with this index in Describe(), to time it alone. The operation works
   // on whatever the last Run() left in memory.
   virtual void RunAlone(size_t operation) = 0;
-  // The implementations in use. They can be stored with a checkpoint and passed to a later plan as
-  // PlanOptions::choices.
+  // Returns the implementations in use, by layer and direction. They can be stored with a
+  // checkpoint and passed to a later plan as PlanOptions::choices.
   virtual absl::flat_hash_map<std::string, std::string> choices() const = 0;
 };
 

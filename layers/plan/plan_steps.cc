@@ -1,5 +1,6 @@
 // The second part of compiling a plan: makes the steps that compute the items of the schedule
-// (operations, convolutions and fused passes), with conversions between formats where needed.
+// (convolutions, other operations, and fused passes, which are loops over memory that compute
+// several operations), with conversions between formats where needed.
 
 #include <algorithm>
 #include <cstring>
@@ -77,8 +78,8 @@ bool CompiledPlan::IsPlainPass(const Item& item) const {
   return true;
 }
 
-// Converts the images of a pass that are stored in NCHW, such as those from outside, because a pass
-// needs the channels of a pixel side by side (NHWC). Returns the converted copies.
+// Converts the images of a pass that are stored in NCHW, such as the images that the caller gives,
+// because a pass needs the channels of a pixel side by side (NHWC). Returns the converted copies.
 CompiledPlan::Elsewhere CompiledPlan::MoveForPass(const Item& item, int index,
                                                   std::vector<Step>& after) {
   Elsewhere moved;
@@ -246,8 +247,8 @@ class CompiledPlan::Context : public KernelContext {
 
 absl::Status CompiledPlan::AddOperation(const Item& item, int index) {
   const Node& node = graph_.node(item.node);
-  // The operation gets every tensor in its default format; inputs that are stored in other formats
-  // are converted first.
+  // The operation gets every tensor in the default format (DefaultFormat() in assign.h); inputs
+  // that are stored in other formats are converted first.
   struct Kept {
     Place place;
     Format format;
@@ -294,8 +295,8 @@ void CompiledPlan::AddStateUpdates() {
   steps_.push_back(std::move(step));
 }
 
-// Copies those results that could not be computed at their destination, or that are not stored as
-// row-major f32.
+// Adds steps that copy those results that could not be computed at their destination, or that are
+// not stored as row-major f32.
 void CompiledPlan::AddResultCopies() {
   const Format plain{tensor::Layout::kNchw, ElementType::kF32};
   for (const PlanResult& result : results_) {

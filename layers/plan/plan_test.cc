@@ -1,5 +1,7 @@
-// Compares plans of whole networks with the reference. The networks have operations that fusion
-// combines, tensors stored in several formats, or second derivatives, or are random.
+// Compares plans (graphs compiled for this machine) of whole networks with the reference (plain
+// loops in double, layers/graph/reference.h). The networks have operations that are fused into
+// passes (loops over memory that compute several operations), tensors stored in several formats, or
+// second derivatives, or are random.
 
 #include "layers/plan/plan.h"
 

@@ -194,9 +194,9 @@ std::string NameOf(const Graph& graph, TensorId t) {
   return absl::StrCat("%", t, " ", graph.tensor(t).name, " ", graph.shape(t).ToString());
 }
 
-// The derivatives of y that the rules of the graph's operations build, as tensors of the graph;
-// kNoTensor if a derivative is zero. `along`, `gradients` and `products` correspond to the fields
-// `tangent`, `gradient` and `hessian_product` of Derivatives, below.
+// The derivatives of y that the derivative rules of the graph's operations build, as tensors of the
+// graph; kNoTensor if a derivative is zero. `along`, `gradients` and `products` correspond to the
+// fields `tangent`, `gradient` and `hessian_product` of Derivatives, below.
 struct BuiltDerivatives {
   std::vector<TensorId> with_respect_to;  // the leaves
   TensorId cotangent = kNoTensor;         // of y; kNoTensor if y is a scalar
@@ -358,8 +358,8 @@ TensorId PredictionOfLoss(const Graph& graph) {
   return kNoTensor;
 }
 
-// Compares the built derivatives, as the reference and as the plan computed them, with those of the
-// tape.
+// Compares the built derivatives, as the reference and as the plan computed them, with those of
+// DerivativesByTape().
 void ExpectDerivativesAgree(const Graph& graph, const Leaves& leaves, TensorId y,
                             const BuiltDerivatives& built, const PlanValues& found,
                             const ReferenceEvaluator<double>& reference, Conditioning& conditioning,

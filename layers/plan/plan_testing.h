@@ -1,4 +1,5 @@
-// Compares compiled plans with the reference evaluator, for tests.
+// Compares plans (graphs compiled for this machine, plan.h) with the reference evaluator
+// (layers/graph/reference.h), for tests.
 //
 //   Graph graph;
 //   const TensorId x = graph.Input("x", {2, 3, 8, 8});

@@ -39,8 +39,8 @@ class Quantiser {
       layers[c.node] = &found->second;
       RETURN_IF_ERROR(Note(c, found->second));
     }
-    // Rewrite() and TakeReal() insert nodes: `original` is the index of a node in the graph as it
-    // was, `at` is the current index of the same node.
+    // Rewrite() and TakeReal() insert nodes: `original` is the index of a node in the graph before
+    // the rewriting, `at` is the current index of the same node.
     const int count = static_cast<int>(graph_.nodes().size());
     for (int original = 0, at = 0; original < count; ++original, ++at) {
       const auto layer = layers.find(original);

@@ -1,9 +1,11 @@
 // Makes the convolutions of a folded graph (fold.h) compute with 8-bit integers.
 //
-// The activations that such a convolution reads are stored as u8 or s8. If the scale of its results
-// is given, the results are stored so, too: bias, residual sum and ReLU are applied to the sums of
-// products before the results are rounded. All other operations compute with real numbers as
-// before; the passes over memory that read or write the integers convert them.
+// A quantised tensor holds integers (u8 or s8), each of which stands for the real number integer *
+// scale. The activations that a quantised convolution reads are stored so. Its results are stored
+// so, too, if their scale is given (QuantisedLayer::out in quantisation.h); the convolution then
+// applies bias, residual sum and ReLU before it rounds. All other operations compute with real
+// numbers as before; the fused passes (loops over memory that compute several operations, fusion.h)
+// convert the integers that they read or write.
 #ifndef COTANGENT_LAYERS_PLAN_QUANTISE_H_
 #define COTANGENT_LAYERS_PLAN_QUANTISE_H_
 
@@ -21,10 +23,11 @@ namespace cotangent::layers {
 struct QuantisableConvolution {
   int node;
   std::string weight;        // name of the weight
-  TensorId in, out, addend;  // `addend` is kNoTensor if there is none
+  TensorId in, out, addend;  // `addend`: the tensor of a residual sum, or kNoTensor
 };
-// Lists all convolutions that can be quantised. Convolutions that read the network's images, that
-// pool, or whose weights are used twice or are no parameters cannot be quantised.
+// Lists all convolutions that `result` depends on and that can be quantised. Convolutions that read
+// the network's images, that pool, or whose weights are used twice or are no parameters cannot be
+// quantised.
 std::vector<QuantisableConvolution> QuantisableConvolutions(const Graph& graph, TensorId result);
 
 // Rewrites a graph that serves inference only; `result` stays a tensor of real numbers. The weights

@@ -22,6 +22,7 @@ namespace {
 
 constexpr int64_t kBatch = 2;
 
+// What a plan (a graph compiled for this machine) computed, and its operations.
 struct Answers {
   std::vector<float> result;
   std::vector<std::string> kinds;  // kind and formats of each operation of the plan
@@ -178,13 +179,14 @@ TEST_F(QuantiseGraphTest, ResidualNetwork) {
   EXPECT_LT(error, 0.03);
   EXPECT_GT(error, 1e-5);
   // Two convolutions store u8: "c1", and of "c2" and "down" the one that adds the result of the
-  // other. "c3" adds its own input, which takes a separate pass.
+  // other. "c3" adds its own input, which takes a separate fused pass (a loop over memory).
   EXPECT_EQ(Count(quantised.kinds, "convolution forward nhwc/u8 -> nhwc/u8"), 2);
   EXPECT_EQ(Count(quantised.kinds, "convolution forward nhwc/u8 -> nhwc/s8"), 2);
   EXPECT_EQ(Count(quantised.kinds, "pass nhwc/u8 nhwc/s8 -> "), 1);
 }
 
-// The passes between the convolutions of this network read and write integers.
+// The fused passes (loops over memory) between the convolutions of this network read and write
+// integers.
 TEST_F(QuantiseGraphTest, PassesReadAndWriteIntegers) {
   Case network(R"(
     layer { name: "c0" convolution { channels: 8 kernel: 3 } } layer { activation { kind: GELU } }

@@ -41,6 +41,7 @@ class Recomputer {
     return results_.size() > 1 && graph_.shape(results_[0]).rank() == 0;
   }
 
+  // Which tensors are recomputed, and the peak of memory that results.
   struct Choice {
     std::vector<bool> again;  // by tensor
     int64_t peak = 0;         // bytes
@@ -124,7 +125,8 @@ absl::Status Recomputer::Prepare() {
 
 Graph Recomputer::Rewrite(const std::vector<bool>& again) const {
   Graph graph = graph_;
-  std::vector<TensorId> late(Tensors());  // by tensor: its substitute in the backward pass
+  std::vector<TensorId> late(
+      Tensors());  // by tensor: the one that the backward computation reads instead
   for (size_t t = 0; t < late.size(); ++t) late[t] = static_cast<TensorId>(t);
   const auto late_inputs = [&](const Node& node) {
     std::vector<TensorId> inputs = node.inputs;
@@ -202,10 +204,11 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
       if (!is_read_late[leaf]) saved -= static_cast<double>(BytesOf(graph_, leaf));
       read += static_cast<double>(BytesOf(graph_, leaf));
     }
-    // `moved` is the number of bytes that recomputing t moves through memory in addition. If only
-    // passes read t, each of them computes t itself and reads the leaves instead. If an operation
-    // reads t, t must be stored again. If no pass reads t as well (is_shared), a pass that reads
-    // the same leaves at that time can store t, so the leaves need not be read once more.
+    // `moved` is the number of bytes that recomputing t moves through memory in addition. (The
+    // leaves are the stored tensors from which t is recomputed.) If only passes read t, each of
+    // them computes t itself and reads the leaves instead. If an operation that is not fused reads
+    // t, t must be stored again. If then no pass reads t (is_shared), a pass that reads the same
+    // leaves at that time can store t, so the leaves need not be read once more.
     const bool is_shared = IsOfPass(graph_.producer(t)) && !is_read_late_by_[kPasses][t];
     const double moved = !is_read_late_by_[kOperations][t] ? std::max(0.0, read - bytes)
                          : is_shared                       ? bytes

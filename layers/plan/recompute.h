@@ -2,12 +2,13 @@
 // memory. This saves memory and costs a little time; the recomputed numbers are the same to the
 // bit. (Sums that share a pass with recomputed results may be added up in another order.)
 //
-// Normalisations, activations and sums are cheap to recompute: it takes one pass over tensors that
-// are kept anyway, namely the results of convolutions. If a pass that reads those tensors runs at
-// that moment in any case, such as the pass for the gradient of a normalisation (fusion.h),
-// recomputing costs only one more store. To save more memory, the network is divided into segments.
-// Of each segment, only those tensors are kept that later segments read; all others are recomputed
-// (Chen et al., "Training deep nets with sublinear memory cost", 2016).
+// Normalisations, activations and sums are cheap to recompute: it takes one pass (a loop over
+// memory that computes several operations, fusion.h) over tensors that are kept anyway, namely the
+// results of convolutions. If a pass that reads those tensors runs at that moment in any case, such
+// as the pass for the gradient of a normalisation, recomputing costs only one more store. To save
+// more memory, the network is divided into segments. Of each segment, only those tensors are kept
+// that later segments read; all others are recomputed (Chen et al., "Training deep nets with
+// sublinear memory cost", 2016).
 #ifndef COTANGENT_LAYERS_PLAN_RECOMPUTE_H_
 #define COTANGENT_LAYERS_PLAN_RECOMPUTE_H_
 
@@ -32,10 +33,11 @@ enum class Recompute {
 
 struct RecomputeOptions {
   Recompute recompute = Recompute::kIfCheap;
-  // The largest number of bytes that tensors in the arena may take; 0: no limit. If the limit is
-  // exceeded, more is recomputed than `recompute` says, but not more than necessary.
+  // The largest number of bytes that tensors may take in the arena, the memory of a plan for
+  // intermediate tensors; 0: no limit. If the limit is exceeded, more is recomputed than
+  // `recompute` says, but not more than necessary.
   int64_t most_bytes = 0;
-  ElementType precision = ElementType::kF32;
+  ElementType precision = ElementType::kF32;  // of stored activations
 };
 
 // Rewrites `graph`, whose results[0] must be the loss and whose other results must be gradients of

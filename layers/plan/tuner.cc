@@ -1,5 +1,5 @@
-// Times the candidates (implementations and formats) for convolutions on this machine, and keeps
-// the times as text (see tuner.h).
+// Times the candidates (implementations and formats) for convolutions on this machine, and saves
+// the times as text: Tuner::ToText() and Restore() (see tuner.h).
 
 #include "layers/plan/tuner.h"
 
@@ -57,7 +57,8 @@ constexpr double kSimilar = 2;
 constexpr double kMostOtherLoad = 0.1;
 constexpr int kMostRounds = 3;
 // The time limit of a candidate in seconds, about a hundred times what a candidate should take; and
-// the word that marks in the text a candidate that exceeded the limit.
+// the word that stands in place of the seconds in the saved text of a candidate that exceeded the
+// limit.
 constexpr int kMostSeconds = 120;
 constexpr char kRefused[] = "never";
 constexpr double kNever = std::numeric_limits<double>::infinity();
@@ -258,7 +259,7 @@ std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
 void Tuner::Restore(absl::string_view text) {
   changed_ = false;
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
-  // Splitting an empty text may give no lines at all.
+  // absl::StrSplit() of a string_view whose data() is null gives no lines at all.
   if (lines.empty() || lines[0] != kHeader) return;
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> restored;
   for (absl::string_view line : lines) {

@@ -24,10 +24,11 @@ struct ConvolutionUse {
   ElementType precision = ElementType::kF32;
   // Only for convolutions of integers: the type of the results; kF32: real numbers.
   ElementType out_type = ElementType::kF32;
-  bool exact = false;
-  // If false, weights change between runs, and the time includes packing the weights (or unpacking
-  // their gradient) in every run. If true, weights are packed once, and the time of packing does
-  // not count.
+  bool exact = false;  // true: no Winograd convolutions (less accurate)
+  // Packing copies weights into the order in which an implementation reads them. If
+  // constant_weights is false, weights change between runs, and the time includes packing the
+  // weights (or unpacking their gradient) in every run. If true, weights are packed once, and the
+  // time of packing does not count.
   bool constant_weights = false;
   // For constant weights: how many times the weights of the whole network, unpacked, fit into the
   // cache, from 0 to kMostRoom. If an implementation packs weights to more than `room` times their
@@ -75,12 +76,13 @@ class Tuner {
   // unless the known times were measured while other work took less of the processors. Unreadable
   // lines are ignored; the candidates in them are measured again.
   void Restore(absl::string_view text);
-  // All known times, including those of other machines that were restored.
+  // Returns all known times as text, including those of other machines that were restored.
   std::string ToText() const;
   // Whether anything was measured since the last Restore().
   bool changed() const { return changed_; }
 
-  // Returns the candidates worth considering with their times, fastest first; at least one.
+  // Returns the candidates that are not clearly slow, with their times, fastest first; at least
+  // one.
   absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape,
                                                       tensor::Direction direction,
                                                       const ConvolutionUse& use);
@@ -124,7 +126,7 @@ class Tuner {
     tensor::Direction direction;
     ConvolutionUse use;
     std::vector<MeasuredChoice> choices;
-    bool screened;  // true: all candidates were tried on little work first
+    bool screened;  // true: all candidates were first timed on a small batch
   };
   std::vector<MeasuredShape> measured_shapes_;  // measured by this object, not restored
   std::unique_ptr<TunerWorkspace> workspace_;

@@ -22,14 +22,15 @@ struct Residence {
 };
 
 // Finds the tensors ("parts") that can be stored inside a wider tensor; returns the view of each
-// part. A part is written and read only by passes and by operations that move whole channels,
-// because these accept buffers whose pixels are farther apart than the part is wide. The wider
-// tensor may itself be part of another.
+// part. Only fused passes (loops over memory that compute several operations, fusion.h) and
+// operations that move whole channels may write and read a part, because only these accept buffers
+// whose pixels are farther apart than the part has channels. The wider tensor may itself be part of
+// another.
 std::map<TensorId, ChannelView> FindViews(const Graph& graph, const Schedule& schedule,
                                           const Residence& residence, ElementType precision);
 
-// The outermost tensor that contains t, and the number of that tensor's channel with which t
-// begins.
+// The outermost tensor that contains a tensor t, and the number (from 0) of its channel with which
+// t begins. It is t itself, from channel 0, if t is not part of another tensor.
 struct ViewRoot {
   TensorId tensor;
   int64_t channel;
