@@ -1,5 +1,6 @@
-// Evaluates the arithmetic in the blocks of a network text, such as `4 * dim` in `$(4 * dim)`. The
-// grammar is
+// Evaluates the arithmetic in a network text, the .textproto file that describes a network
+// (network.proto). Arithmetic stands in the blocks of such a text, as `4 * dim` in `$(4 * dim)`.
+// The grammar is
 //
 //   sum     = product { ("+" | "-") product }
 //   product = factor { ("*" | "/" | "//" | "%") factor }
@@ -7,8 +8,8 @@
 //
 // Here // divides and rounds the quotient down, and % is the remainder of that division. The
 // functions are floor, ceil, round (halves are rounded away from zero), min and max. Whole numbers
-// and results of arithmetic on them are exact fractions of 64-bit numbers; numbers with a decimal
-// point are doubles.
+// and results of arithmetic on them are exact fractions of two 64-bit integers; numbers with a
+// decimal point are doubles.
 #ifndef COTANGENT_LAYERS_NETWORK_ARITHMETIC_H_
 #define COTANGENT_LAYERS_NETWORK_ARITHMETIC_H_
 
@@ -21,9 +22,9 @@
 
 namespace cotangent::layers {
 
-// Returns the value of `text` as text: a whole number if the value is one, otherwise a decimal.
-// `values` gives the value of each name, also as text. If an error is returned, `error_at` is the
-// index of the byte of `text` that the error is about.
+// Returns the value of `text` as a string: a whole number if the value is one, otherwise a decimal.
+// `values` gives the value of each name, also as a string. If an error is returned, `error_at` is
+// the index of the byte of `text` that the error is about.
 absl::StatusOr<std::string> EvaluateArithmetic(absl::string_view text,
                                                const std::map<std::string, std::string>& values,
                                                size_t& error_at);

@@ -1,5 +1,6 @@
-// Expands the blocks of a network text. A block is a named group of layers with parameters
-// (`$name`); each `use` of the block inserts the layers once or several times.
+// Expands the blocks of a network text, the .textproto file that describes a network
+// (network.proto). A block is a named group of layers with parameters (`$name`); each `use` of the
+// block inserts the layers once or several times.
 
 #include "layers/network/blocks.h"
 
@@ -216,8 +217,8 @@ class Reader {
       return absl::OkStatus();
     }
     // The block's text contains $index or $count, so its copies differ, and each copy is expanded
-    // by itself. Copy i is named "i", which gives its layers the same full names ("stage.0.conv")
-    // as those of a layer that Build() repeats.
+    // by itself. Copy i is named "i", so that its layers get full names of the same form
+    // ("stage.0.conv") as Build() gives to the copies of a repeated layer.
     values.emplace("count", absl::StrCat(layer.repeat()));
     Layer::Sequence copies;
     for (int64_t i = 0; i < layer.repeat(); ++i) {

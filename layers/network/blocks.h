@@ -1,5 +1,5 @@
-// Reads a network text and expands its blocks. A block is a group of layers that is defined once
-// and inserted by its name.
+// Reads a network text (the .textproto file that describes a network, network.proto) and expands
+// its blocks. A block is a group of layers that is defined once and inserted by its name.
 #ifndef COTANGENT_LAYERS_NETWORK_BLOCKS_H_
 #define COTANGENT_LAYERS_NETWORK_BLOCKS_H_
 

@@ -1,5 +1,5 @@
-// Builds the graph of a network text, layer by layer, in an order in which the layers can be
-// computed.
+// Builds the graph of a network text (the .textproto file that describes a network, network.proto),
+// layer by layer, in an order in which the layers can be computed.
 
 #include "layers/network/build.h"
 

@@ -165,7 +165,7 @@ TEST(Build, DefaultInitialisersArePyTorchs) {
               1e-12);
 }
 
-// A network with an error, and the beginning of the message that the error must cause.
+// The text of a network with an error, and the beginning of the message that the error must cause.
 struct Bad {
   std::string text;
   std::string message;

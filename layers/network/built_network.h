@@ -1,4 +1,5 @@
-// The result of building a network text: its graph, and lists of its parameters, states and layers.
+// The result of building a network text (the .textproto file that describes a network,
+// network.proto): its graph, and lists of its parameters, states and layers.
 #ifndef COTANGENT_LAYERS_NETWORK_BUILT_NETWORK_H_
 #define COTANGENT_LAYERS_NETWORK_BUILT_NETWORK_H_
 

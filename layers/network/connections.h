@@ -21,15 +21,15 @@ std::string KindName(const Layer& layer);
 // counts the unnamed layers of that kind, such as "max_pool2".
 absl::StatusOr<std::vector<std::string>> NamesOf(const Layers& layers);
 
-// For each layer i, the positions of the layers that it reads; -1 stands for the input of the
-// sequence.
+// For each layer i, the positions (from 0) in the sequence of the layers whose results it reads; -1
+// stands for the input of the sequence.
 using Connections = std::vector<std::vector<int>>;
 // Returns an error if an input names no layer, or if nothing reads a layer's result.
 absl::StatusOr<Connections> Connect(const Layers& layers, const std::vector<std::string>& names);
 
 // Returns an order of the layers' positions in which every layer comes after those that it reads.
-// Where possible, it is the order of the text. Returns an error if layers read each other in a
-// cycle.
+// Where possible, it is the order in which the network text (the .textproto file that describes a
+// network) lists the layers. Returns an error if layers read each other in a cycle.
 absl::StatusOr<std::vector<int>> EvaluationOrder(const Layers& layers,
                                                  const std::vector<std::string>& names,
                                                  const Connections& reads);

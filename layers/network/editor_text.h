@@ -1,4 +1,5 @@
-// Recognises characters that editors and word processors put into network texts by mistake.
+// Recognises characters that editors and word processors put by mistake into network texts, the
+// .textproto files that describe networks (network.proto).
 #ifndef COTANGENT_LAYERS_NETWORK_EDITOR_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_EDITOR_TEXT_H_
 

@@ -1,5 +1,5 @@
-// Remembers where each field of the training settings stands in a network text, so that errors
-// found later can name the place.
+// Remembers where each field of the training settings stands in a network text (the .textproto file
+// that describes a network), so that errors found later can name the place.
 
 #include <algorithm>
 #include <string>
@@ -16,7 +16,8 @@ bool IsOfPath(char c) {
   return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '[' || c == ']';
 }
 
-// Whether `path` equals `whole`, or is the path of a part that contains the field at `whole`.
+// Whether `path` equals `whole`, or is the path of a message that contains the field at the path
+// `whole`.
 bool Holds(absl::string_view path, absl::string_view whole) {
   if (!absl::StartsWith(whole, path)) return false;
   return whole.size() == path.size() || whole[path.size()] == '.' || whole[path.size()] == '[';

@@ -1,5 +1,5 @@
-// Parses pieces of network texts by protobuf's text parser, and records in the messages where their
-// layers and fields stand in the file.
+// Parses pieces of network texts (the .textproto files that describe networks) by protobuf's text
+// parser, and records in the messages where their layers and fields stand in the file.
 
 #include "layers/network/fragment_parser.h"
 

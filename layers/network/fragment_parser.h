@@ -1,4 +1,5 @@
-// Parses pieces of network texts into messages, and records in each layer where the layer stands in
+// Parses pieces (Fragments, source_text.h) of network texts, the .textproto files that describe
+// networks, into protobuf messages, and records in each layer's message where the layer stands in
 // the file.
 #ifndef COTANGENT_LAYERS_NETWORK_FRAGMENT_PARSER_H_
 #define COTANGENT_LAYERS_NETWORK_FRAGMENT_PARSER_H_
@@ -15,6 +16,8 @@
 
 namespace cotangent::layers {
 
+// Keeps the first error that protobuf's text parser reports; line and column are counted from 0, as
+// protobuf counts them.
 class FirstError : public google::protobuf::io::ErrorCollector {
  public:
   void AddError(int line, google::protobuf::io::ColumnNumber column,
@@ -30,15 +33,18 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   std::optional<Found> found;
 };
 
-// A field that a text sets although only ParseNetwork() may set it, and its place in the text.
+// A hidden field: one that a text sets although only ParseNetwork() may set it. `at` is its place
+// in the fragment.
 struct HiddenField {
   const google::protobuf::FieldDescriptor* field;
   google::protobuf::TextFormat::ParseLocation at;
 };
+// Returns the first hidden field in `message` and the messages inside it; nullopt if there is none.
 std::optional<HiddenField> FindHiddenField(const google::protobuf::Message& message,
                                            const google::protobuf::TextFormat::ParseInfoTree& tree);
 
-// Returns the error for a hidden field: the error that a field which does not exist would cause.
+// Returns the error for a hidden field, which is the error that the name of a nonexistent field
+// would cause.
 absl::Status RefuseHiddenField(const Fragment& fragment, const google::protobuf::Descriptor* root,
                                absl::string_view root_name, const HiddenField& hidden);
 

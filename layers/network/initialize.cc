@@ -13,8 +13,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Each thread of a loop draws at least this many random numbers, or a thread would cost more than
-// it saves.
+// Each thread of a loop draws at least this many random numbers; with fewer, starting the thread
+// would cost more time than it saves.
 constexpr int64_t kFewestDrawn = 512;
 
 double Gain(const Initialiser::Kaiming& kaiming) {
@@ -63,8 +63,9 @@ void FillNormal(const RandomStream& random, double mean, double deviation,
   });
 }
 
-// Draws by inversion, as torch.nn.init.trunc_normal_ does: draws a probability uniformly between
-// the probabilities of the two bounds, and finds its quantile by bisection.
+// Draws truncated normal numbers by inversion, as torch.nn.init.trunc_normal_ does: draws a
+// probability uniformly between the probabilities of the two bounds, and finds its quantile by
+// bisection.
 void FillTruncatedNormal(const RandomStream& random, const Initialiser::TruncatedNormal& text,
                          absl::Span<float> values) {
   const auto probability = [](double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); };

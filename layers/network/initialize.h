@@ -18,10 +18,11 @@ namespace cotangent::layers {
 struct ParameterSpec {
   std::string name;  // the name that PyTorch would give it: "layer1.0.conv1.weight"
   tensor::Shape shape;
-  // The initialiser to use: the one in the text, or the layer's default if the text gives none.
+  // The initialiser to use: the one in the network text (the .textproto file that describes the
+  // network), or the layer's default if the text gives none.
   Initialiser initialiser;
-  // The layer's default. With Dirac.default_others, `dirac` uses it for filters that copy no
-  // channel.
+  // The layer's default. The initialiser `dirac` uses it for filters that copy no channel, if the
+  // text sets default_others.
   Initialiser default_initialiser;
   // The numbers of inputs and outputs of a unit, as network.proto defines them at Initialiser. A
   // bias has the fan_in and fan_out of its weight.
@@ -59,7 +60,8 @@ class RandomStream {
  public:
   RandomStream(uint64_t seed, absl::string_view stream);
 
-  // The i-th number of the stream. Use only one kind, uniform or normal, per stream.
+  // Uniform(i) and Normal(i) return number i (from 0) of the stream. Use only one of the two kinds
+  // per stream.
   double Uniform(uint64_t i) const;  // in [0, 1), 32 bits
   std::array<double, 4> Uniforms(
       uint64_t i) const;            // Uniform(4 i) to Uniform(4 i + 3), at the cost of one

@@ -1,4 +1,4 @@
-// Limits on network texts.
+// Limits on network texts, the .textproto files that describe networks.
 #ifndef COTANGENT_LAYERS_NETWORK_LIMITS_H_
 #define COTANGENT_LAYERS_NETWORK_LIMITS_H_
 
@@ -6,9 +6,10 @@
 
 namespace cotangent::layers {
 
-// Limits on the sizes that a network text may ask for. They are checked before memory is allocated.
+// Limits on the sizes that a network text may ask for. Sizes are checked against them before memory
+// is allocated.
 inline constexpr int64_t kMostLayers = 10'000;
-inline constexpr int64_t kMostParameters = int64_t{1} << 30;  // of the whole network
+inline constexpr int64_t kMostParameters = int64_t{1} << 30;  // numbers in the whole network
 inline constexpr int64_t kMostElements = int64_t{1} << 32;    // of one tensor, for the whole batch
 // Elements of the results of all layers together, for the whole batch.
 inline constexpr int64_t kMostActivations = int64_t{1} << 36;

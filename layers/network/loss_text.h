@@ -1,4 +1,4 @@
-// Reads the loss in a network text.
+// Reads the loss in a network text, the .textproto file that describes a network (network.proto).
 #ifndef COTANGENT_LAYERS_NETWORK_LOSS_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_LOSS_TEXT_H_
 

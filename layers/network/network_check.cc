@@ -20,9 +20,9 @@ namespace {
 using Values = std::vector<double>;
 using Reference = ReferenceEvaluator<double>;
 
-// Step sizes. If differences of the loss show a kink, the next shorter step is tried; a shorter
-// step does not cross the kink, unless the point lies on it. Differences of gradients, which jump
-// at kinks, use a short step from the start.
+// Step sizes. If differences of the loss show a kink, the next shorter step is tried, which does
+// not cross the kink if it is short enough, unless the point lies on the kink. Differences of
+// gradients, which jump at kinks, use a short step from the start.
 constexpr double kValueSteps[] = {1e-5, 1e-6, 1e-7}, kGradientStep = 1e-7;
 // The rounding error of a loss in f64 is about this many units in the last place.
 constexpr double kLossRounding = 32;
@@ -99,8 +99,9 @@ class Checker {
   absl::Status Numeric(const Leaf& leaf, absl::Span<const float> direction, double h,
                        NetworkCheckRow& row);
   absl::Status Hessian();
-  // Measures how much the plan's f32 results change if the point is moved by about as much as
-  // rounding moves it. RoundingOf() measures this at one moved point.
+  // Measures how much the f32 results of the plan (the compiled graph) change if the function's
+  // point is moved by about as much as rounding moves it. RoundingOf() measures this at one moved
+  // point.
   absl::Status Rounding();
   absl::Status RoundingOf();
   std::vector<float> SlopeDirection(const Leaf& leaf) const {
@@ -221,7 +222,7 @@ void Checker::GiveLeaves(const NetworkVector& direction, double step, Reference&
 }
 
 // Returns the loss at point + step * direction, where `direction` moves only this leaf. Tensors
-// that do not depend on the leaf keep the values that they have at the point.
+// that do not depend on the leaf keep the values that they have at the function's point.
 absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float> direction,
                                        double step) const {
   const TensorId loss = function_.network().loss;
@@ -312,7 +313,7 @@ absl::Status Checker::Hessian() {
         row.hessian_norm, kLeastShare * largest * std::sqrt(static_cast<double>(product.size())));
     // A kink adds twice as much to the difference over h as to the difference over 2h, so the
     // distance between these differences is half of the error that the kink causes. The factor 4
-    // leaves some room.
+    // instead of 2 leaves some room.
     row.hessian_scale = scale > 0 ? scale : 1;
     row.hessian_off = scale > 0 ? Norm(off) / scale : Norm(off),
     row.hessian_error = scale > 0 ? 4 * Norm(error) / scale : 0;

@@ -2,9 +2,9 @@
 //
 // For each parameter tensor, and for the images, CheckNetwork() takes a random direction v with |v|
 // = 1 (all entries are +-1 / sqrt(n), where n is the number of entries). It computes the slope of
-// the loss along v, at the point at which the function stands, in three ways:
-//   * reverse: <gradient, v>, by the compiled plan in f32;
-//   * forward: the Jacobian-vector product, by the compiled plan in f32;
+// the loss along v, at the function's current point (NetworkFunction::point()), in three ways:
+//   * reverse: <gradient, v>, by the plan (the compiled graph, layers/plan/plan.h) in f32;
+//   * forward: the Jacobian-vector product, by the plan in f32;
 //   * numeric: central differences (L(x + h v) - L(x - h v)) / 2h of the loss, computed by plain
 //     loops in f64 (layers/graph/reference.h), which share no code with plans and use no derivative
 //     rules. The differences over h and 2h are extrapolated to h = 0; the distance between
@@ -18,13 +18,14 @@
 // nevertheless, the one-sided differences disagree; then the step is shortened, down to 1e-7.
 // Differences of gradients, which jump at kinks, use 1e-7 from the start. If one-sided differences
 // disagree even at 1e-7, the point lies on the kink, for example because all inputs of a ReLU are
-// 0. Differences then cannot tell which of several slopes is right. The row says so (at_kink);
-// numeric slopes are not judged then, but forward and reverse mode must still agree.
+// 0. Differences then cannot tell which of several slopes is right. Then at_kink is set in the
+// result (NetworkCheckRow); numeric slopes are not judged then, but forward and reverse mode must
+// still agree.
 //
 // Tolerance: two slopes may differ by `tolerance` times a scale. The scale is the average slope of
 // the parameter's gradient (its norm / sqrt(n)), or 1% of the largest average slope of all
 // parameters if that is more. For numeric slopes the estimated error of the differences is added.
-// Networks of the zoo stay within 2e-5.
+// The networks of layers/zoo stay within 2e-5.
 //
 // Where f32 is not precise enough, more is tolerated. The point is moved at random by about as much
 // as rounding moves it (two units in the last place), three times. Eight times the largest
@@ -46,7 +47,8 @@ namespace cotangent::layers {
 struct NetworkCheckOptions {
   uint64_t seed = 1;  // seed of the random directions
   double tolerance = 1e-3;
-  // Called often with a message about what is being done; deep networks take minutes.
+  // Called often with a message about what is being done, because the check of a deep network takes
+  // minutes.
   std::function<void(const std::string&)> progress = nullptr;
 };
 
@@ -77,8 +79,9 @@ struct NetworkCheck {
   std::vector<NetworkCheckRow> rows;
   double loss = 0, reference_loss = 0;  // by the plan in f32; by plain loops in f64
   double u_hessian_v = 0, v_hessian_u = 0;
-  // The magnitude of <u, H v> - <v, H u>, divided by a sum over all tensors. The term of a tensor
-  // with n entries is the norm of its part of H v or of H u, whichever is larger, over sqrt(n).
+  // The magnitude of <u, H v> - <v, H u>, divided by a sum over the leaves (all parameter tensors
+  // and the images). The term of a leaf with n entries is the norm of its part of H v or of H u,
+  // whichever is larger, over sqrt(n).
   double asymmetry = 0;
   bool symmetric = true;
   bool agrees = true;  // all rows agree, and the Hessian is symmetric

@@ -1,4 +1,5 @@
-// The function that a network text defines at a given batch size, with its derivatives.
+// The function that a network text (the .textproto file that describes a network, network.proto)
+// defines at a given batch size, with its derivatives.
 //
 // The function maps all parameters of the network (frozen ones too) and the images to a prediction
 // [N, K] and, given the labels, to the loss. N is the batch size, K the number of classes.
@@ -53,7 +54,7 @@ struct NetworkOutput {
 
 struct NetworkFunctionOptions {
   int64_t batch_size = 2;
-  int64_t classes = 10;  // used if the text does not give the number
+  int64_t classes = 10;  // used if the network text does not give the number
   // True: batch normalisation uses the batch's statistics, and dropout drops values. False: the
   // network computes as in inference.
   bool training = true;
@@ -67,11 +68,12 @@ class NetworkFunction {
   static absl::StatusOr<std::unique_ptr<NetworkFunction>> Create(
       const Network& network, Tuner& tuner, const NetworkFunctionOptions& options);
 
+  // One parameter tensor.
   struct Part {
     std::string name;
     Shape shape;
     int64_t offset = 0;  // index of the part's first element in NetworkVector::parameters
-    int64_t size = 0;
+    int64_t size = 0;    // number of elements
   };
   const std::vector<Part>& parameters() const { return parts_; }
   NetworkVector Zero() const;

@@ -1,6 +1,7 @@
-// Tests derivatives of whole networks. Forward mode is compared with dual numbers in double, and
-// reverse mode with forward mode; Hessians are checked by their symmetry and by differences. Other
-// tests check that CheckNetwork() reports wrong derivatives and raises no false alarms.
+// Tests derivatives of whole networks (network_function.h). Forward mode is compared with dual
+// numbers in double, and reverse mode with forward mode; Hessians are checked by their symmetry and
+// by differences. Other tests check that CheckNetwork() reports wrong derivatives and raises no
+// false alarms.
 
 #include "layers/network/network_function.h"
 

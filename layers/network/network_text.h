@@ -1,4 +1,5 @@
-// Network texts: parsing with helpful errors, changing single fields, and printing.
+// Parses network texts (the .textproto files that describe networks) with helpful errors, changes
+// single fields, and prints networks as texts.
 #ifndef COTANGENT_LAYERS_NETWORK_NETWORK_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_NETWORK_TEXT_H_
 
@@ -17,9 +18,9 @@ inline constexpr size_t kLongestExpandedText = 1 << 22;
 // The largest depth to which sequences and blocks may be nested in each other.
 inline constexpr int kDeepestNesting = 16;
 
-// Parses a network text (its fields are described in network.proto). Every `use` of a block is
-// replaced by a sequence of the block's layers, so the result contains no blocks. The `place`
-// fields that later error messages need are set.
+// Parses a network text, whose fields network.proto describes. Every `use` of a block is replaced
+// by a sequence of the block's layers, so the result contains no blocks. Sets the `place` fields,
+// which later error messages need.
 //
 // For any input, the result is a network or an InvalidArgument error of the form "file:line:column:
 // what was found; what was expected". Lines and columns count from 1 in `text`, also for errors
@@ -32,10 +33,10 @@ absl::StatusOr<Network> ParseNetwork(absl::string_view text, absl::string_view f
 //   train.optimizer.adamw={learning_rate: 0.001}
 //   layer[layer1].sequence.layer[conv1].convolution.channels=8
 // Layers, and elements of other repeated fields that have names, are selected by name or by
-// position, counted from 0. The layers of a used block are in the sequence that replaced it, as in
-// the last example. Repeated fields are replaced as a whole; strings need no quotes. On an error
-// `network` is unchanged; the message names the wrong part of the path and lists the fields that
-// exist.
+// position, counted from 0. The layers of a block that is used are in the sequence that replaced
+// it, as in the last example. Repeated fields are replaced as a whole; strings need no quotes. On
+// an error `network` is unchanged; the message names the wrong part of the path and lists the
+// fields that exist.
 absl::Status ApplyOverride(Network& network, absl::string_view assignment);
 
 // Records that the training field at `path`, such as "train.epochs", was set outside of the text;
@@ -43,11 +44,12 @@ absl::Status ApplyOverride(Network& network, absl::string_view assignment);
 void NotePlace(Network& network, absl::string_view path, absl::string_view place);
 
 // If the error begins with the path of a training field ("train.optimizer.sgd.momentum is 1; ..."),
-// puts in front the place of that field, or of the nearest enclosing part that has a place. Returns
-// other errors unchanged.
+// puts in front the place of that field, or of the innermost enclosing message that has a place.
+// Returns other errors unchanged.
 absl::Status AtPlace(const Network& network, const absl::Status& error);
 
-// Returns the network as a text, without places. ParseNetwork() reads the same network from it.
+// Returns the network as a text, without the `place` fields. ParseNetwork() reads the same network
+// from it.
 std::string NetworkText(const Network& network);
 
 }  // namespace cotangent::layers

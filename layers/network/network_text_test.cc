@@ -82,7 +82,8 @@ TEST(ParseNetwork, SurvivesAnything) {
   EXPECT_TRUE(ParseNetwork("").ok());
 }
 
-// Byte-order marks and carriage returns must be ignored, and must not shift the places in messages.
+// Byte-order marks and carriage returns must be ignored, and must not shift the places
+// (file:line:column) in error messages.
 TEST(ParseNetwork, ReadsWhatEditorsAddToTexts) {
   const std::string mark = "\xef\xbb\xbf", plain = "name: \"n\"\nlayer { linear {} }\n";
   const std::string expected = NetworkText(*ParseNetwork(plain));

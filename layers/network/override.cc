@@ -31,6 +31,7 @@ using google::protobuf::Reflection;
 using google::protobuf::RepeatedPtrField;
 using google::protobuf::TextFormat;
 
+// A step of a path: "layer[conv1]" has the field "layer" and the selector "conv1".
 struct Step {
   std::string field;
   std::optional<std::string> selector;
@@ -79,7 +80,7 @@ absl::StatusOr<const FieldDescriptor*> FindField(const Message& message, absl::s
 }
 
 // Returns the element of a repeated message field that the step selects by the element's `name` or
-// by its position.
+// by its position, counted from 0.
 absl::StatusOr<Message*> Select(Message& parent, const FieldDescriptor* field, const Step& step,
                                 absl::string_view assignment) {
   const Reflection* reflection = parent.GetReflection();

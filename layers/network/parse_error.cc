@@ -1,5 +1,5 @@
-// Finds out what is wrong with a network text, from protobuf's error message and from the text
-// around the place of the error.
+// Finds out what is wrong with a network text (the .textproto file that describes a network), from
+// protobuf's error message and from the text around the place of the error.
 
 #include "layers/network/parse_error.h"
 

@@ -1,4 +1,5 @@
-// Translates error messages of protobuf's text parser into the words of network texts.
+// Translates error messages of protobuf's text parser into messages for the author of a network
+// text, the .textproto file that describes a network.
 #ifndef COTANGENT_LAYERS_NETWORK_PARSE_ERROR_H_
 #define COTANGENT_LAYERS_NETWORK_PARSE_ERROR_H_
 
@@ -25,8 +26,8 @@ std::vector<std::string> FieldNames(const google::protobuf::Descriptor* message)
 std::string Expectation(const google::protobuf::FieldDescriptor* field);
 
 // Returns an error such as "'layer' has no field 'colour'; ...". `name` is the unknown name, at
-// byte `begin` of the fragment. The text of the fragment is a message of the type `root`, which
-// errors call `root_name`.
+// byte `begin` (from 0) of the fragment (a piece of a network text, source_text.h). The text of the
+// fragment is a message of the type `root`, which error messages call `root_name`.
 absl::Status NoSuchField(const Fragment& fragment, const google::protobuf::Descriptor* root,
                          absl::string_view root_name, size_t begin, absl::string_view name);
 

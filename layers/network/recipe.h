@@ -1,4 +1,5 @@
-// Checks the training settings of a network text before any training.
+// Checks the training settings ("recipe") of a network text, the .textproto file that describes a
+// network, before any training.
 #ifndef COTANGENT_LAYERS_NETWORK_RECIPE_H_
 #define COTANGENT_LAYERS_NETWORK_RECIPE_H_
 
@@ -7,7 +8,8 @@
 
 namespace cotangent::layers {
 
-// Checks the numbers in `train` except those of the optimizer: sizes, augmentation, normalisation.
+// Checks the numbers in the field `train` except those of the optimizer: sizes, augmentation,
+// evaluation, normalisation.
 absl::Status CheckRecipe(const Network& network);
 
 }  // namespace cotangent::layers

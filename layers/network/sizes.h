@@ -1,4 +1,5 @@
-// Reads and checks sizes in a network text, which may be one number or several.
+// Reads and checks sizes in a network text, the .textproto file that describes a network. A size
+// may be one number or several.
 #ifndef COTANGENT_LAYERS_NETWORK_SIZES_H_
 #define COTANGENT_LAYERS_NETWORK_SIZES_H_
 
@@ -35,10 +36,15 @@ struct Pair {
 std::string Times(Pair pair);
 
 using Numbers = google::protobuf::RepeatedField<int64_t>;
+// Returns an error that names `field` unless least <= value <= most.
 absl::Status CheckSize(absl::string_view field, int64_t value, int64_t least, int64_t most);
+// Returns the height and width that a field gives: two numbers, or one for both; `otherwise` if it
+// gives none. Each must be from `least` to kLargestExtent (limits.h).
 absl::StatusOr<Pair> PairOf(absl::string_view field, const Numbers& values, Pair otherwise,
                             int64_t least);
 absl::StatusOr<Pair> KernelOf(const Numbers& values);
+// Returns the padding that the field `pad` gives: one number for all sides; two, for top and bottom
+// and for left and right; or four, for top, bottom, left, right. Without any, the padding is 0.
 absl::StatusOr<Padding> PadOf(const Numbers& values, int64_t least);
 bool HasPadding(const Padding& padding);
 // Returns the padding before and after an axis of `size` pixels with which the number of windows of

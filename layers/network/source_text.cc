@@ -1,5 +1,5 @@
-// Substitutes parameters in pieces of a network text, and finds for each byte of the result the
-// place in the file from which it comes.
+// Substitutes parameters in pieces of a network text (the .textproto file that describes a
+// network), and finds for each byte of the result the place in the file from which it comes.
 
 #include "layers/network/source_text.h"
 

@@ -1,5 +1,6 @@
-// Texts that are made from other texts, and that know for each byte the place in the original text
-// from which it comes.
+// Network texts (the .textproto files that describe networks), and pieces of them in which
+// parameters are replaced. Each piece knows for each of its bytes the place in the original text
+// from which the byte comes.
 #ifndef COTANGENT_LAYERS_NETWORK_SOURCE_TEXT_H_
 #define COTANGENT_LAYERS_NETWORK_SOURCE_TEXT_H_
 
@@ -16,7 +17,7 @@ namespace cotangent::layers {
 inline constexpr char kTooLong[] =
     "the blocks of this network expand to too long a text; use fewer of them, or smaller ones";
 
-// The text of a file, with the file's name and the beginnings of its lines.
+// The text of a file, with the file's name and the offsets at which its lines begin.
 class Source {
  public:
   Source(absl::string_view file, absl::string_view text);
@@ -42,8 +43,9 @@ class Fragment {
   Fragment(const Source& source, std::string text);
   // Takes the bytes [begin, end) of `source`. Replaces every `$name` outside comments by its value,
   // and every `$(...)` by the value of its arithmetic (arithmetic.h). Error messages about the
-  // fragment end with `purpose`, such as " (in block 'unit' with channels=64, used at net:40:3)".
-  // Returns an error if a name has no value or if the result is longer than `longest` bytes.
+  // fragment end with `purpose`, which says what the fragment is for, such as " (in block 'unit'
+  // with channels=64, used at net:40:3)". Returns an error if a name has no value or if the result
+  // is longer than `longest` bytes.
   static absl::StatusOr<Fragment> Substitute(const Source& source, size_t begin, size_t end,
                                              const std::map<std::string, std::string>& values,
                                              std::string purpose, size_t longest);

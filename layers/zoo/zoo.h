@@ -1,4 +1,5 @@
-// The networks that come with the program; their texts are the files *.textproto of layers/zoo.
+// The zoo: the networks that come with the program. Their network texts are the files *.textproto
+// of layers/zoo.
 #ifndef COTANGENT_LAYERS_ZOO_ZOO_H_
 #define COTANGENT_LAYERS_ZOO_ZOO_H_
 
