@@ -22,9 +22,9 @@ std::map<int, const char*>& Formulas() {
   return formulas;
 }
 
-// Returns the formula of an activation layer: the one in its text, or else the one registered for
-// its kind, with the numbers of the text in place of `slope` and `alpha`. Returns "" if no formula
-// is registered for the kind.
+// Returns the formula of an activation layer, where `text` is the layer's message in the network
+// text: the formula in `text`, or else the one registered for the kind in `text`, with the numbers
+// in `text` in place of `slope` and `alpha`. Returns "" if no formula is registered for the kind.
 std::string FormulaOf(const Layer::Activation& text) {
   if (text.has_formula()) return text.formula();
   const auto known = Formulas().find(text.kind());

@@ -1,4 +1,5 @@
-// Registers activations: formulas in x that a network text can select by name.
+// Registers activations: formulas in x that a network text (the .textproto file that describes a
+// network, layers/network/network.proto) can select by name.
 #ifndef COTANGENT_LAYERS_OPS_ACTIVATION_H_
 #define COTANGENT_LAYERS_OPS_ACTIVATION_H_
 
@@ -10,8 +11,8 @@ namespace cotangent::layers {
 //
 //   const RegisterActivation relu(Layer::Activation::RELU, "max(0, x)");
 //
-// The formula may use x and, as constants, the fields `slope` and `alpha` of the layer's text. It
-// is treated exactly like a formula that the user writes in the network text.
+// The formula may use x and, as constants, the fields `slope` and `alpha` of the activation layer.
+// It is treated exactly like a formula that the user writes in the network text.
 class RegisterActivation {
  public:
   RegisterActivation(Layer::Activation::Kind kind, const char* formula);

@@ -252,8 +252,10 @@ absl::StatusOr<Value> AttentionLayer(const Layer& layer, LayerBuilder& b) {
         const TensorId weight,
         b.AddParameter(absl::StrCat(field, ".weight"), {out, channels, 1, 1},
                        text.has_weight_init(), text.weight_init(), otherwise, channels, out));
-    // The convolution gets a name of its own, because a plan stores the implementation that it
-    // chooses for a convolution under the convolution's name (ChoiceKey() in layers/plan/assign.h).
+    // Both projections of the layer, in_proj and out_proj, are convolutions of 1x1 pixels. Each is
+    // named "<layer>.<field>" rather than after the layer, because a plan (a graph compiled for
+    // this machine) saves its choice of an implementation under the convolution's name (ChoiceKey()
+    // in layers/plan/assign.h), which must be unique.
     ASSIGN_OR_RETURN(TensorId y,
                      Convolution(b.graph(), absl::StrCat(b.name(), ".", field), x, weight, {}));
     if (!text.bias()) return y;

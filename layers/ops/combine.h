@@ -13,7 +13,8 @@ namespace cotangent::layers {
 
 // Broadcasts one value per image and channel to every pixel: [N, C, 1, 1] -> [N, C, height, width].
 // The adjoint of this operation sums over the pixels of each channel of each image. Inside a fused
-// pass (layers/plan/fusion.h) the broadcast result is never stored.
+// pass (one loop over memory that computes several operations, layers/plan/fusion.h) the broadcast
+// result is never stored.
 absl::StatusOr<TensorId> Spread(Graph& graph, absl::string_view name, TensorId x, int64_t height,
                                 int64_t width);
 

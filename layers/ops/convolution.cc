@@ -21,8 +21,8 @@ namespace {
 using tensor::ConvolutionShape;
 
 // Base of the three convolution operations. Each operation is linear in both of its inputs. A plan
-// chooses the kernels of all convolutions of a graph together (layers/plan/assign.h), so these
-// operations have no Bind() of their own.
+// (a graph compiled for this machine, layers/plan/plan.h) chooses the kernels of all convolutions
+// of a graph together (layers/plan/assign.h), so these operations have no Bind() of their own.
 template <class Derived>
 class ConvolutionKind : public OperationOf<Derived> {
  public:
@@ -54,8 +54,8 @@ class ConvolutionKind : public OperationOf<Derived> {
   }
 
  private:
-  // Adds what a folded graph (plan/fold.h) computes in the convolution: a bias, an addend and a
-  // ReLU.
+  // Adds what a convolution of a graph folded for inference (layers/plan/fold.h) also computes: a
+  // bias, an addend (the other tensor of a residual sum) and a ReLU.
   template <class T>
   static void AddFolded(const Node& node, Evaluation<T>& e) {
     const TensorId y = node.outputs[0];

@@ -13,7 +13,8 @@
 namespace cotangent::layers {
 
 // x, w -> y = w * x, where * is the convolution. In a graph folded for inference
-// (layers/plan/fold.h): x, w, bias[, addend] -> y = w * x + bias + addend.
+// (layers/plan/fold.h), the convolution also does what follows it: x, w, bias[, addend] -> y = w *
+// x + bias + addend, where the addend is the other tensor of a residual sum.
 extern const Op kConvolution;
 // dy, w -> dx, the gradient by the input. It also serves as the transposed convolution.
 extern const Op kConvolutionInputGradient;
@@ -22,7 +23,7 @@ extern const Op kConvolutionWeightGradient;
 
 // The attributes of all three operations. Fields marked "forward" concern kConvolution only.
 struct ConvolutionAttributes {
-  tensor::ConvolutionShape shape;  // sizes of tensors and kernel, stride, padding, ...
+  tensor::ConvolutionShape shape;  // sizes of the tensors and the kernel, stride, ...
   bool relu = false;               // forward, in a folded graph: the result is max(0, y)
   // If true, the convolution is fused with a max pooling in windows of 2x2 (layers/plan/pooling.h).
   // kConvolution then has a second output, the positions of the maxima; the two gradients take the

@@ -20,12 +20,13 @@ namespace {
 
 struct MaskAttributes {
   double rate;
-  bool per_image;  // the same draw for all elements of an image
+  bool per_image;  // one draw for all elements of an image
 };
 
-// Draws the mask of one step. The draw with number i depends only on (seed, stream, step, i). The
-// numbers i continue from one rank to the next (ranks are processes that share the batch), so an
-// image gets the same mask whichever rank computes it.
+// Draws the mask of one training step. The draw with number i depends only on (seed, stream, step,
+// i), where `stream` tells the masks of a network apart. The numbers i continue from one rank to
+// the next (ranks are processes that share the batch), so an image gets the same mask whichever
+// rank computes it.
 void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint64_t step, int rank,
           const Buffer& mask) {
   const double rate = attributes.rate;

@@ -9,8 +9,9 @@
 namespace cotangent::layers {
 
 // The operation that makes a tensor whose elements are 0 with probability `rate` and otherwise 1 /
-// (1 - rate). A plan draws the elements anew in every step. Derivatives treat them as constants;
-// the reference (layers/graph/reference.h) must be given their values.
+// (1 - rate). A plan (a graph compiled for this machine, layers/plan/plan.h) draws the elements
+// anew in every training step. Derivatives treat them as constants; the reference
+// (layers/graph/reference.h) must be given their values.
 extern const Op kDropoutMask;
 // Makes a mask with the shape of `like` and one draw per element.
 absl::StatusOr<TensorId> DropoutMask(Graph& graph, absl::string_view name, TensorId like,

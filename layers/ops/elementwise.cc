@@ -264,8 +264,8 @@ absl::StatusOr<TensorId> Formula(Graph& graph, absl::string_view name, absl::str
 }
 
 absl::StatusOr<TensorId> Add(Graph& graph, absl::string_view name, std::vector<TensorId> terms) {
-  // Many terms are added in groups of 8, because a pass over memory has a limited number of
-  // operands.
+  // Many terms are added in groups of 8, because a fused pass (one loop over memory that computes
+  // several operations, layers/plan/fusion.h) has a limited number of operands.
   constexpr size_t kMostTerms = 8;
   while (terms.size() > kMostTerms) {
     ASSIGN_OR_RETURN(TensorId sum, Add(graph, name, {terms.end() - kMostTerms, terms.end()}));

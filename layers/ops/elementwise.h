@@ -1,8 +1,8 @@
 // Applies a formula of autodiff/symbolic at every element of its inputs.
 //
 // Activations, the arithmetic of batch normalisation, residual sums and users' own formulas are all
-// this one operation. Symbolic differentiation gives its derivatives, and one piece of code fuses
-// it.
+// this one operation. Symbolic differentiation gives its derivatives, and one piece of code
+// (layers/plan/fusion.h) fuses neighbouring elementwise operations into one loop over memory.
 #ifndef COTANGENT_LAYERS_OPS_ELEMENTWISE_H_
 #define COTANGENT_LAYERS_OPS_ELEMENTWISE_H_
 

@@ -1,5 +1,7 @@
-// Turns the layers of a network text into operations. Each kind of layer has a function in
-// layers/ops/ that does this, and registers the function:
+// Turns the layers of a network text (the .textproto file that describes a network,
+// layers/network/network.proto) into operations. Each kind of layer has a function in layers/ops/
+// that does this, and registers the function; its argument `text` is the layer's message in the
+// network text:
 //
 //   absl::StatusOr<Value> Swish(const Layer& text, LayerBuilder& b) {
 //     return b.Made(Formula(b.graph(), b.name(), "x * sigmoid(x)", {{"x", b.input().id}}));
@@ -37,7 +39,7 @@ struct Value {
 
 // Gives a layer's function access to the layer's inputs and to the options, and adds the layer's
 // operations and parameters to the network. Error messages say what was found and what was
-// expected; the caller adds the layer's name and its place in the text.
+// expected; the caller adds the layer's name and its place (file:line:column) in the network text.
 class LayerBuilder {
  public:
   // `parameters` counts the learnt numbers of the whole network; AddParameter() adds to it.
@@ -77,8 +79,9 @@ class LayerBuilder {
   // elements (layers/network/limits.h) for the whole batch. Call it before the result is created.
   absl::Status CheckResult(std::initializer_list<int64_t> one_image) const;
 
-  // Adds a learnt tensor named "<layer>.<field>". If `is_given`, the text specifies the initialiser
-  // `given`; otherwise the default `otherwise` is used.
+  // Adds a learnt tensor named "<layer>.<field>". If `is_given`, the layer's text specifies the
+  // initialiser `given`; otherwise the default `otherwise` is used. fan_in and fan_out are the
+  // numbers of inputs and outputs of a unit, by which initialisers scale.
   absl::StatusOr<TensorId> AddParameter(absl::string_view field, const Shape& shape, bool is_given,
                                         const Initialiser& given, const Initialiser& otherwise,
                                         int64_t fan_in, int64_t fan_out);
@@ -88,16 +91,16 @@ class LayerBuilder {
   // steps but not learnt.
   TensorId AddState(absl::string_view field, int64_t channels, double initial_value);
 
-  // Adds the weight of a layer, [out, in, ...], with the initialiser of the text, or the default of
-  // PyTorch if the text has none.
+  // Adds the weight of a layer, [out, in, ...], with the initialiser of the layer's text, or the
+  // default of PyTorch if the text has none.
   template <typename Text>
   absl::StatusOr<TensorId> AddWeight(const Text& text, const Shape& shape) {
     const int64_t area = shape.rank() == 4 ? shape[2] * shape[3] : 1;
     return AddParameter("weight", shape, text.has_weight_init(), text.weight_init(),
                         DefaultWeightInitialiser(), shape[1] * area, shape[0] * area);
   }
-  // Adds a bias to y if the text asks for one; otherwise returns y. REQUIRES: the layer's weight is
-  // the parameter added last.
+  // Adds a bias to y if the layer's text asks for one; otherwise returns y. REQUIRES: the layer's
+  // weight is the parameter added last.
   template <typename Text>
   absl::StatusOr<Value> WithBias(const Text& text, TensorId y) {
     if (!text.bias()) return Value{y};
@@ -108,8 +111,9 @@ class LayerBuilder {
                      DefaultBiasInitialiser(weight.fan_in), weight.fan_in, weight.fan_out));
     return PlusBias(y, bias);
   }
-  // Adds those of the parameters scale and shift [channels] of a normalisation layer that the text
-  // asks for. Returns kNoTensor in place of a parameter that the text does not ask for.
+  // Adds those of the parameters scale and shift [channels] of a normalisation layer that the
+  // layer's text asks for. Returns kNoTensor in place of a parameter that the text does not ask
+  // for.
   template <typename Text>
   absl::StatusOr<std::pair<TensorId, TensorId>> ScaleAndShift(const Text& text, int64_t channels) {
     if (!(text.epsilon() >= 0) || !std::isfinite(text.epsilon()))
@@ -167,9 +171,9 @@ class RegisterLayer {
 // layers in them are built one by one (layers/network/build.cc).
 const LayerKind* FindLayerKind(Layer::KindCase kind);
 
-// Converts an error of the formula parser, whose text has a place within the formula ("formula:1:7:
-// found ..."), into one with the place in the network's file. `place` is where the formula begins
-// in that file ("net:3:20").
+// Converts an error of the formula parser, whose message begins with a place within the formula
+// ("formula:1:7: found ..."), into one with the place in the network's file. `place` is where the
+// formula begins in that file ("net:3:20"), and `what` says which formula it is.
 absl::Status FormulaError(absl::string_view place, absl::string_view what,
                           const absl::Status& status);
 

@@ -135,7 +135,7 @@ class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
 
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
-    using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
+    using namespace autodiff::functions;  // NOLINT: sqrt() for T = double
     const std::vector<T>& x = e.values[node.inputs[0]];
     const int64_t batch = e.shape(node.inputs[0])[0],
                   count = static_cast<int64_t>(x.size()) / batch;

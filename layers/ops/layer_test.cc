@@ -1,5 +1,6 @@
-// Tests every operation with its options: the values of a plan against the reference in double, and
-// its derivatives against the reference's reverse mode.
+// Tests every operation with its options. Compares the values of a plan (a graph compiled for this
+// machine) with the reference (plain loops in double, layers/graph/reference.h), and derivatives
+// with those that reverse mode gives through the loops of the reference.
 
 #include <string>
 #include <vector>
@@ -67,20 +68,23 @@ TEST_P(ConvolutionTest, Bf16) { CheckConvolution(GetParam(), InBf16()); }
 INSTANTIATE_TEST_SUITE_P(
     All, ConvolutionTest,
     testing::Values(
-        ConvolutionCase{2, 3, 8, 6, 7, 3, 3, {}},                           // valid
-        ConvolutionCase{2, 3, 24, 6, 5, 3, 3, {.padding = {1, 1, 1, 1}}},   // same
-        ConvolutionCase{3, 16, 40, 6, 6, 3, 3, {.padding = {1, 1, 1, 1}}},  // Winograd's shape
-        ConvolutionCase{2, 8, 64, 5, 5, 1, 1, {}},                          // pointwise
-        ConvolutionCase{2, 8, 8, 8, 8, 2, 2, {.padding = {0, 1, 0, 1}}},    // same, even kernel
+        ConvolutionCase{2, 3, 8, 6, 7, 3, 3, {}},                          // no padding
+        ConvolutionCase{2, 3, 24, 6, 5, 3, 3, {.padding = {1, 1, 1, 1}}},  // padding SAME
         ConvolutionCase{
-            2,
-            16,
-            8,
-            9,
-            8,
-            3,
-            5,
-            {.stride_height = 2, .stride_width = 3, .padding = {1, 0, 2, 1}}},  // explicit, strided
+            3, 16, 40, 6, 6, 3, 3, {.padding = {1, 1, 1, 1}}},  // Winograd's algorithm applies
+        ConvolutionCase{2, 8, 64, 5, 5, 1, 1, {}},              // pointwise
+        ConvolutionCase{
+            2, 8, 8, 8, 8, 2, 2, {.padding = {0, 1, 0, 1}}},  // padding SAME, even kernel
+        ConvolutionCase{2,
+                        16,
+                        8,
+                        9,
+                        8,
+                        3,
+                        5,
+                        {.stride_height = 2,
+                         .stride_width = 3,
+                         .padding = {1, 0, 2, 1}}},  // padding by sides, strided
         ConvolutionCase{1,
                         8,
                         16,
@@ -212,13 +216,14 @@ INSTANTIATE_TEST_SUITE_P(
     All, PoolTest,
     testing::Values(PoolCase{Shape{2, 8, 6, 6}, PoolWindow{2, 2, 2, 2}},
                     PoolCase{Shape{2, 24, 31, 31},
-                             PoolWindow{2, 2, 2, 2}},  // leaves a row and a column over
+                             PoolWindow{2, 2, 2, 2}},  // no window covers the last row and column
                     PoolCase{Shape{1, 3, 5, 7}, PoolWindow{2, 2, 2, 2}},
                     PoolCase{Shape{1, 16, 7, 7}, PoolWindow{3, 3, 3, 3}},
                     PoolCase{Shape{1, 16, 7, 8}, PoolWindow{3, 3, 2, 2, {1, 1, 1, 1}}},
                     PoolCase{Shape{1, 8, 6, 7}, PoolWindow{2, 3, 1, 2, {1, 0, 0, 1}}},
-                    PoolCase{Shape{1, 8, 9, 6}, PoolWindow{2, 2, 3, 3}},   // gaps
-                    PoolCase{Shape{3, 16, 4, 5}, PoolWindow{4, 5, 1, 1}},  // global
+                    PoolCase{Shape{1, 8, 9, 6}, PoolWindow{2, 2, 3, 3}},  // gaps between windows
+                    PoolCase{Shape{3, 16, 4, 5},
+                             PoolWindow{4, 5, 1, 1}},  // one window over the whole image
                     PoolCase{Shape{2, 8, 6, 5}, PoolWindow{2, 1, 2, 1}},
                     PoolCase{Shape{2, 3, 20, 17},
                              PoolWindow{20, 17, 20, 17}},  // a position does not fit into a byte
@@ -228,8 +233,8 @@ INSTANTIATE_TEST_SUITE_P(
                     PoolCase{Shape{2, 3, 1, 1}, PoolWindow{1, 1, 2, 3}},
                     PoolCase{Shape{2, 3, 5, 4}, PoolWindow{1, 1, 2, 3}}));
 
-// Places two poolings with windows of 1x1 pixels between any two of: nothing, a formula, a
-// convolution, a batch normalisation.
+// Applies two poolings in windows of 1x1 pixels, one after the other. Before them, and likewise
+// after them, stands nothing, a formula, a convolution or a batch normalisation.
 TEST(PoolTest, OfOneCellAmongPasses) {
   const auto after = [](Graph& graph, int kind, TensorId x) -> TensorId {
     const int64_t channels = graph.shape(x)[1];
@@ -288,7 +293,7 @@ TEST(PoolTest, EqualResultsOfUnequalImages) {
                {pooled(x), pooled(Made(Pad(graph, "crop", x, PadMode::kZeros, {-1, 0, 0, -1})))})));
 }
 
-// One pass reads both the average and the maximum over an image of four pixels.
+// Computes the average and the maximum over the same image of four pixels, and combines them.
 TEST(PoolTest, MaximumAndAverageTogether) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 8, 2, 2}),
@@ -449,8 +454,8 @@ TEST(ConcatTest, OfVectors) {
   ExpectPlanAgrees(graph, Made(Formula(graph, "y", "x * s * s", {{"x", x}, {"s", part}})));
 }
 
-// Uses tensors that are stored inside a wider one: parts that are joined twice, sliced, and
-// normalised one by one.
+// Uses tensors that a plan stores inside the wider tensor into which they are joined: parts that
+// are joined twice, sliced, and normalised one by one.
 TEST(ConcatTest, OfWhatPassesMake) {
   for (const AgreementOptions& agreement : {AgreementOptions{.threads = 2}, InBf16()}) {
     Graph graph;

@@ -40,7 +40,7 @@ namespace symbolic = autodiff::symbolic;
 template <class T>
 std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vector<T>& x,
                                        int64_t label) {
-  using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
+  using namespace autodiff::functions;  // NOLINT: pow() for T = double
   const int64_t classes = static_cast<int64_t>(x.size());
   const auto weight = [&](int64_t k) { return a.class_weights.empty() ? 1.0 : a.class_weights[k]; };
   const auto target = [&](int64_t k) { return k == label ? 1.0 : 0.0; };

@@ -1,6 +1,6 @@
 // Max pooling, and the operations of its derivatives. A "fine" tensor has the resolution before
-// pooling, a "coarse" tensor the resolution after it. A position is the index of the maximum within
-// its window, in row-major order.
+// pooling, a "coarse" tensor the resolution after it. A position is the row-major index, from 0, of
+// the maximum within its window.
 
 #include "layers/ops/max_pool.h"
 
@@ -66,7 +66,8 @@ void ForEachMaximum(const Node& node, const Evaluation<T>& e, TensorId fine, Ten
 }
 
 // Base of max pooling, gather and unpool, whose attribute is the PoolWindow. If the windows tile
-// the image, these operations take part in fused passes; otherwise they have kernels.
+// the image, these operations take part in fused passes (loops over memory that compute several
+// operations, layers/plan/fusion.h); otherwise they have kernels of their own.
 template <class Derived>
 class WindowedOperation : public OperationOf<Derived> {
  public:

@@ -9,7 +9,7 @@
 
 namespace cotangent::layers {
 
-extern const Op kMaxPool;        // x -> y, and the position of each maximum in its window
+extern const Op kMaxPool;  // x -> y, position: the row-major index of each maximum in its window
 extern const Op kMaxPoolGather;  // x, position -> y, the elements of x at these positions
 extern const Op kMaxUnpool;      // dy, position -> dx, dy at these positions and 0 elsewhere
 // The attribute of all three operations is the PoolWindow (layers/graph/operation.h).

@@ -37,7 +37,8 @@ TEST(OverRanksTest, AloneVectorsAreTheirOwnMeans) {
                                            {x, moments.mean, moments.variance, means[0]})));
 }
 
-// Simulates ranks by threads: each call of Sum() waits until all threads have given their values.
+// Simulates ranks (processes that share each batch) by threads: each call of Sum() waits until all
+// threads have given their values.
 class Threads {
  public:
   explicit Threads(int count) : count_(count), all_(count), values_(count) {}
@@ -112,7 +113,7 @@ void ExpectClose(const std::vector<float>& found, const std::vector<float>& expe
 }
 
 // Values, gradients, running statistics and masks of a batch must not depend on the number of ranks
-// that share it.
+// that share the batch.
 TEST(OverRanksTest, SynchronisedRanksNormaliseAsOneMachine) {
   constexpr int kRanks = 3, kImagesOfRank = 2;
   SplitMix random(5);

@@ -40,8 +40,8 @@ bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window) {
   return window.height == 1 && window.width == 1 && in == out;
 }
 
-// The largest number of cells of a window that a fused pass handles. The code of the pass grows
-// with each cell.
+// The largest number of cells of a window that a fused pass (one loop over memory that computes
+// several operations, layers/plan/fusion.h) handles. The code of the pass grows with each cell.
 constexpr int kMostCells = 9;
 
 // Windows of one cell do not count as tiles: a pass ignores such windows (Pass::HasWindow) and then

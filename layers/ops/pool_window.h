@@ -18,8 +18,9 @@ absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, Te
                                   const PoolWindow& window);
 // Whether each window is a single pixel, so that pooling changes nothing.
 bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window);
-// Whether the windows lie side by side without padding, as a fused pass (layers/plan/fusion.h)
-// needs them, and have 2 to 9 cells. Rows and columns at the bottom and right may remain uncovered.
+// Whether the windows lie side by side without padding, as a fused pass (one loop over memory that
+// computes several operations, layers/plan/fusion.h) needs them, and have 2 to 9 cells. Rows and
+// columns at the bottom and right may remain uncovered.
 bool Tiles(const PoolWindow& window);
 // The geometry in the form that kernels and references use. `fine` is the shape before pooling.
 tensor::PoolShape PoolShapeOf(const PoolWindow& window, const Shape& fine);

@@ -1,5 +1,5 @@
-// Compares layers with results of PyTorch (made by pytorch_numbers.py), and compares compiled plans
-// of these layers with the reference evaluator.
+// Compares layers with results of PyTorch (made by pytorch_numbers.py), and compares plans
+// (compiled graphs) of these layers with the reference evaluator (layers/graph/reference.h).
 
 #include <cmath>
 #include <cstdint>

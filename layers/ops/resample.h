@@ -1,5 +1,6 @@
-// Changes the size of images: each output pixel is a weighted sum of input pixels. Resizing,
-// adaptive average pooling and average pooling with uneven windows are made from this.
+// Resamples images, that is, changes their size: each output pixel is a weighted sum of input
+// pixels. Resizing, adaptive average pooling and average pooling with uneven windows are made from
+// this.
 #ifndef COTANGENT_LAYERS_OPS_RESAMPLE_H_
 #define COTANGENT_LAYERS_OPS_RESAMPLE_H_
 

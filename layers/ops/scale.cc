@@ -28,7 +28,7 @@ absl::StatusOr<Value> ScaleLayer(const Layer& layer, LayerBuilder& b) {
   return WithWeight(layer.scale(), 1, "x * w", b);
 }
 
-// The initial slope is 0.25, as in PyTorch.
+// The layer `prelu`: x where x > 0, otherwise w x. The initial slope w is 0.25, as in PyTorch.
 absl::StatusOr<Value> PreluLayer(const Layer& layer, LayerBuilder& b) {
   return WithWeight(layer.prelu(), 0.25, "select(0, x, x, w * x)", b);
 }

@@ -26,7 +26,7 @@ double LogSumExp(const float* x, int64_t count);
 // derivatives change.
 template <class T>
 std::vector<T> LogProbabilities(const std::vector<T>& x) {
-  using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
+  using namespace autodiff::functions;  // NOLINT: exp() and log() for T = double
   T largest = x[0], sum(0.0);
   for (const T& value : x) {
     if (largest < value) largest = value;
@@ -40,7 +40,7 @@ std::vector<T> LogProbabilities(const std::vector<T>& x) {
 // Returns the softmax p_k of the predictions x [K] of one image.
 template <class T>
 std::vector<T> Probabilities(const std::vector<T>& x) {
-  using namespace autodiff::functions;  // NOLINT: the functions T does not bring itself
+  using namespace autodiff::functions;  // NOLINT: exp() and log() for T = double
   std::vector<T> p = LogProbabilities(x);
   for (T& value : p) value = exp(value);
   return p;

@@ -1,4 +1,5 @@
-// Sums, means and variances over each channel.
+// Sums, means and variances over each channel. kMoments computes the mean and variance of each
+// channel.
 #ifndef COTANGENT_LAYERS_OPS_SUMS_H_
 #define COTANGENT_LAYERS_OPS_SUMS_H_
 

@@ -1,4 +1,5 @@
-// Checks that some test has compared every operation of the program with the reference.
+// Checks that every operation of the program has been compared with the reference evaluator (plain
+// loops, layers/graph/reference.h) by some test.
 
 #include <set>
 #include <string>
@@ -17,7 +18,8 @@ TEST(OperationTableTest, NamesDiffer) {
 }
 
 // Runs after all tests of the program. Fails if some operation was never passed to
-// ExpectPlanAgrees(), which compares values and derivatives of a plan with the reference.
+// ExpectPlanAgrees(), which compares values and derivatives of a plan (a compiled graph) with the
+// reference evaluator.
 class EveryOperationIsChecked : public testing::Environment {
  public:
   void TearDown() override {
