@@ -15,8 +15,8 @@ namespace {
 using data::TargetKind;
 using training::report::CsvField;
 
-// Returns the order in which to show the answers: probabilities in descending order, numbers as
-// they are.
+// Returns the indices of `answers` in the order in which to show them: probabilities in descending
+// order, numbers (TargetKind::kNumbers) in the given order.
 std::vector<size_t> Order(TargetKind kind, const std::vector<double>& answers) {
   std::vector<size_t> order(answers.size());
   std::iota(order.begin(), order.end(), size_t{0});

@@ -1,5 +1,6 @@
 // Formats the answers of a network for the program predict: lines for people, one JSON object, or
-// CSV.
+// CSV. An answer is what the network predicts for a picture: a probability for each class or label,
+// or numbers, whichever the network was trained for.
 #ifndef COTANGENT_TOOLS_ANSWERS_H_
 #define COTANGENT_TOOLS_ANSWERS_H_
 
@@ -38,7 +39,8 @@ class AnswerWriter {
   std::string Begin() const;
   // `answers` holds a probability for each class or label, or the numbers.
   std::string Answer(const std::string& picture, const std::vector<double>& answers);
-  // Returns text in JSON only; for the other formats, the caller reports errors on standard error.
+  // Returns text only if the format is JSON; for the other formats, the caller reports errors on
+  // standard error.
   std::string Error(const std::string& picture, const absl::Status& error);
   std::string End() const;
 

@@ -1,4 +1,5 @@
-// Measures, on synthetic images, how fast a network trains or answers on this machine.
+// Measures, on synthetic images, how fast a network trains, or predicts (--inference), on this
+// machine.
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -57,17 +58,17 @@ constexpr char kUsage[] =
     "\n"
     "  benchmark --network=cifar94 --batch_size=128 --precision=bf16 [--inference] [--json]\n";
 
-// The first steps warm up the caches and are not counted.
+// The number of first steps that warm up the caches and are not counted.
 constexpr int kWarmUpSteps = 2;
 // A measurement counts as disturbed if other programs take more than this share of the processors.
 constexpr double kMostOtherLoad = 0.03;
 
 struct Times {
-  double first_step_seconds = 0;   // from the start of the program
+  double first_step_seconds = 0;   // from the program's start to the step's end
   double step_seconds = 0;         // median
   double p99_seconds = 0;          // 99th percentile
   double other_load = 0;           // share of the processors that other programs took
-  double undisturbed_seconds = 0;  // 10th percentile: an estimate without other programs
+  double undisturbed_seconds = 0;  // 10th percentile: estimates the time without them
   double flops = 0;                // floating-point operations of a step
   training::TimedPlan plan;        // filled in with --explain
 };

@@ -67,8 +67,8 @@ int Fail(const absl::Status& status);
 
 // After this call, the first SIGINT, SIGTERM, SIGHUP or SIGUSR1 is only recorded, so that the
 // program can end in good order; a second one ends the process at once. (mpirun passes SIGUSR1 on
-// to all ranks, and Slurm can send it.) A signal that was ignored when the program started, as
-// under nohup or in a script's background job, stays ignored.
+// to all ranks, the processes that train together, and Slurm can send it.) A signal that was
+// ignored when the program started, as under nohup or in a script's background job, stays ignored.
 void CatchInterrupts();
 // Returns the number of the signal that came, or 0 if none did.
 int InterruptSignal();

@@ -266,8 +266,9 @@ class ReportMaker {
   symbolic::Bindings bindings_;
 };
 
-// Updates the report's disagreements with one entry. Rounding of function values limits numeric
-// derivatives, so their differences count relative to `numeric_scale` at least.
+// Updates the report's disagreements with one entry. Rounding of function values limits the
+// precision of numeric derivatives, so their differences from other modes are taken relative to
+// `numeric_scale` at least.
 void CompareEntry(const Entry& entry, double numeric_scale, Report& report) {
   for (size_t a = 0; a < 4; ++a) {
     for (size_t b = a + 1; b < 4; ++b) {

@@ -26,7 +26,7 @@ struct ReportOptions {
   // step.
   double step = 0;
   bool hessian = false;
-  bool trace = false;
+  bool trace = false;  // whether to report the intermediate values of the computation
   // Whether to report the formulas of the derivatives; symbolic mode computes them in any case.
   bool formulas = true;
 
@@ -66,9 +66,9 @@ struct Report {
   std::vector<std::string> notes;  // on kinks at the point, and on formulas that are not simplified
   // The largest differences between modes over all entries, relative to each entry's magnitude.
   // Infinite if a mode's derivative is not finite.
-  double exact_disagreement = 0;    // between forward, reverse and symbolic
-  double numeric_disagreement = 0;  // between numeric and the other modes
-  bool numeric_within_estimate = true;
+  double exact_disagreement = 0;        // between forward, reverse and symbolic
+  double numeric_disagreement = 0;      // between numeric and the other modes
+  bool numeric_within_estimate = true;  // numeric differs by no more than its estimated error
 
   // Whether forward, reverse and symbolic agree except for rounding.
   bool agrees() const { return exact_disagreement <= 1e-8; }

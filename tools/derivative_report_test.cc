@@ -250,8 +250,8 @@ TEST(ReportedTest, NotANumberIsNoAgreement) {
   EXPECT_FALSE(report->numeric_within_estimate);
 }
 
-// A formula of 1,000 variables, and one of 200 factors. (This once took hours, because each
-// derivative was simplified by itself and looked at all nodes below each node.)
+// A formula of 1,000 variables, and one of 200 factors. (Simplifying each derivative by itself, and
+// looking at all nodes below each node, would take hours.)
 TEST(ReportedTest, LargeFormulasTakeNoTime) {
   std::string sum = "ln(", product;
   std::vector<std::pair<std::string, double>> point;

@@ -1,5 +1,5 @@
-// Measures how good a trained network's answers are: its accuracy (or mean average precision, or
-// R2) on the test images.
+// Measures how good a trained network's answers (predictions) are: its accuracy on the test images,
+// or mean average precision for labels, or R2 for numbers.
 
 #include <stdio.h>
 

@@ -17,7 +17,8 @@
 namespace cotangent::tools {
 namespace {
 
-// Returns, for each class of the source, the network's label for the class of the same name.
+// Returns, for each class of the data set `source`, the number of the network's class of the same
+// name.
 absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
                                               const training::TrainedNetwork& trained) {
   std::vector<int32_t> labels;
@@ -47,8 +48,8 @@ void Renumber(const std::vector<int32_t>& numbers, const std::vector<std::string
   if (dataset.target_kind == data::TargetKind::kClass) {
     for (int32_t& label : dataset.labels) label = numbers[label];
   } else {
-    // Labels that the data set does not have are set to 0, which means that they do not apply.
-    // Targets that are numbers must all be in the data set; LabelsOf() has checked this.
+    // Labels of the network that the data set does not have are set to 0, which means that they do
+    // not apply. Targets that are numbers must all be in the data set; LabelsOf() has checked this.
     std::vector<float> targets(dataset.size() * classes.size());
     for (size_t i = 0; i < dataset.targets.size(); ++i)
       targets[i / numbers.size() * classes.size() + numbers[i % numbers.size()]] =

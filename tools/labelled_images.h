@@ -16,21 +16,22 @@ struct ImageRequest {
   std::string data_dir;  // empty: the default directory
   int threads = 1;
   bool skip_bad = false;  // skip unreadable pictures, with a line on standard error for each
-  data::Split wanted = data::Split::kTest;
-  // Used if the source has no validation images: the number of training images to set apart as
+  data::Split wanted = data::Split::kTest;  // training, validation or test images
+  // Used if the data set has no validation images: the number of training images to set apart as
   // validation images. A hash of an image's name decides which. At least a tenth and at most half
   // of the training images are set apart. 0: none.
   int64_t set_apart = 0;
 };
 
+// The loaded images, and which part of the data set they are.
 struct Images {
   data::Dataset dataset;  // labels are the network's; classes are matched by name
   data::Split split = data::Split::kTest;
 };
 
-// Returns the wanted part of the data set. If the data set has no such part, returns the part that
-// training evaluates on (training/source.h). InvalidArgument if the network does not fit the data
-// set: images of another shape, or classes that it does not know.
+// Returns the part of the data set that request.wanted names. If the data set has no such part,
+// returns the part on which training evaluates the network (training/source.h). InvalidArgument if
+// the network does not fit the data set: images of another shape, or classes that it does not know.
 absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
                                   const ImageRequest& request);
 

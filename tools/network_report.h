@@ -14,7 +14,7 @@
 namespace cotangent::tools {
 
 struct NetworkReportOptions {
-  std::string network;                 // a name in the zoo (layers/zoo), or a path
+  std::string network;                 // a name in layers/zoo, or the path of a network text
   std::vector<std::string> overrides;  // field.path=value
   int64_t batch_size = 4;
   uint64_t seed = 1;
@@ -27,8 +27,8 @@ struct NetworkReport {
   layers::NetworkCheck check;
 };
 
-// Returns errors for a wrong network text, override or number of threads. Reports progress on
-// standard error every few seconds.
+// Returns errors for a wrong network text (the .textproto file that describes a network), override
+// or number of threads. Reports progress on standard error every few seconds.
 absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& options);
 
 std::string NetworkReportAsText(const NetworkReport& report);

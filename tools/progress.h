@@ -18,7 +18,7 @@ class Progress : public training::RunObserver {
   // Prints a line of its own above the live line.
   void Say(const std::string& line) override;
   // Redraws the live line, at most ten times a second. Beside the loss of the training batches, it
-  // shows the loss of the latest evaluation, and says if other programs take much of the
+  // shows the loss of the latest evaluation, and says if other programs take at least 5% of the
   // processors.
   void AtStep(const training::RunNumbers& numbers) override;
   // Finishes the epoch's line.

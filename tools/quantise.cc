@@ -1,4 +1,5 @@
-// Quantises a trained network, so that it computes with 8-bit integers.
+// Quantises a trained network, so that it computes with 8-bit integers. Calibration finds the
+// scales of the integers from sample images.
 
 #include "inference/quantise/quantise.h"
 
@@ -137,9 +138,9 @@ void PrintJson(const inference::Calibration& calibration, const Judgement& judge
   printf("%s\n", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
-// The images that calibration looks at (`shown`), other images on which the loss of accuracy is
-// judged (`judged`), and the test images, if there are any. The test images influence nothing; the
-// accuracy on them is only reported.
+// The images from which calibration finds the scales (`shown`), other images on which the loss of
+// accuracy is judged (`judged`), and the test images, if there are any. The test images influence
+// nothing; the accuracy on them is only reported.
 struct Material {
   Images shown, judged;
   std::optional<Images> test;

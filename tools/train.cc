@@ -107,7 +107,8 @@ namespace {
 
 constexpr int kMostWorkers = 256;
 
-// Applies the flags that replace fields of the network text.
+// Applies the flags that replace fields of the network text, the .textproto file that describes the
+// network.
 absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
   layers::Train& train = *network.mutable_train();
   if (line.WasGiven("epochs")) train.set_epochs(absl::GetFlag(FLAGS_epochs));
@@ -152,7 +153,7 @@ absl::Status CheckFlags(const CommandLine& line) {
   const std::string on_bad_image = absl::GetFlag(FLAGS_on_bad_image);
   if (on_bad_image != "stop" && on_bad_image != "skip")
     return FlagError("on_bad_image", on_bad_image, "stop or skip");
-  // Report an unwritable file now, not after the steps that should be traced.
+  // Reports a file that cannot be written now, not after the steps whose trace it should hold.
   RETURN_IF_ERROR(CanBeWritten("profile", absl::GetFlag(FLAGS_profile)));
   return CanBeWritten("show_batch", absl::GetFlag(FLAGS_show_batch));
 }
@@ -182,7 +183,8 @@ absl::StatusOr<layers::Network> ResolveNetwork(
     network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
   }
   RETURN_IF_ERROR(network.status());
-  // Fill in the recipe's defaults, so that the text beside the checkpoints is complete.
+  // Fills in the defaults of the training settings, so that the network text that is saved beside
+  // the checkpoints is complete.
   layers::Train& train = *network->mutable_train();
   train.set_epochs(train.epochs());
   train.set_batch_size(train.batch_size());
@@ -218,7 +220,7 @@ absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& o
   return training::TakeInitialWeights(*options.init_from, *store).status();
 }
 
-// Determines the network and the data from the checkpoint that is resumed, or from the flags.
+// Determines the network and the data set from the checkpoint that is resumed, or from the flags.
 // Errors in either are reported before anything is created or fetched.
 absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
                      std::shared_ptr<const data::Source>& source) {
@@ -323,7 +325,8 @@ int FailAll(distributed::Communicator& ranks, const absl::Status& status) {
 }
 
 // Returns the last line of a run, such as "test accuracy: 0.7275 (tta 0.7388) after 10 epochs, 44.2
-// s of training", where tta is the accuracy with answers averaged over views of each image.
+// s of training", where tta (test-time augmentation) is the accuracy if the predictions for several
+// views (shifted or mirrored versions) of each image are averaged.
 std::string LastLine(const training::RunResult& result) {
   return absl::StrFormat("%s %s: %.4f (tta %.4f) after %s epochs, %.1f s of training",
                          result.evaluated_on, result.measure.name, result.score, result.tta_score,
@@ -510,7 +513,7 @@ int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
                  ElementType sent_gradients) {
   const auto agreed = [&](const absl::Status& here) { return distributed::Agree(ranks, here); };
   absl::Status flags = agreed(CheckFlags(line));
-  // The following steps of all ranks depend on these two flags.
+  // What all ranks do next depends on these two flags.
   if (flags.ok())
     flags = distributed::CheckSame(
         ranks, {{"--resume", absl::GetFlag(FLAGS_resume) ? "given" : "not given"},

@@ -1,4 +1,5 @@
-// Training from the command line, by one process or as one rank of several.
+// Training from the command line, by one process, or as one rank: one of several processes that
+// train together.
 #ifndef COTANGENT_TOOLS_TRAIN_H_
 #define COTANGENT_TOOLS_TRAIN_H_
 

@@ -1,5 +1,5 @@
 // Trains a network in several processes. If mpirun or srun started this program, it is one of the
-// ranks; otherwise it starts mpirun.
+// ranks (the processes that train together); otherwise it starts mpirun.
 
 #include <limits.h>
 #include <signal.h>

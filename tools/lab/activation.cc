@@ -27,7 +27,7 @@ constexpr int kDepth = 30, kWidth = 192, kNetworks = 6;
 
 struct Activation {
   std::string name;
-  Expr g, slope;
+  Expr g, slope;  // the function and its derivative, in x
   sym::LimitValue left, right, left_slope, right_slope;
   double largest_slope = 0;
   sym::Parity parity = sym::Parity::kUnknown;
@@ -64,15 +64,16 @@ const char* Name(sym::Parity parity) {
   return "";
 }
 
-// Returns what happens to the gradient on one side: "vanishes" if g' tends to 0 there, "explodes"
-// if it grows without bound.
+// Returns what becomes of gradients that pass through g far from 0 on one side, given `slope`, the
+// limit of g' at minus or plus infinity: "vanishes" if the limit is 0, "explodes" if it is
+// infinite.
 std::string Fate(const sym::LimitValue& slope) {
   if (!slope.known()) return "cannot tell";
   if (!slope.finite()) return "explodes";
   return slope.value.IsZero() ? "vanishes" : "neither";
 }
 
-// Evaluates g and g' at a number.
+// Evaluates the activation function g and its derivative g' at a number.
 class Evaluator {
  public:
   Evaluator(Expr g, Expr slope, Expr x) : program_(*sym::Program::Create({g, slope}, {x})) {}
@@ -125,7 +126,7 @@ Plot CurvePlot(const Activation& activation, Expr x) {
   Plot plot{.title = activation.name, .x_label = "x", .y_label = "", .width = 300, .height = 220};
   Series g{.name = "g", .mark = Mark::kLine}, slope{.name = "g'", .mark = Mark::kDashed};
   for (int i = -200; i <= 200; ++i) {
-    // Shift the grid by half a step, so that no point falls on a kink.
+    // Shifts the grid by half a step, so that no point falls on a kink.
     const double at = (i + 0.5) * 0.025;
     const auto [value, derivative] = evaluate(at);
     g.x.push_back(at);
@@ -321,7 +322,8 @@ Claim DerivativeAtZeroClaim(Expr g, Expr x, sym::Pool& pool, Section& section) {
   return claim;
 }
 
-// Proves the limits at infinity, and compares them with the values at -1e6 and 1e6.
+// Claims the limits of g and g' at infinity, which Study() has computed symbolically, and checks
+// them against the values at -1e6 and 1e6.
 Claim LimitsClaim(const Activation& a, Expr x, bool by_hand, Section& section) {
   section.Heading("At infinity");
   section.Table({"", InlineMath("x \\to -\\infty"), InlineMath("x \\to +\\infty")},
@@ -353,7 +355,8 @@ Claim LimitsClaim(const Activation& a, Expr x, bool by_hand, Section& section) {
     met = met && limit.known();
     claim.numbers.push_back({absl::StrCat(is_slope ? "g'(" : "g(", Short(at), ")"), found});
   }
-  // For the default activation, whose derivative is given, the claim includes that g saturates.
+  // If the derivative was given by hand (ActivationPremises::derivative), as for the default
+  // function, the claim includes that g saturates: g has finite limits, and g' tends to 0.
   if (by_hand)
     met = met && Fate(a.left_slope) == "vanishes" && Fate(a.right_slope) == "vanishes" &&
           a.left.finite() && a.right.finite();

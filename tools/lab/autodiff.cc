@@ -65,8 +65,8 @@ std::string Joined(const std::vector<double>& values) {
                        [](std::string* out, double v) { absl::StrAppend(out, Short(v)); });
 }
 
-// Draws the graph with Graphviz and returns the SVG element of its document; the page's style
-// colours the lines.
+// Draws the computation graph with Graphviz and returns the SVG element of the picture. The style
+// sheet of the HTML page colours the lines.
 std::string GraphPicture(const sym::Trace& trace, const std::vector<std::string>& names) {
   const auto svg = DrawGraph(sym::ToDot(trace, names), "svg");
   if (!svg.ok())
@@ -127,8 +127,8 @@ Claim JacobianClaim(const Exercise& exercise, const std::vector<Expr>& outputs,
   return claim;
 }
 
-// A Jacobian at Point(), computed in one mode. `allowed` bounds its errors relative to the symbolic
-// Jacobian, or absolute where that is below 1.
+// A Jacobian at Point(), computed in one mode. `allowed` bounds the errors of its entries, relative
+// to the entries of the symbolic Jacobian, or absolute where these are below 1.
 struct ModeJacobian {
   std::string mode;
   double allowed;
@@ -234,7 +234,7 @@ struct HandRow {
 };
 
 // Compares a trace with rows written by hand: after the inputs, the trace must have these rows, in
-// any order. Returns the largest error; infinite if the rows are others.
+// any order. Returns the largest error; infinite if the trace has other rows.
 double LargestTraceError(const sym::Trace& trace, const std::vector<HandRow>& rows,
                          const std::vector<std::string>& variables) {
   if (trace.rows.size() != trace.input_count + rows.size()) return INFINITY;
@@ -427,7 +427,7 @@ absl::Status StepSizeClaim(Section& section, Report& report) {
   return absl::OkStatus();
 }
 
-// The sum over i of sin(x_i) x_{i+1}, with x_{n+1} = x_1: n inputs, one output.
+// The function sum over i of sin(x_i) x_{i+1}, with x_{n+1} = x_1: n inputs, one output.
 struct Chain {
   template <class S>
   S operator()(std::span<const S> x) const {
@@ -438,7 +438,7 @@ struct Chain {
   }
 };
 
-// The outputs sin(k x) x for k = 1 .. m: one input, m outputs.
+// The function with the outputs sin(k x) x for k = 1 .. m: one input, m outputs.
 struct Fan {
   int64_t outputs;
   template <class S>
@@ -465,8 +465,8 @@ double Microseconds(const std::function<void()>& run) {
   return least;
 }
 
-// Writes the entries of the Jacobian by reverse mode to `entries`, with one sweep for each output.
-// The tape keeps its memory between calls.
+// Computes the Jacobian by reverse mode, with one backward sweep for each output, and writes its
+// entries to `entries`. The tape does not free its memory between calls.
 template <class F>
 void ReverseJacobian(autodiff::reverse::Tape& tape, const F& f, const std::vector<double>& x,
                      std::vector<double>& entries) {

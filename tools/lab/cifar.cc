@@ -36,7 +36,7 @@ const std::vector<std::string>& Networks() {
   return *names;
 }
 
-// The curves in a run's log, the file metrics.jsonl.
+// The curves in the log (metrics.jsonl) of a run of the program `train`.
 struct Metrics {
   Series loss, accuracy;  // against epochs; loss of the logged steps, accuracy of the evaluations
 };

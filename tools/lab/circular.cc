@@ -147,7 +147,8 @@ absl::StatusOr<Claim> CommutesMeasured(const CircularPremises& premises) {
     Vector a = Random(n, 2 * seed), x = Random(n, 2 * seed + 1), left(n), right(n);
     convolver->Convolve(a, tensor::Shifted(x, 1), absl::MakeSpan(left));
     convolver->Convolve(a, x, absl::MakeSpan(right));
-    // Perturb the matrix entry in the last row and column: add what it contributes to the products.
+    // Perturbs the matrix entry in the last row and column: adds to both products what the
+    // perturbation contributes.
     left[n - 1] += premises.perturbation * x[n - 2];
     right[n - 1] += premises.perturbation * x[n - 1];
     worst = std::max(worst,
@@ -197,7 +198,7 @@ absl::StatusOr<Claim> EigenvalueClaim(double perturbation) {
 
 struct Box {
   std::string name;
-  bool equivariant;  // the right answer: whether it commutes with shifts
+  bool equivariant;  // the right answer: whether `map` commutes with shifts
   tensor::LinearMap map;
 };
 
@@ -363,7 +364,7 @@ absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
         std::min(product, Milliseconds([&] { convolver->Convolve(a, x, absl::MakeSpan(result)); }));
     alone = std::min(alone, Milliseconds([&] { transforms.Run(); }));
   }
-  // Check a few entries against the definition, so that the timed product is also right.
+  // Checks a few entries against the definition, so that the timed product is known to be right.
   double worst = 0;
   for (const int64_t i : {int64_t{0}, n / 3, n - 1}) {
     double sum = 0;

@@ -5,7 +5,8 @@
 #include <utility>
 #include <vector>
 
-// Defines what an experiment returns: claims with their verdicts, and a section of the page.
+// Defines what an experiment of the laboratory (tools/lab/README.md) returns: claims with their
+// verdicts, and a section of the HTML page that shows all experiments.
 namespace cotangent::tools::lab {
 
 enum class Verdict { kHolds, kFails, kSkipped };
@@ -23,7 +24,7 @@ struct Claim {
   std::string statement;             // one line of plain text
   std::string formula;               // the statement in the notation of mathml.h; may be empty
   std::string how;                   // "proved symbolically", "measured on 3000 sequences", ...
-  std::vector<Number> numbers = {};  // the measurements behind the verdict
+  std::vector<Number> numbers = {};  // the measurements on which the verdict is based
   Verdict verdict = Verdict::kFails;
 };
 
@@ -31,8 +32,8 @@ struct Report {
   std::string name;  // "activation"
   std::string title;
   std::vector<Claim> claims = {};
-  std::string body = {};  // HTML
-  double seconds = 0;
+  std::string body = {};  // HTML of the section
+  double seconds = 0;     // that the experiment took
 };
 
 }  // namespace cotangent::tools::lab

@@ -64,8 +64,8 @@ layer { name: "pool" global_average_pool {} }
 layer { name: "fc" linear {} }
 )";
 
-// Writes the image shifted down and right to `result`; what leaves at one border returns at the
-// opposite one.
+// Writes to `result` the image shifted circularly by `down` and `right` pixels: what leaves at one
+// border returns at the opposite one.
 void ShiftImage(const float* image, int64_t channels, int64_t height, int64_t width, int64_t down,
                 int64_t right, float* result) {
   for (int64_t c = 0; c < channels; ++c) {

@@ -59,7 +59,7 @@ struct RatePremises {
   double bound_factor = 1;  // factor on the bound B rho / sqrt(T); 1 is right
   double inner_factor = 1;  // factor on the mean of <w_t - w*, grad f(w_t)>; 1 is right
   int64_t most_steps = 1'000'000;
-  std::string data_dir;  // directory of CIFAR-10; if it is not there, a sample is used
+  std::string data_dir;  // directory of CIFAR-10; without the data, a sample is used
 };
 absl::StatusOr<Report> RunRate(const RatePremises& premises = {});
 
@@ -89,8 +89,8 @@ absl::StatusOr<Report> RunCircular(const CircularPremises& premises = {});
 struct EquivariancePremises {
   std::vector<std::string> networks = {"convnet",
                                        "resnet20"};  // names in the zoo (layers/zoo), or files
-  // The text of a network whose convolutions are all circular and have stride 1; empty for the
-  // laboratory's own.
+  // The network text (.textproto) of a network whose convolutions are all circular and have stride
+  // 1; empty for the laboratory's own.
   std::string circular_text;
   int64_t images = 1;           // images per network, each shifted by every shift
   int64_t training_epochs = 5;  // for the networks whose accuracy on shifted images is measured

@@ -40,7 +40,7 @@ struct Sides {
   double distance = 0;  // |w*|^2 / eta
   double steps = 0;     // eta sum |v_t|^2
   double last = 0;      // |w_{T+1} - w*|^2 / (2 eta)
-  double size = 0;      // sum of the absolute values of all terms, as a scale for rounding errors
+  double size = 0;      // sum of upper bounds of the terms' magnitudes: a scale for rounding
 };
 
 // An adversary is a rule that chooses v_t; the rule knows t, w_t and w* (`target`).
@@ -155,10 +155,11 @@ Claim IdentityClaim(Section& section) {
   return claim;
 }
 
-// What runs against the adversaries have shown.
+// What the sequences of all adversaries have shown.
 struct Measured {
-  // Relative to the terms added: the largest violation of the lemma, and the largest difference
-  // between what the lemma gives away and |w_{T+1} - w*|^2 / (2 eta).
+  // The slack of a sequence is the right side of the lemma minus the left side, which should equal
+  // |w_{T+1} - w*|^2 / (2 eta). Relative to Sides::size: the largest negative slack, with its sign
+  // changed, and the largest difference of a slack from that value.
   double worst_violation = -INFINITY, worst_slack = 0;
   // By adversary: the number of sequences, the least slack relative to the right side, and both
   // sides of the first sequences whose left side is positive.
@@ -167,7 +168,7 @@ struct Measured {
   std::vector<Series> points;
 };
 
-constexpr int64_t kMostPoints = 60;  // sequences drawn of an adversary
+constexpr int64_t kMostPoints = 60;  // sequences of one adversary shown in the plot
 
 Measured MeasureSequences(const LemmaPremises& premises,
                           const std::vector<NamedAdversary>& adversaries,

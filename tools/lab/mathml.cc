@@ -110,7 +110,7 @@ class Reader {
         ++at_;
       return Element("mn", text_.substr(begin, at_ - begin));
     }
-    // Read one character, which may take several bytes (UTF-8).
+    // Reads one character, which may take several bytes (UTF-8).
     const size_t begin = at_++;
     while (at_ < text_.size() && (static_cast<unsigned char>(text_[at_]) & 0xC0) == 0x80) ++at_;
     const absl::string_view character = text_.substr(begin, at_ - begin);

@@ -123,13 +123,13 @@ StepCheck CheckStep(const RandomConvex& f, double lambda, double eta, std::mt199
   const auto objective_gradient = [&](absl::Span<const double> w, absl::Span<double> v) {
     for (int i = 0; i < f.n; ++i) v[i] = gradient[i] + lambda * (w[i] - at[i]);
   };
-  // Find the minimiser without the formula: gradient descent on the objective from another point,
-  // in steps that halve the distance.
+  // Finds the minimiser without the formula: by gradient descent on the objective from another
+  // point, in steps that halve the distance.
   std::vector<double> elsewhere(f.n);
   for (double& v : elsewhere) v = normal(generator);
   const auto found = optim::Minimise(objective, objective_gradient, elsewhere,
                                      {.steps = 80, .step_size = optim::ConstantStep(0.5 / lambda)});
-  // Take one step of gradient descent on f.
+  // Takes one step of gradient descent on f.
   const auto f_gradient = [&](absl::Span<const double> w, absl::Span<double> v) {
     const auto g = autodiff::forward::Gradient(f, std::span<const double>(w.data(), w.size()));
     std::copy(g.begin(), g.end(), v.begin());

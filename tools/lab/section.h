@@ -19,8 +19,8 @@ using training::report::Series;
 using training::report::Short;
 using training::report::ToSvg;
 
-// Builds a section of the page. Text and table cells are HTML, so text from outside must be escaped
-// (EscapeHtml).
+// Builds a section of the HTML page that shows all experiments (page.h). Text and table cells are
+// HTML, so text from outside must be escaped (EscapeHtml).
 class Section {
  public:
   void Heading(absl::string_view text) { absl::StrAppend(&html_, "<h3>", text, "</h3>\n"); }
