@@ -1,5 +1,5 @@
-// Tests training by several ranks (processes) on one machine, started as a person starts them: what
-// the ranks compute, and what happens if one of them fails.
+// Tests training by several ranks (processes that train together) on one machine, which a command
+// line starts: what the ranks compute, and what happens if one of them fails.
 
 #include <dirent.h>
 #include <signal.h>
@@ -127,7 +127,8 @@ class DistributedTest : public ::testing::Test {
     closedir(all);
     return ranks;
   }
-  // Signals rank 1 after the job, whose output is "out", has trained for a while.
+  // Sends a signal to rank 1 when `job`, which writes to the directory "out", has logged more than
+  // 30 losses.
   void SignalRankOne(Process& job, int signal_number) const {
     ASSERT_TRUE(job.WaitUntil([&] { return Losses("out").size() > 30; }, kPatience))
         << job.Errors();
@@ -231,8 +232,8 @@ TEST_F(DistributedTest, GradientsInBf16TrainAsWellAndAgain) {
   const std::vector<double> exact = Losses("f32"), rounded = Losses("bf16");
   ASSERT_EQ(exact.size(), rounded.size());
   EXPECT_NE(exact, rounded);
-  // The first steps must be equal except for rounding. Later losses, of few images at a high
-  // learning rate, differ as those of two seeds do; their means must be close.
+  // The first steps must be equal except for rounding. Later losses, each of few images at a high
+  // learning rate, differ as much as those of runs with different seeds; their means must be close.
   ASSERT_EQ(exact.size(), 50u);
   for (size_t i = 0; i < 9; ++i) EXPECT_NEAR(rounded[i] / exact[i], 1, 1e-3) << i;
   const auto mean_of_last_epoch = [](const std::vector<double>& losses) {
@@ -275,7 +276,7 @@ TEST_F(DistributedTest, WhatRanksCannotShareIsRefusedOnce) {
 
 TEST_F(DistributedTest, WhatIsMissingOrNotTheSameIsToldOnce) {
   const std::string program = Runfile("tools/train_distributed");
-  // Gives --resume to only one of two ranks, which must be refused.
+  // Gives --resume to only one of two ranks; the program must refuse this.
   std::vector<std::string> words = {"--allow-run-as-root", "--oversubscribe", "--bind-to", "none"};
   for (const bool resumes : {true, false}) {
     if (!resumes) words.push_back(":");

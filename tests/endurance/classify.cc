@@ -24,7 +24,8 @@ namespace cotangent::inference {
 namespace {
 
 constexpr int kThreads = 8, kClasses = 10, kBatch = 4;
-// The memory when this part of the time has passed may grow by at most this factor until the end.
+// From the moment when the share kWarmUp of the time has passed until the end, the process's memory
+// may grow by at most the factor kMostGrowth.
 constexpr double kWarmUp = 0.2, kMostGrowth = 1.05;
 
 // Pictures of several sizes. A call classifies one of them, or all of them as one batch.

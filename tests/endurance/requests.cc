@@ -108,7 +108,7 @@ std::string WrongCompression(Random&) { return Post(Picture(), "", "Content-Enco
 std::string UnknownPath(Random&) {
   return "GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n";
 }
-// Returns a sound request in which some bytes are changed, inserted or removed.
+// Returns a valid request in which some bytes are changed, inserted or removed.
 std::string Mutated(Random& random) {
   std::string bytes = random() % 2 == 0
                           ? Post(Picture())

@@ -1,4 +1,4 @@
-// Requests to a server's /v1/classify, sound and broken.
+// Requests to the path /v1/classify of the program `serve`, valid and broken.
 #ifndef COTANGENT_TESTS_ENDURANCE_REQUESTS_H_
 #define COTANGENT_TESTS_ENDURANCE_REQUESTS_H_
 

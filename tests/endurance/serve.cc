@@ -43,8 +43,8 @@ using Clock = std::chrono::steady_clock;
 // The allowed difference of probabilities. Batches of different sizes round differently, most of
 // all in bf16.
 constexpr double kTolerance = 0.02;
-// The server's memory after this part of the requests may grow by at most this factor until the
-// end.
+// From the moment when the share kWarmUp of the requests has been sent until the end, the server's
+// memory may grow by at most the factor kMostGrowth.
 constexpr double kWarmUp = 0.2, kMostGrowth = 1.1;
 
 bool IsAlike(const json& a, const json& b) {
@@ -117,7 +117,8 @@ class Load {
         SendBroken(random);
         continue;
       }
-      // At a given rate, the time that a request waits for this connection to be free counts, too.
+      // If requests are sent at a given rate (--per_second), a request's time also includes how
+      // long it waits until this connection is free.
       double due = Passed();
       if (per_second > 0) {
         due = static_cast<double>(i) / per_second;
@@ -195,7 +196,7 @@ class Load {
   std::atomic<int64_t> sent_ = 0;
   std::mutex mutex_;
   std::map<std::string, std::map<int, int64_t>> counts_;
-  std::map<std::string, double> slowest_;  // answer to each kind of broken request, in seconds
+  std::map<std::string, double> slowest_;  // by kind of broken request: most seconds to the answer
   std::vector<float> milliseconds_;
   std::atomic<int64_t> unexpected_ = 0;
 };

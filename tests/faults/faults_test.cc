@@ -120,8 +120,8 @@ TEST(Signals, TheFirstEndsPlanning) {
 
 TEST(Signals, ASecondCtrlCEndsAtOnce) {
   const std::string directory = MakeTestDirectory("run");
-  // Each step takes seconds, and the first signal is obeyed at a step's end. Two convolutions have
-  // to be measured.
+  // Each step takes seconds, and after the first signal the run goes on to the end of the current
+  // step. Two convolutions have to be measured.
   WriteFile(directory + "/net.textproto", R"(
 layer { name: "a" convolution { channels: 48 kernel: 7 padding: SAME } }
 layer { name: "b" convolution { channels: 48 kernel: 7 padding: SAME } }
@@ -138,8 +138,8 @@ layer { name: "fc" linear {} })");
            std::string::npos;
   };
   ASSERT_TRUE(process.WaitUntil(has_begun, kPatience)) << process.Errors();
-  // Wait until the third step has begun: a signal between the log line and the step would be obeyed
-  // at once.
+  // Waits until the third step has begun: a signal between the log line and the step would end the
+  // run at once.
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   process.Signal(SIGINT);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -425,7 +425,7 @@ TEST(Memory, ThatIsNotThereIsNotAskedFor) {
       "train { batch_size: 400 }\n"
       "layer { name: \"narrow\" convolution { channels: 10240 kernel: 1 } }\n"
       "layer { name: \"wide\" convolution { channels: 10240 kernel: 1 groups: 10240 } }\n"};
-  // Limit the process to 8 GiB, because a machine might have enough memory for these networks. A
+  // Limits the process to 8 GiB, because a machine might have enough memory for these networks. A
   // sanitizer needs more than 8 GiB for itself; then there is no limit, and only the first network
   // is tried, which is too large for any machine.
   std::function<void()> limit_memory = [] {

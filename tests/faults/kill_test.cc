@@ -39,7 +39,7 @@ TEST(Kill, AnywhereAndResumed) {
   int done = 0, before_first_checkpoint = 0, temporary_files = 0;
   while (done < kills) {
     Process run(disturbed.program(), disturbed.Arguments({"--resume"}), disturbed.Options());
-    // Kill the run at a time between its first moments, when the network is planned, and a few
+    // Kills the run at a time between its first moments, when the network is planned, and a few
     // steps after its next checkpoint.
     const bool early = random() % 8 == 0;
     if (!early) {
@@ -60,7 +60,7 @@ TEST(Kill, AnywhereAndResumed) {
     for (const std::string& name : FilesIn(disturbed.output()))
       temporary_files += name.find(".tmp-") != std::string::npos;
 
-    // Check what the killed process reported about its start, and the files that it leaves.
+    // Checks what the killed process reported when it started, and the files that it leaves.
     EXPECT_EQ(end.errors.find("damaged"), std::string::npos) << end.errors;
     for (const std::string& name : disturbed.Checkpoints()) {
       EXPECT_TRUE(training::ReadCheckpoint(disturbed.output() + "/" + name).ok()) << name;

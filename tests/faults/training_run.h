@@ -1,6 +1,8 @@
-// A short training run for tests that disturb it: a small network with all kinds of state
-// (momentum, batch statistics, moving average, dropout) on the sample data, with a checkpoint every
-// few steps.
+// A short run of the program `train` for tests that disturb it. A small network is trained on the
+// built-in data set "sample", and a checkpoint is written every kCheckpointEvery steps. The
+// training has every kind of state that a checkpoint must hold: the momentum of the optimizer, the
+// running statistics of batch norm, a moving average of the weights, and the position in the random
+// numbers of dropout and augmentation.
 #ifndef COTANGENT_TESTS_FAULTS_TRAINING_RUN_H_
 #define COTANGENT_TESTS_FAULTS_TRAINING_RUN_H_
 
@@ -13,10 +15,11 @@
 
 namespace cotangent::tests {
 
-inline constexpr int64_t kCheckpointEvery = 3;
-inline constexpr double kPatience = 240;  // seconds
+inline constexpr int64_t kCheckpointEvery = 3;  // training steps
+inline constexpr double kPatience = 240;        // seconds
 
-// A directory with a network text, and the command line of a run that trains this network in it.
+// A directory with a network text (the .textproto file that describes a network), and the command
+// line of a run that trains this network in that directory.
 class TrainingRun {
  public:
   // If `like` is given, this run uses the same cache of measured convolution times, and so chooses
@@ -25,7 +28,7 @@ class TrainingRun {
 
   const std::string& directory() const { return directory_; }
   std::string output() const { return directory_ + "/out"; }
-  // Return the program's path, and the program's arguments followed by `more`.
+  // program() returns the path of `train`, Arguments() its arguments followed by `more`.
   std::string program() const { return Runfile("tools/train"); }
   std::vector<std::string> Arguments(const std::vector<std::string>& more = {}) const;
   Process::Options Options() const {

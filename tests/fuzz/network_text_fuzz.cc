@@ -1,5 +1,5 @@
-// Parses the input as a network text, builds it into a graph, prints it and parses the printed text
-// again.
+// Parses the input as a network text (the .textproto file that describes a network), builds it into
+// a graph, prints it and parses the printed text again.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
-// Applies values of --set to a network with layers of several kinds. An assignment that is refused
-// must change nothing.
+// Applies the input as a value of --set (an assignment field.path=value) to a network with layers
+// of several kinds. An assignment that is refused must change nothing.
 #include <cstddef>
 #include <cstdint>
 #include <string>

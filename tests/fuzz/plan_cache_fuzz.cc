@@ -1,5 +1,5 @@
-// Reads a cache of measured times from the input. The cache must be the same after it is written
-// and read again.
+// Reads from the input a plan cache: the text in which the measured times of convolutions are
+// saved. The cache must be the same after it is written and read again.
 #include <cstddef>
 #include <cstdint>
 #include <string>

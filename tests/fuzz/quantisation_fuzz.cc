@@ -1,5 +1,6 @@
-// Reads the input as the quantisation in a checkpoint's metadata. The quantisation must be the same
-// after it is written and read again.
+// Reads the input as the quantisation in a checkpoint's metadata: the scales of the layers that
+// compute with 8-bit integers. The quantisation must be the same after it is written and read
+// again.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,7 @@
 // Trains a small network on images that the program makes itself: 8x8 pixels with a horizontal or a
-// vertical bar in noise. The program has its own training loop: it fills the buffers of the planned
-// step, runs the step, and computes its own metric (the share of images classified correctly).
+// vertical bar in noise. The program has its own training loop: it fills the input buffers of a
+// compiled training step, runs the step, and computes its own metric (the share of images
+// classified correctly).
 //
 //   cd tests/outside_workspace && bazel run //:training_loop
 
@@ -77,7 +78,7 @@ int main() {
       std::printf("step %d  loss %.4f\n", static_cast<int>(number), outcome.loss);
   }
 
-  // Copy the trained parameters, by name, to the network as a function.
+  // Copies the trained parameters, by name, to a NetworkFunction of the same network.
   const auto function =
       OrExit(layers::NetworkFunction::Create(text, tuner, {.batch_size = kBatch, .classes = 2}));
   layers::NetworkVector point = function->Zero();

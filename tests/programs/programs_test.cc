@@ -137,7 +137,8 @@ TEST(Training, OneSeedGivesOneResultAndAnotherAnother) {
 TEST(Training, StoppedAndResumedItEndsWithTheSameBits) {
   const std::string directory = Prepare("resumed");
   ASSERT_EQ(RunTool("train", TrainArguments("run", {"--max_steps=3"}), directory).exit_code, 0);
-  // Stop in the middle of an epoch, at its end, and in the last epoch.
+  // The run above stopped in the middle of an epoch of 8 steps. These runs stop at the end of that
+  // epoch, in the middle of the last epoch, and at the end of training.
   for (const char* steps : {"--max_steps=8", "--max_steps=19", "--max_steps=24"}) {
     const Outcome run =
         RunTool("train", {"--resume", "--output_dir=run", "--threads=1", steps}, directory);

@@ -85,8 +85,8 @@ double Distance(const Values& a, const Values& b) {
 }
 
 // Checks the graph for inference after folding, which merges batch normalisations into the weights
-// before them. The folded graph, computed by the reference and by a plan, must give the same
-// prediction as the unfolded graph.
+// before them. The folded graph, computed by the reference (plain loops in double) and by a plan
+// (the graph compiled for this machine), must give the same prediction as the unfolded graph.
 void ExpectInferenceAgrees(const RandomNetwork& network, const CheckOptions& options) {
   const absl::StatusOr<layers::BuiltNetwork> built = BuildText(network, /*training=*/false);
   ASSERT_TRUE(built.ok()) << built.status();
@@ -124,7 +124,8 @@ void ExpectInferenceAgrees(const RandomNetwork& network, const CheckOptions& opt
 }  // namespace
 
 std::string Disagreements(const RandomNetwork& network, const CheckOptions& options) {
-  // Rounding to bf16 can move a score across a kink of the hinge loss, so use a smooth loss.
+  // Rounding to bf16 can move a score across a kink of the hinge loss, so a smooth loss takes its
+  // place.
   RandomNetwork smooth = network;
   if (options.precision == ElementType::kBf16 && smooth.loss == "hinge {}")
     smooth.loss = "softmax_cross_entropy {}";
@@ -140,7 +141,7 @@ std::string Disagreements(const RandomNetwork& network, const CheckOptions& opti
   std::string all;
   for (int i = 0; i < results.size(); ++i) {
     if (!results.GetTestPartResult(i).failed()) continue;
-    // Leave out the lines which only say that `true` was expected.
+    // Leaves out the lines that only say that `true` was expected.
     const std::string end_of_expected = "Expected: true\n";
     const std::string message = results.GetTestPartResult(i).message();
     const size_t end = message.rfind(end_of_expected);

@@ -1,6 +1,6 @@
-// Checks that a network, planned for this machine, computes the same as the reference (plain loops
-// in double precision): its loss, its derivatives in forward and reverse mode, and second
-// derivatives.
+// Checks that a plan of a network (its graph compiled for this machine) computes the same as the
+// reference (plain loops in double precision): its loss, its derivatives in forward and reverse
+// mode, and second derivatives.
 #ifndef COTANGENT_TESTS_RANDOM_NETWORKS_CHECK_H_
 #define COTANGENT_TESTS_RANDOM_NETWORKS_CHECK_H_
 

@@ -33,8 +33,8 @@ class Drawer {
                   "hinge {}", "mean_squared_error {}", "focal {}"});
     const int count = 1 + static_cast<int>(random_.Below(kMostLayers));
     network_.layers = {"linear {}"};
-    // Try to add layers a limited number of times; a layer that does not build or makes the network
-    // large is removed again.
+    // Tries to add layers a limited number of times; a layer that does not build or makes the
+    // network large is removed again.
     for (int i = 0; i < 4 * count && static_cast<int>(network_.layers.size()) <= count; ++i)
       TryLayer();
     return network_;

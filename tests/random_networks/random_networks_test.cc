@@ -1,5 +1,5 @@
-// Compares networks of few layers at degenerate sizes with the reference. The program
-// random_networks tries more such networks.
+// Compares plans (compiled graphs) of networks of few layers at degenerate sizes with the reference
+// (plain loops in double). The program random_networks tries more such networks.
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"

@@ -1,5 +1,5 @@
-// Prints the logits that a network computes for an image. The network is one of the zoo or a text
-// file; its weights come from a file:
+// Prints the logits that a network computes for an image. The network is the name of one of
+// layers/zoo or the path of a network text (.textproto); its weights come from a file:
 //
 //   logits NETWORK CLASSES WEIGHTS IMAGE      IMAGE: f32 [C, H, W], little-endian, normalised
 #include <stdio.h>
