@@ -49,8 +49,9 @@ class ReferenceEvaluator {
     evaluation_.indices[t] = std::move(labels);
   }
 
-  // Computes `results` and all tensors that the results depend on. Returns an error if a leaf has
-  // no value, or a tensor has the wrong number of values.
+  // Computes `results` and all tensors that the results depend on. Returns an error if a leaf (a
+  // tensor whose values are given from outside) has no values, or a tensor has the wrong number of
+  // values.
   absl::Status Compute(absl::Span<const TensorId> results);
 
   // The values of a tensor that was given or computed.

@@ -30,8 +30,8 @@ class Uses {
       if (!needed_[i]) continue;
       for (TensorId t : node.inputs) {
         readers_[t].push_back(i);
-        // A leaf may have a higher index than a node that reads it, because Graph::ReplaceNode()
-        // allows that.
+        // A leaf (an operation without inputs, such as a parameter) may have a higher index than a
+        // node that reads it, because Graph::ReplaceNode() allows that.
         const int maker = graph.tensor(t).node;
         needed_[maker] = maker < i || !is_known(graph.node(maker));
       }

@@ -13,12 +13,12 @@
 //   auto gradient = (*f)->Gradient();   // of the loss: reverse mode
 //   auto curvature = (*f)->Hvp(v);      // Hessian of the loss times v: forward over reverse mode
 //
-// Each derivative is a graph (layers/graph/jvp.h, layers/graph/vjp.h) that is compiled when it is
-// first used, in f32 with exact convolutions. Whatever the number of parameters, a gradient takes
-// about three times as long as a value, a Jacobian-vector product about twice as long, and a
-// Hessian-vector product about six times as long. Dropout masks are the same in every call. Running
-// statistics, which batch normalisation uses only if `training` is false, have the network's
-// initial values.
+// Each derivative is a graph (layers/graph/jvp.h, layers/graph/vjp.h) that is compiled for this
+// machine, into a plan (layers/plan/plan.h), when it is first used. Plans compute in f32 with exact
+// convolutions. Whatever the number of parameters, a gradient takes about three times as long as a
+// value, a Jacobian-vector product about twice as long, and a Hessian-vector product about six
+// times as long. Dropout masks are the same in every call. Running statistics, which batch
+// normalisation uses only if `training` is false, have the network's initial values.
 #ifndef COTANGENT_LAYERS_NETWORK_NETWORK_FUNCTION_H_
 #define COTANGENT_LAYERS_NETWORK_NETWORK_FUNCTION_H_
 
@@ -64,7 +64,8 @@ struct NetworkFunctionOptions {
 
 class NetworkFunction {
  public:
-  // Returns the errors of Build() (layers/network/build.h). The tuner must outlive the function.
+  // Returns the errors of Build() (layers/network/build.h). The tuner, which measures the
+  // implementations of convolutions (layers/plan/tuner.h), must outlive the function.
   static absl::StatusOr<std::unique_ptr<NetworkFunction>> Create(
       const Network& network, Tuner& tuner, const NetworkFunctionOptions& options);
 

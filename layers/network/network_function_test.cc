@@ -149,7 +149,8 @@ TEST(NetworkFunctionTest, ForwardModeIsThatOfDualNumbers) {
     EXPECT_NEAR(value->prediction[i], reference.values(network.prediction)[i].value, 1e-5);
     EXPECT_NEAR(along->prediction[i], reference.values(network.prediction)[i].tangent[0], 1e-4);
   }
-  // Dual numbers in the reference evaluation of the gradient's graph also give the Hessian times v.
+  // The ReferenceEvaluator, run on the gradient's graph with dual numbers, also gives the Hessian
+  // times v.
   double off = 0, norm = 0;
   for (size_t k = 0; k < function->parameters().size(); ++k) {
     const NetworkFunction::Part& part = function->parameters()[k];

@@ -1,4 +1,5 @@
-// Batch normalisation, built from moments and elementwise operations.
+// Batch normalisation, built from elementwise operations on the moments (mean and variance) of each
+// channel.
 
 #include "layers/ops/batch_norm.h"
 

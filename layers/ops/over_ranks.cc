@@ -117,7 +117,8 @@ class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOpe
     return absl::OkStatus();
   }
 
-  // The reference has only one rank, so Compute() copies the inputs to the outputs.
+  // The reference implementation (layers/graph/reference.h) has only one rank, so Compute() copies
+  // the inputs to the outputs.
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
     e.out(node, 0) = e.in(node, 0);

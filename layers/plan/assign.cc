@@ -27,8 +27,9 @@ using tensor::Layout;
 // The approximate time in seconds that it takes to move a byte. This constant only serves to weigh
 // conversions against measured times.
 constexpr double kSecondsPerByte = 1 / 12e9;
-// The price of a byte of the plan's peak memory, in seconds per training step. At this price, a
-// tenth of resnet18's memory is worth some 2% of the time of its training step.
+// The price of a byte of the peak memory of the plan, the compiled graph, in seconds per training
+// step. At this price, a tenth of resnet18's memory is worth some 2% of the time of its training
+// step.
 constexpr double kSecondsPerPeakByte = 1 / 6e9;
 // How many bytes of the last-level cache constant weights may occupy from one run to the next.
 constexpr int64_t kCacheBytes = 12 << 20;
@@ -55,8 +56,8 @@ ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
 }
 
 // Whether the convolution can be created with this implementation. A convolution of integers must
-// do its whole epilogue (bias, addend, ReLU, rounding) itself, so its epilogue is checked too; the
-// epilogue of any other convolution does not matter here.
+// do its whole epilogue (bias, residual sum, ReLU, rounding) itself, so its epilogue is checked
+// too; the epilogue of any other convolution does not matter here.
 absl::Status CanBeMade(const Node& node, const ConvolutionChoice& choice) {
   const tensor::Epilogue whole = EpilogueOf(node);
   const tensor::Epilogue epilogue = whole.int8 != nullptr ? whole : tensor::Epilogue{};

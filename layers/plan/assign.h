@@ -37,8 +37,8 @@ bool IsConvolution(Op op);
 ConvolutionSides SidesOf(const Node& node);
 // Returns the format in which the convolution reads or writes its activation t.
 Format FormatAt(const Node& node, const tensor::ConvolutionChoice& choice, TensorId t);
-// Says what the convolution does to its results before it stores them: bias, addend, ReLU, pooling,
-// rounding.
+// Says what the convolution does to its results before it stores them: adding a bias, adding
+// another tensor (the addend, as in a residual sum), ReLU, pooling, rounding.
 tensor::Epilogue EpilogueOf(const Node& node);
 // Returns the key of this convolution in PlanOptions::choices, such as "conv1 forward".
 std::string ChoiceKey(const Node& node);

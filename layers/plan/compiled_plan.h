@@ -1,7 +1,8 @@
-// The class behind Plan::Compile(): plan.cc decides where tensors are stored, and plan_steps.cc
-// makes the steps that compute them. An item is an entry of the schedule (fusion.h): an operation
-// or a fused pass (one loop over memory that computes several operations). A step is an item or a
-// conversion between formats; a plan runs its steps one after the other.
+// The class behind Plan::Compile() (plan.h), which compiles a graph into a plan for this machine:
+// plan.cc decides where tensors are stored, and plan_steps.cc makes the steps that compute them. An
+// item is an entry of the schedule (fusion.h): an operation or a fused pass (one loop over memory
+// that computes several operations). A step is an item or a conversion between formats; a plan runs
+// its steps one after the other.
 #ifndef COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 

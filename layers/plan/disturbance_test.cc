@@ -69,9 +69,10 @@ class OtherWork {
 
 using Choices = absl::flat_hash_map<std::string, std::string>;
 
-// Returns the parameters and running statistics after kSteps steps. The plan uses the
-// implementations of convolutions in `choices` and measures those of convolutions that are not in
-// it. On return, `choices` holds all implementations in use.
+// Returns the parameters and running statistics after kSteps steps. The plan (the network's
+// compiled graph) uses the implementations that `choices` names by convolution, and measures
+// implementations for convolutions that are not in `choices`. On return, `choices` holds all
+// implementations in use.
 std::vector<float> Train(ElementType precision, int threads, Choices& choices) {
   const absl::StatusOr<Network> network = ParseNetwork(kNetwork);
   EXPECT_TRUE(network.ok()) << network.status();

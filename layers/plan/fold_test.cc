@@ -1,3 +1,5 @@
+// Tests folding (fold.h), which moves the operations after a convolution into its weights and bias.
+
 #include "layers/plan/fold.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-// The first part of compiling a plan: schedules the graph, chooses formats, and places every stored
-// tensor in memory. An item is an entry of the schedule: an operation or a fused pass (a loop over
-// memory that computes several operations). A version is a stored copy of a tensor in one format
-// (compiled_plan.h).
+// The first part of compiling a graph into a plan for this machine: makes the schedule (the order
+// of computation, fusion.h), chooses formats, and places every stored tensor in memory. An item is
+// an entry of the schedule: an operation or a fused pass (a loop over memory that computes several
+// operations). A version is a stored copy of a tensor in one format (compiled_plan.h).
 
 #include "layers/plan/plan.h"
 

@@ -1,6 +1,6 @@
-// The second part of compiling a plan: makes the steps that compute the items of the schedule
-// (convolutions, other operations, and fused passes, which are loops over memory that compute
-// several operations), with conversions between formats where needed.
+// The second part of compiling a graph into a plan for this machine: makes the steps that compute
+// the items of the schedule (convolutions, other operations, and fused passes, which are loops over
+// memory that compute several operations), with conversions between formats where needed.
 
 #include <algorithm>
 #include <cstring>

@@ -1,5 +1,6 @@
-// Compares plans and derivative graphs with the reference (see plan_testing.h). "Shaking" means
-// changing all numbers by small random amounts to see how sensitive a result is to rounding.
+// Compares plans (graphs compiled for this machine) and derivative graphs with the reference
+// evaluator (plain loops, layers/graph/reference.h); see plan_testing.h. "Shaking" means changing
+// all numbers by small random amounts to see how sensitive a result is to rounding.
 
 #include "layers/plan/plan_testing.h"
 

@@ -6,8 +6,8 @@
 //   ... y ...
 //   ExpectPlanAgrees(graph, y);
 //
-// All leaves get random values that depend only on the seed. y gets a random cotangent, unless it
-// is a scalar.
+// All leaves (inputs, parameters, states) get random values that depend only on the seed. y gets a
+// random cotangent, unless it is a scalar.
 #ifndef COTANGENT_LAYERS_PLAN_PLAN_TESTING_H_
 #define COTANGENT_LAYERS_PLAN_PLAN_TESTING_H_
 

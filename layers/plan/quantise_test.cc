@@ -28,7 +28,8 @@ struct Answers {
   std::vector<std::string> kinds;  // kind and formats of each operation of the plan
 };
 
-// A folded network with random weights; computes its results for random images.
+// A network folded for inference (fold.h) with random weights; computes its results for random
+// images.
 class Case {
  public:
   explicit Case(const std::string& layers) {

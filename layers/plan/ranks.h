@@ -9,8 +9,8 @@
 
 namespace cotangent::layers {
 
-// Each rank computes N images, N being the batch size of its plan: rank r has the images r N to (r
-// + 1) N - 1 of the batch. The defaults stand for a single process.
+// Each rank computes N images, N being the batch size of the graph that each rank computes: rank r
+// has the images r N to (r + 1) N - 1 of the batch. The defaults stand for a single process.
 struct PlanRanks {
   int ranks = 1, rank = 0;
   // Replaces each number by its sum over the ranks; all ranks get bit-identical sums. Operations

@@ -191,7 +191,8 @@ bool Similar(const ConvolutionShape& a, const ConvolutionShape& b) {
          SimilarSizes(a.in_height, b.in_height) && SimilarSizes(a.in_width, b.in_width);
 }
 
-// Whether packed weights are so large that they are no longer in a cache when a run begins.
+// Packed weights are a copy of the weights in the order in which an implementation reads them.
+// Returns whether they are so large that they are no longer in a cache when a run begins.
 bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
   const double plain =
       static_cast<double>(convolution.shape().weights().NumElements() * Bytes(use.precision));

@@ -17,8 +17,9 @@ namespace cotangent::layers {
 // by tensor id.
 struct Residence {
   std::vector<std::vector<Format>> formats;
-  std::vector<int> last_use;   // number of the last item of the schedule that uses the tensor
-  std::vector<bool> is_fixed;  // results, and tensors outside the arena: they cannot be moved
+  std::vector<int> last_use;  // number of the last operation or pass of the schedule that uses it
+  std::vector<bool>
+      is_fixed;  // results, and tensors in the memory of the caller or the ParameterStore
 };
 
 // Finds the tensors ("parts") that can be stored inside a wider tensor; returns the view of each

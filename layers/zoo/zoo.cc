@@ -32,7 +32,8 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
                                                    "; expected a network text, or one of ",
                                                    absl::StrJoin(ZooNames(), ", ")));
   }
-  // Reads one byte more than a network text may have, so that ParseNetwork() rejects longer files.
+  // Reads one byte more than a network text (the .textproto file that describes a network) may
+  // have, so that ParseNetwork() rejects longer files.
   std::string text(kLongestNetworkText + 1, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (std::ferror(file.get()))

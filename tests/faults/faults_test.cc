@@ -417,8 +417,8 @@ TEST(Data, ReplacedMidRun) {
 
 TEST(Memory, ThatIsNotThereIsNotAskedFor) {
   // The first network needs about 240 GiB for all its results together. The second needs 31 GiB for
-  // the input and the result of one convolution, which is about the most that a network text may
-  // ask for.
+  // the input and the result of one convolution, which is about the most that a network text
+  // (.textproto) may ask for.
   std::vector<std::string> texts = {
       "train { batch_size: 5 }\nlayer { pad { pad: 8000 } }\n"
       "layer { name: \"norm\" repeat: 15 batch_norm {} }\n",

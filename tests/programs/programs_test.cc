@@ -1,5 +1,5 @@
-// Tests the programs as a user starts them, on the sample data: what they print, which files they
-// leave, and how runs are resumed.
+// Tests the programs as a user starts them, on the built-in data set "sample": what they print,
+// which files they leave, and how runs are resumed.
 
 #include <stdio.h>
 
@@ -414,8 +414,9 @@ TEST(Programs, QuantiseWritesWhatAllOthersRead) {
   ASSERT_EQ(quantise.exit_code, 0) << quantise.errors;
   EXPECT_TRUE(std::regex_search(quantise.output, std::regex(R"(\nfc +\d.*int8\n)")))
       << quantise.output;
-  // quantise decides by the accuracy on training images that calibration did not use. The accuracy
-  // on test images is printed, but decides nothing.
+  // The program quantise decides by the accuracy on training images that calibration (finding the
+  // scales of the integers) did not use. The accuracy on test images is printed, but decides
+  // nothing.
   EXPECT_TRUE(std::regex_search(
       quantise.output, std::regex(R"(accuracy on \d+ images set apart from training images: )"
                                   R"(\d\.\d{4} before, \d\.\d{4} after\n)"

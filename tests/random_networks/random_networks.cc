@@ -1,5 +1,6 @@
-// Draws networks at random, plans them for this machine, and reports those that disagree with the
-// reference, each reduced to as few layers as still disagree:
+// Draws networks at random, compiles them for this machine, and reports those whose results
+// disagree with the reference (plain loops in double), each reduced to as few layers as still
+// disagree:
 //
 //   bazel run //tests/random_networks -- --count=10000 --seed=1 --isa=avx2 --precision=bf16
 //
