@@ -45,8 +45,8 @@ CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
 // Returns an error if the command line of `program` has arguments that are no flags.
 absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);
 
-// The main() of a program that takes flags only and exits with 0 unless `run` fails. `program` is
-// its name.
+// Does the work of main() for a program that takes flags only: parses the command line, calls
+// `run`, and returns the exit code. `program` is the program's name.
 int RunProgram(int argc, char** argv, absl::string_view usage, absl::string_view program,
                absl::Status (*run)(const CommandLine& line));
 

@@ -195,7 +195,7 @@ class Operation {
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
 
-  // The name of the kind, such as "max_pool".
+  // Returns the name of the kind, such as "max_pool".
   virtual const char* name() const = 0;
 
   // Reverse mode: makes cotangents of the inputs from those of the outputs.
@@ -226,8 +226,8 @@ class Operation {
   virtual Storage StorageOf(const Graph&, const Node&, int /*output*/) const {
     return Storage::kActivations;
   }
-  // A text that identifies the attributes: nodes with the same operation, key, inputs and shape are
-  // merged into one. nullopt: nodes of this kind are never merged.
+  // Returns a key: a text that identifies the attributes. Nodes with the same operation, key,
+  // inputs and output shapes are merged into one. nullopt: nodes of this kind are never merged.
   virtual std::optional<std::string> Key(const Attributes&) const { return std::nullopt; }
   // Whether the outputs' values come from outside or from a random generator. If so, the reference
   // implementation must be given the values, and derivatives stop at this node.
@@ -238,13 +238,13 @@ class Operation {
   // Whether recomputing the result during the backward computation costs little, so that the result
   // need not be kept in memory: one more pass over the inputs is enough.
   virtual bool is_cheap() const { return false; }
-  // The pairs of tensors of this node of which one may be placed inside the other in memory, which
-  // saves a copy. The node's kernel must then accept buffers that are part of a wider tensor
-  // (Buffer::of_channels in layers/plan/buffer.h).
+  // Returns the pairs of tensors of this node of which one may be placed inside the other in
+  // memory, which saves a copy. The node's kernel must then accept buffers that are part of a wider
+  // tensor (Buffer::of_channels in layers/plan/buffer.h).
   virtual std::vector<ChannelView> Views(const Graph&, const Node&) const { return {}; }
 };
 
-// All operations that are linked into the program, sorted by name.
+// Returns all operations that are linked into the program, sorted by name.
 std::vector<Op> AllOperations();
 
 // ---- Base classes ----

@@ -54,14 +54,14 @@ class ReferenceEvaluator {
   // values.
   absl::Status Compute(absl::Span<const TensorId> results);
 
-  // The values of a tensor that was given or computed.
+  // Returns the values of a tensor that was given or computed.
   const Values& values(TensorId t) const { return evaluation_.values[t]; }
-  // Returns, for t the second output of a max pooling, for each window the row-major index within
-  // the window of the cell that holds the maximum.
+  // If t is the second output of a max pooling, returns for each window the row-major index (from
+  // 0) within the window of the cell that holds the maximum.
   const std::vector<int64_t>& positions(TensorId t) const { return evaluation_.indices[t]; }
 
  private:
-  // The number of values that tensor t has so far; 0 if it was neither given nor computed.
+  // Returns the number of values that tensor t has so far; 0 if it was neither given nor computed.
   int64_t Count(TensorId t) const {
     return static_cast<int64_t>(evaluation_.values[t].size() + evaluation_.indices[t].size());
   }

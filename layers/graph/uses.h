@@ -42,8 +42,8 @@ class Uses {
 
   bool IsNeeded(int node) const { return needed_[node]; }
   bool IsResult(TensorId t) const { return is_result_[t]; }
-  // The indices of the needed nodes that read t, in descending order. A node that reads t twice
-  // appears twice.
+  // Returns the indices of the needed nodes that read t, in descending order. A node that reads t
+  // twice appears twice.
   const std::vector<int>& readers(TensorId t) const { return readers_[t]; }
   // Whether t itself is needed, and not only another output of the same node.
   bool IsWanted(TensorId t) const { return is_result_[t] || !readers_[t].empty(); }

@@ -26,7 +26,7 @@ std::vector<std::string> KindNames() {
   return names;
 }
 
-// The names of the layer kinds that can read several inputs.
+// Returns the names of the layer kinds that can read several inputs.
 std::vector<std::string> KindsOfSeveral() {
   std::vector<std::string> names;
   const auto* kinds = Layer::descriptor()->FindOneofByName("kind");

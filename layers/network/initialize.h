@@ -21,8 +21,8 @@ struct ParameterSpec {
   // The initialiser to use: the one in the network text (the .textproto file that describes the
   // network), or the layer's default if the text gives none.
   Initialiser initialiser;
-  // The layer's default. The initialiser `dirac` uses it for filters that copy no channel, if the
-  // text sets default_others.
+  // The layer's default initialiser. The initialiser `dirac` uses this default for filters that
+  // copy no channel, if the text sets default_others.
   Initialiser default_initialiser;
   // The numbers of inputs and outputs of a unit, as network.proto defines them at Initialiser. A
   // bias has the fan_in and fan_out of its weight.

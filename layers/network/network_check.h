@@ -57,7 +57,7 @@ struct NetworkCheckRow {
   std::string name;
   Shape shape;
   double gradient_norm = 0;
-  // The slopes of the loss along the row's direction.
+  // The slopes of the loss along the random direction of this row's tensor.
   double reverse = 0, forward = 0, numeric = 0;
   double numeric_error = 0;  // estimated error of `numeric`
   bool at_kink = false;      // one-sided differences disagree at every step size
@@ -68,8 +68,8 @@ struct NetworkCheckRow {
   double hessian_norm = 0;   // norm of this tensor's part of H v
   double hessian_error = 0;  // estimated error of differences of gradients / hessian_scale
   double hessian_scale = 1;  // the divisor of hessian_off
-  // The change of the slopes, and the norm of the change of H v, when the point is moved by about
-  // as much as f32 rounding moves it.
+  // The change of the slopes, and the norm of the change of H v, when the function's point is moved
+  // by about as much as f32 rounding moves it.
   double rounding = 0, hessian_rounding = 0;
   bool ill_conditioned = false;  // rounding errors of the slope exceed the tolerance
   bool agrees = true;

@@ -94,13 +94,14 @@ class NetworkFunction {
   std::vector<float> targets() const;
 
   absl::StatusOr<NetworkOutput> Value();
-  // The gradient of the loss.
+  // Returns the gradient of the loss at the point.
   absl::StatusOr<NetworkVector> Gradient();
-  // The Jacobian times `tangent`: the derivative of the output at point + h tangent by h, at h = 0.
+  // Returns the Jacobian times `tangent`: the derivative of the output at point + h tangent by h,
+  // at h = 0.
   absl::StatusOr<NetworkOutput> Jvp(const NetworkVector& tangent);
-  // The transposed Jacobian of the prediction, times `cotangent` [N, K].
+  // Returns the transposed Jacobian of the prediction, times `cotangent` [N, K].
   absl::StatusOr<NetworkVector> Vjp(absl::Span<const float> cotangent);
-  // The Hessian of the loss, times `tangent`.
+  // Returns the Hessian of the loss, times `tangent`.
   absl::StatusOr<NetworkVector> Hvp(const NetworkVector& tangent);
 
   // These functions serve code that computes the same values by other means. leaves() are the

@@ -71,7 +71,7 @@ size_t BeginOf(absl::string_view word, absl::string_view text, size_t offset) {
   return found;
 }
 
-// Returns the text at a byte: a token, or a whole number with its sign and decimals.
+// Returns the text at byte `offset`: a token, or a whole number with its sign and decimals.
 absl::string_view FoundAt(absl::string_view text, size_t offset) {
   for (const Token& token : Tokenize(text)) {
     if (token.end <= offset) continue;
@@ -87,7 +87,7 @@ absl::string_view FoundAt(absl::string_view text, size_t offset) {
   return "the end";
 }
 
-// Whether the parser expects a value at this byte, rather than the name of a field.
+// Whether the parser expects a value at byte `offset` of the text, rather than the name of a field.
 bool IsValueDue(absl::string_view text, size_t offset) {
   absl::string_view before;
   for (const Token& token : Tokenize(text)) {

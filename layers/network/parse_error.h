@@ -20,7 +20,7 @@ inline constexpr int kDeepestMessage = 4 * kDeepestNesting;
 // Fields with numbers from this one on are set by ParseNetwork() only; texts may not set them.
 inline constexpr int kFirstHiddenField = 100;
 
-// The names of those fields of a message that texts may set.
+// Returns the names of those fields of a message that texts may set.
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor* message);
 // Describes what values the field accepts, such as "a whole number".
 std::string Expectation(const google::protobuf::FieldDescriptor* field);

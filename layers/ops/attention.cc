@@ -35,7 +35,7 @@ struct Sizes {
         channels(image[1]),
         depth(image[1] / heads),
         matrices(image[0] * heads) {}
-  // The index of element (pixel i, channel c) of matrix m in an image tensor in NCHW order.
+  // Returns the index of element (pixel i, channel c) of matrix m in an image tensor in NCHW order.
   int64_t At(int64_t m, int64_t i, int64_t c) const {
     return (m / heads * channels + m % heads * depth + c) * pixels + i;
   }
@@ -252,10 +252,10 @@ absl::StatusOr<Value> AttentionLayer(const Layer& layer, LayerBuilder& b) {
         const TensorId weight,
         b.AddParameter(absl::StrCat(field, ".weight"), {out, channels, 1, 1},
                        text.has_weight_init(), text.weight_init(), otherwise, channels, out));
-    // Both projections of the layer, in_proj and out_proj, are convolutions of 1x1 pixels. Each is
-    // named "<layer>.<field>" rather than after the layer, because a plan (a graph compiled for
-    // this machine) saves its choice of an implementation under the convolution's name (ChoiceKey()
-    // in layers/plan/assign.h), which must be unique.
+    // Both projections of the layer, in_proj and out_proj, are convolutions with kernels of 1x1
+    // pixels. Each is named "<layer>.<field>" rather than after the layer, because a plan (a graph
+    // compiled for this machine) saves its choice of an implementation under the convolution's name
+    // (ChoiceKey() in layers/plan/assign.h), which must be unique.
     ASSIGN_OR_RETURN(TensorId y,
                      Convolution(b.graph(), absl::StrCat(b.name(), ".", field), x, weight, {}));
     if (!text.bias()) return y;

@@ -12,8 +12,8 @@ absl::StatusOr<TensorId> AveragePool(Graph& graph, absl::string_view name, Tenso
                                      const PoolWindow& window);
 // Averages over all pixels of each channel: [N, C, H, W] -> [N, C, 1, 1].
 absl::StatusOr<TensorId> GlobalAveragePool(Graph& graph, absl::string_view name, TensorId x);
-// The adjoint of GlobalAveragePool(): [N, C, 1, 1] -> [N, C, height, width]. Every pixel of the
-// result is x / (height width).
+// Applies the adjoint of GlobalAveragePool(): [N, C, 1, 1] -> [N, C, height, width]. Every pixel of
+// the result is the value of x for its image and channel, divided by height * width.
 absl::StatusOr<TensorId> SpreadEvenly(Graph& graph, absl::string_view name, TensorId x,
                                       int64_t height, int64_t width);
 

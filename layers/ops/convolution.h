@@ -39,18 +39,18 @@ struct ConvolutionOptions {
   int64_t stride_height = 1, stride_width = 1, dilation_height = 1, dilation_width = 1, groups = 1;
   Padding padding;  // with zeros; for other modes, apply Pad() (pad.h) first
 };
-// Shapes: x [N, C, H, W], w [O, C / groups, KH, KW] -> [N, O, H', W'].
+// Adds a convolution: x [N, C, H, W], w [O, C / groups, KH, KW] -> [N, O, H', W'].
 absl::StatusOr<TensorId> Convolution(Graph& graph, absl::string_view name, TensorId x, TensorId w,
                                      const ConvolutionOptions& options);
-// Transposed convolution: x [N, C, H, W], w [C, O / groups, KH, KW] -> [N, O, H', W'], as in
+// Adds a transposed convolution: x [N, C, H, W], w [C, O / groups, KH, KW] -> [N, O, H', W'], as in
 // PyTorch, with H' = (H - 1) stride - padding + dilation (KH - 1) + output_padding + 1, where
 // `padding` is the sum of both sides; W' likewise.
 absl::StatusOr<TensorId> TransposedConvolution(Graph& graph, absl::string_view name, TensorId x,
                                                TensorId w, const ConvolutionOptions& options,
                                                int64_t output_padding_height,
                                                int64_t output_padding_width);
-// A linear layer: x [N, C, H, W] or [N, K], w [O, C H W] or [O, K] -> [N, O]. It is a convolution
-// whose kernel is the whole image, so an image need not be flattened first.
+// Adds a linear layer: x [N, C, H, W] or [N, K], w [O, C H W] or [O, K] -> [N, O]. It is a
+// convolution whose kernel is the whole image, so an image need not be flattened first.
 absl::StatusOr<TensorId> Linear(Graph& graph, absl::string_view name, TensorId x, TensorId w);
 
 }  // namespace cotangent::layers

@@ -32,7 +32,7 @@ absl::StatusOr<TensorId> Elementwise(Graph& graph, absl::string_view name, const
 absl::StatusOr<TensorId> Formula(Graph& graph, absl::string_view name, absl::string_view text,
                                  const std::vector<std::pair<std::string, TensorId>>& operands);
 absl::StatusOr<TensorId> Add(Graph& graph, absl::string_view name, std::vector<TensorId> terms);
-// y = x + bias[channel], for x [N, C, ...] and bias [C].
+// Adds x + bias[channel], for x [N, C, ...] and bias [C].
 absl::StatusOr<TensorId> AddBias(Graph& graph, absl::string_view name, TensorId x, TensorId bias);
 TensorId Constant(Graph& graph, double value, Shape shape);
 

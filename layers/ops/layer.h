@@ -60,18 +60,18 @@ class LayerBuilder {
   int ranks() const { return options_.ranks; }
   int64_t classes() const { return built_.classes; }
   TensorId images() const { return built_.images; }
-  // The layer's row in the table that `train --describe` prints. Name, kind and result are already
-  // filled in; the layer's function may add the rest.
+  // Returns the layer's row in the table that `train --describe` prints. Name, kind and result are
+  // already filled in; the layer's function may add the rest.
   LayerRow& row() { return row_; }
 
   const Shape& shape(const Value& value) const { return built_.graph.shape(value.id); }
-  // The shape of the value as messages show it, for example "[8, 4, 4]": without the batch axis,
-  // and of rank 1 if the value is flattened.
+  // Returns the shape of the value as messages show it, for example "[8, 4, 4]": without the batch
+  // axis, and of rank 1 if the value is flattened.
   std::string Seen(const Value& value) const;
-  // The inputs with their shapes, for messages: "'conv1' [8, 4, 4], 'conv2' [8, 2, 2]".
+  // Returns the inputs with their shapes, for messages: "'conv1' [8, 4, 4], 'conv2' [8, 2, 2]".
   std::string ListShapes() const;
-  // The tensor of the value. If the value is flattened, adds a reshape to [N, K] and returns its
-  // result.
+  // Returns the tensor of the value. If the value is flattened, adds a reshape to [N, K] and
+  // returns the result of the reshape.
   absl::StatusOr<TensorId> Flat(const Value& value);
   absl::Status NeedImage(const Value& value) const;
   absl::Status NeedSeveral() const;
@@ -85,7 +85,7 @@ class LayerBuilder {
   absl::StatusOr<TensorId> AddParameter(absl::string_view field, const Shape& shape, bool is_given,
                                         const Initialiser& given, const Initialiser& otherwise,
                                         int64_t fan_in, int64_t fan_out);
-  // The parameter that was added last.
+  // Returns the parameter that was added last.
   const ParameterSpec& parameter() const { return built_.parameters.back(); }
   // Adds a state tensor [channels] named "<layer>.<field>": a value that is kept between training
   // steps but not learnt.
@@ -138,8 +138,8 @@ class LayerBuilder {
   }
 
   static Initialiser ConstantInitialiser(double value);
-  // The defaults of PyTorch's nn.Conv2d and nn.Linear: uniform in [-b, b] with b = 1 /
-  // sqrt(fan_in). (For weights PyTorch writes b as sqrt(6 / ((1 + 5) fan_in)).)
+  // Return the default initialisers of PyTorch's nn.Conv2d and nn.Linear: uniform in [-b, b] with b
+  // = 1 / sqrt(fan_in). (For weights PyTorch writes b as sqrt(6 / ((1 + 5) fan_in)).)
   static Initialiser DefaultWeightInitialiser();
   static Initialiser DefaultBiasInitialiser(int64_t fan_in);
 

@@ -1,4 +1,5 @@
-// The attributes of the operation that local response normalisation is made of.
+// Local response normalisation (local_response_norm.cc): the attributes of its operation
+// channel_window_sum.
 #ifndef COTANGENT_LAYERS_OPS_LOCAL_RESPONSE_NORM_H_
 #define COTANGENT_LAYERS_OPS_LOCAL_RESPONSE_NORM_H_
 

@@ -12,7 +12,7 @@
 
 namespace cotangent::layers {
 
-// The weight of a class; 1 if the loss has no class weights.
+// Returns the weight of the class `label`; 1 if the loss has no class weights.
 double WeightOf(const LossAttributes& attributes, int32_t label);
 
 // Returns the contribution of an image with a label to the mean loss over a batch whose weights sum

@@ -12,8 +12,8 @@
 
 namespace cotangent::layers {
 
-// The shape of the pooled result, [N, C, H, W] -> [N, C, H', W'], or an error if the window does
-// not fit.
+// Returns the shape of the pooled result, [N, C, H, W] -> [N, C, H', W'], or an error if the window
+// does not fit.
 absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, TensorId x,
                                   const PoolWindow& window);
 // Whether each window is a single pixel, so that pooling changes nothing.
@@ -22,7 +22,8 @@ bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window);
 // computes several operations, layers/plan/fusion.h) needs them, and have 2 to 9 cells. Rows and
 // columns at the bottom and right may remain uncovered.
 bool Tiles(const PoolWindow& window);
-// The geometry in the form that kernels and references use. `fine` is the shape before pooling.
+// Returns the geometry in the form that kernels and reference implementations use. `fine` is the
+// shape before pooling.
 tensor::PoolShape PoolShapeOf(const PoolWindow& window, const Shape& fine);
 
 // Returns how many elements the last window of an axis reaches beyond the image and its padding if

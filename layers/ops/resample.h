@@ -26,17 +26,17 @@ struct AxisWeights {
   AxisWeights Transposed() const;
 };
 
-// The weights of PyTorch's interpolate() with align_corners=False. Nearest: output pixel i is input
-// pixel floor(i from / to). Bilinear: it interpolates between the two input pixels nearest to the
-// position (i + 1/2) from / to - 1/2.
+// Return the weights of PyTorch's interpolate() with align_corners=False. Nearest: output pixel i
+// is input pixel floor(i from / to). Bilinear: it interpolates between the two input pixels nearest
+// to the position (i + 1/2) from / to - 1/2.
 AxisWeights NearestWeights(int64_t from, int64_t to);
 AxisWeights BilinearWeights(int64_t from, int64_t to);
-// Adaptive average pooling: output pixel i is the mean of the input pixels [floor(i from / to),
-// ceil((i + 1) from / to)).
+// Returns the weights of adaptive average pooling: output pixel i is the mean of the input pixels
+// [floor(i from / to), ceil((i + 1) from / to)).
 AxisWeights AdaptiveWeights(int64_t from, int64_t to);
-// Average pooling: output pixel i is the mean over a window of `extent` pixels that begins at i
-// stride - before. Zeros of the padding count in the mean, up to `before` pixels on each side; the
-// part of a window beyond position from + before does not count.
+// Returns the weights of average pooling: output pixel i is the mean over a window of `extent`
+// pixels that begins at i stride - before. Zeros of the padding count in the mean, up to `before`
+// pixels on each side; the part of a window beyond position from + before does not count.
 AxisWeights WindowWeights(int64_t from, int64_t to, int64_t extent, int64_t stride, int64_t before);
 
 // The attributes of the operation `resample`: the weights along the height and along the width.
@@ -44,7 +44,8 @@ struct ResampleAttributes {
   AxisWeights rows, columns;
 };
 
-// [N, C, H, W] -> [N, C, H', W'] with y_ij = sum_ab rows_ia columns_jb x_ab in every channel.
+// Adds the resampling [N, C, H, W] -> [N, C, H', W'] with y_ij = sum_ab rows_ia columns_jb x_ab in
+// every channel.
 absl::StatusOr<TensorId> Resample(Graph& graph, absl::string_view name, TensorId x,
                                   AxisWeights rows, AxisWeights columns);
 

@@ -22,8 +22,8 @@
 namespace cotangent::layers {
 
 // Adds operations that belong to the layer `name`. REQUIRES: the shapes of the operands fit each
-// other. After a first error every function returns kNoTensor, so it is enough to check status()
-// once at the end.
+// other. After a first error every function returns kNoTensor, so checking status() once at the end
+// is enough.
 class RuleBuilder {
  public:
   RuleBuilder(Graph& graph, std::string name) : graph_(graph), name_(std::move(name)) {}
@@ -33,8 +33,8 @@ class RuleBuilder {
   const absl::Status& status() const { return status_; }
   Expr a(int i) const { return graph_.Operand(i); }
 
-  // Adds the formula in a0, a1, ... at every element of `shape`. Smaller operands ([C] or []) are
-  // broadcast to it.
+  // Adds an operation that applies the formula in a0, a1, ... at every element of `shape`. Smaller
+  // operands ([C] or []) are broadcast to `shape`.
   TensorId Elementwise(const Expr& formula, std::vector<TensorId> operands, const Shape& shape);
   TensorId ChannelSum(TensorId x) { return Kept(layers::ChannelSum(graph_, name_, x)); }
   // Adds the sum of all elements of x, a scalar [].
@@ -71,7 +71,7 @@ class PerImage {
   TensorId Map(const Expr& formula, const std::vector<TensorId>& operands) {
     return rules_.Reshape(Rows(formula, operands), shape_);
   }
-  // The number of elements of one image.
+  // Returns the number of elements of one image.
   double count() const { return static_cast<double>(rows_[2]); }
 
  private:

@@ -405,9 +405,9 @@ void Assigner::ChooseBest() {
   for (size_t i = 0; i < best.size(); ++i) convolutions_[i].chosen = best[i];
 }
 
-// Times from a restored file may name implementations that cannot be created on this machine.
-// Returns true if all chosen implementations can be created. Otherwise drops those that cannot and
-// returns false; the caller then chooses again.
+// Times that the tuner has restored from a file may name implementations that cannot be created on
+// this machine. Returns true if all chosen implementations can be created. Otherwise drops those
+// that cannot and returns false; the caller then chooses again.
 absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
   bool possible = true;
   for (Candidate& c : convolutions_) {

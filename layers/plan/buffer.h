@@ -40,7 +40,7 @@ struct Buffer {
   T* as() const {
     return reinterpret_cast<T*>(data);
   }
-  // The number of elements from one pixel to the next, in NHWC.
+  // Returns the number of elements from one pixel to the next, in NHWC.
   int64_t pixel_elements() const { return of_channels > 0 ? of_channels : shape[1]; }
   int64_t bytes() const {
     if (shape.rank() == 4) return tensor::StorageBytes(shape, format.layout, format.type);

@@ -33,11 +33,11 @@ class FoldedGraph {
                                                              const ParameterStore& source);
 
   const Graph& graph() const { return graph_; }
-  // The parameters of the folded graph. They are zero until Update() computes them from the current
-  // values in `source`. Call Update() again whenever the values in `source` change.
+  // Returns the parameters of the folded graph. They are zero until Update() computes them from the
+  // current values in `source`. Call Update() again whenever the values in `source` change.
   ParameterStore& store() { return *store_; }
   void Update();
-  // The number of convolutions into which something was folded.
+  // Returns the number of convolutions into which something was folded.
   int size() const { return static_cast<int>(convolutions_.size()); }
 
  private:

@@ -62,7 +62,7 @@ struct Schedule {
   std::string ToString(const Graph& graph) const;
 };
 
-// Schedules everything that `results` need.
+// Returns a schedule that computes everything that `results` need.
 absl::StatusOr<Schedule> Fuse(const Graph& graph, absl::Span<const TensorId> results);
 
 }  // namespace cotangent::layers

@@ -129,8 +129,8 @@ class Region {
   void RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   void RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   void RunRemainder(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
-  // Calls the kernel on `rows` consecutive rows, of which the first is at (image, channel block,
-  // line, row). A row is the channels of one pixel.
+  // Calls the kernel on `rows` consecutive rows, of which the first is number `row` of the given
+  // line, channel block and image, all counted from 0.
   void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums,
             int64_t sum_stride) const;
   int64_t RowBytes() const;

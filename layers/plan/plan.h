@@ -74,8 +74,8 @@ class Plan {
                                                        const PlanOptions& options);
   virtual ~Plan() = default;
 
-  // Where the caller must write an input before Run(): images as f32 in NCHW, labels as int32. There
-  // is memory for it even if no result depends on it.
+  // Returns the address to which the caller must write an input before Run(): images as f32 in
+  // NCHW, labels as int32. An input has memory even if no result depends on it.
   virtual void* input(TensorId input) = 0;
   // Runs the whole plan. `step`, the number of the training step, seeds the dropout masks.
   virtual void Run(int64_t step) = 0;
@@ -87,7 +87,7 @@ class Plan {
   // destination. After that operation, the destination holds the final value, and the caller may
   // change it.
   virtual size_t LastOperationOf(TensorId result) const = 0;
-  // The address of a result after Run(); row-major f32.
+  // Returns the address of a result, valid after Run(); row-major f32.
   virtual const float* result(TensorId tensor) const = 0;
   // Must be called when parameters change although constant_parameters is true. The next Run() then
   // packs the weights again, that is, copies them into the order in which the implementation reads

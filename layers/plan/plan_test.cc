@@ -333,8 +333,8 @@ TEST(PlanTest, SecondDerivatives) {
   }
 }
 
-// A restored plan cache may name implementations that do not exist in this process, for example
-// because another build of oneDNN wrote it.
+// A restored plan cache (saved times of convolutions, tuner.h) may name implementations that do not
+// exist in this process, for example because another build of oneDNN wrote it.
 TEST(PlanTest, TimesOfWhatCannotBeMadeHereArePassedOver) {
   Builder b;
   const TensorId y = b.Loss(

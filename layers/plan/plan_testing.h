@@ -74,10 +74,10 @@ inline constexpr double kShakes = 16;
 // ExpectPlanAgrees() adds the operations of the derivatives to the graph.
 void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options = {});
 
-// The names of all operations that ExpectPlanAgrees() has checked so far in this program.
+// Returns the names of all operations that ExpectPlanAgrees() has checked so far in this program.
 const std::set<std::string>& CheckedOperations();
 
-// Options for a plan in bf16, with tolerances to match. Errors are measured by norm, because
+// Returns options for a plan in bf16, with larger tolerances. Errors are measured by norm, because
 // rounding to bf16 may move a window's maximum to another element.
 AgreementOptions InBf16();
 

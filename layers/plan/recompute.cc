@@ -47,10 +47,11 @@ class Recomputer {
     int64_t peak = 0;         // bytes
   };
   absl::StatusOr<Choice> Nothing() const { return Judge(std::vector<bool>(Tensors(), false)); }
-  // Recomputes those tensors that one pass can recompute, as far as `how` allows.
+  // Returns the choice to recompute those tensors that one pass can recompute, as far as `how`
+  // allows.
   absl::StatusOr<Choice> Cheap(Recompute how) const;
-  // Recomputes enough to meet the budget. If no choice that was tried meets it, returns the choice
-  // that needs the least memory.
+  // Returns a choice that recomputes enough to meet the budget. If no choice that was tried does,
+  // returns the one that needs the least memory.
   absl::StatusOr<Choice> WithinBudget(int64_t most_bytes, Choice best) const;
   Graph Rewrite(const std::vector<bool>& again) const;
 

@@ -145,7 +145,8 @@ TEST(Readme, ExampleBuilds) {
   EXPECT_THAT(ParameterNames(*built), Contains("unit1.conv.weight"));
 }
 
-// Parsing and building a corrupted text must end with a result or an error, never with a crash.
+// Parsing and building a corrupted network text must end with a result or an error, never with a
+// crash.
 TEST(Robustness, MutatedTexts) {
   std::vector<std::string> texts;
   for (const std::string& name : ZooNames()) texts.push_back(*ZooText(name));

@@ -57,7 +57,7 @@ std::string WrongParameter(Random& random) {
 std::string AnnouncedTooLarge(Random&) {
   return "POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000000\r\n\r\nabc";
 }
-// A PNG whose header announces 60000 x 60000 pixels.
+// Returns a request with a PNG whose header announces 60000 x 60000 pixels.
 std::string Bomb(Random&) {
   std::string png = Picture();
   const char extent[] = {0, 0, '\xea', '\x60', 0, 0, '\xea', '\x60'};

@@ -54,8 +54,8 @@ bool IsAlike(const json& a, const json& b) {
   return std::equal(a.begin(), a.end(), b.begin(), IsAlike);
 }
 
-// Returns the probability of each class by its name, since classes of equal probability may change
-// places.
+// Returns the probability of each class by its name. (The order of classes in a response may vary,
+// since some have nearly equal probabilities.)
 json Answers(const HttpClient::Response& response) {
   json found = json::parse(response.body, nullptr, false);
   json answers;

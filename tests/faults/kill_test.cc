@@ -39,7 +39,7 @@ TEST(Kill, AnywhereAndResumed) {
   int done = 0, before_first_checkpoint = 0, temporary_files = 0;
   while (done < kills) {
     Process run(disturbed.program(), disturbed.Arguments({"--resume"}), disturbed.Options());
-    // Kills the run at a time between its first moments, when the network is planned, and a few
+    // Kills the run at a time between its first moments, when the network is compiled, and a few
     // steps after its next checkpoint.
     const bool early = random() % 8 == 0;
     if (!early) {

@@ -53,8 +53,9 @@ class TrainingRun {
   const std::string directory_, cache_;
 };
 
-// Returns the bytes of all tensors of a checkpoint (parameters, statistics, optimizer state,
-// averages) by name. If the checkpoint is damaged, the test fails and the result is empty.
+// Returns the bytes of all tensors of a checkpoint (parameters, running statistics, optimizer
+// state, moving averages of the weights) by name. If the checkpoint is damaged, the test fails and
+// the result is empty.
 std::map<std::string, std::string> TensorsOf(const std::string& path);
 
 }  // namespace cotangent::tests

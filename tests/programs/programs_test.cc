@@ -47,8 +47,8 @@ std::string Prepare(const std::string& name) {
   return directory;
 }
 
-// Runs a program. All runs use one cache of measured times, so that they choose the same
-// implementations of convolutions.
+// Runs a program. All runs use one cache of the measured times of convolutions, so that they choose
+// the same implementations of convolutions.
 Outcome RunTool(const std::string& program, const std::vector<std::string>& arguments,
                 const std::string& directory) {
   static const std::string* const cache = new std::string(MakeTestDirectory("cache"));

@@ -15,7 +15,7 @@ using layers::SplitMix;
 
 constexpr int kMostLayers = 7;
 // Limits for a network's size, in multiply-adds and in elements of all layer outputs, because the
-// reference computes with plain loops on a tape.
+// reference, with which the network is compared, computes with plain loops on a reverse-mode tape.
 constexpr int64_t kMostMultiplyAdds = 60'000, kMostElements = 4'000;
 
 class Drawer {

@@ -381,8 +381,8 @@ absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
 }
 
 // Returns the least time, in milliseconds, of oneDNN's convolution of a row of 2n - 1 numbers with
-// a kernel of n, which is as much work as a circular convolution of length n. Negative if oneDNN
-// has none.
+// a kernel of n, which is as much work as a circular convolution of length n; -1 if oneDNN has no
+// such convolution.
 double OneDnnMilliseconds(int64_t n) {
   tensor::ConvolutionShape shape;
   shape.in_width = 2 * n - 1;

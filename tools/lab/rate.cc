@@ -421,8 +421,8 @@ absl::StatusOr<Claim> BoundClaim(const RatePremises& premises, const char* rate,
   return claim;
 }
 
-// Runs the function whose error equals the bound, by its closed form and, for few steps, in T
-// coordinates.
+// Claims that the error of WorstCase() equals the bound. Computes the error by its closed form
+// (WorstCaseError()) and, for few steps, by gradient descent in T coordinates.
 absl::StatusOr<Claim> TightClaim(const RatePremises& premises, RateEvidence& evidence) {
   Claim claim{"rate.tight",
               {},
