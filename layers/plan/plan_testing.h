@@ -77,8 +77,8 @@ void ExpectPlanAgrees(Graph& graph, TensorId y, const AgreementOptions& options 
 // Returns the names of all operations that ExpectPlanAgrees() has checked so far in this program.
 const std::set<std::string>& CheckedOperations();
 
-// Returns options for a plan in bf16, with larger tolerances. Errors are measured by norm, because
-// rounding to bf16 may move a window's maximum to another element.
+// Returns options for a plan in bf16: with larger tolerances and without second derivatives. Errors
+// are measured by norm, because rounding to bf16 may move a window's maximum to another element.
 AgreementOptions InBf16();
 
 }  // namespace cotangent::layers

@@ -17,9 +17,8 @@ namespace cotangent::layers {
 // by tensor id.
 struct Residence {
   std::vector<std::vector<Format>> formats;
-  std::vector<int> last_use;  // number of the last operation or pass of the schedule that uses it
-  std::vector<bool>
-      is_fixed;  // results, and tensors in the memory of the caller or the ParameterStore
+  std::vector<int> last_use;   // number of the last operation or pass of the schedule that uses it
+  std::vector<bool> is_fixed;  // results, and leaves that are given values from outside
 };
 
 // Finds the tensors ("parts") that can be stored inside a wider tensor; returns the view of each
