@@ -13,7 +13,8 @@
 namespace cotangent::tensor {
 
 // Plans where pieces of memory lie, so that pieces in use at the same time do not overlap and the
-// total is small. The algorithm is greedy by size: each piece goes into the smallest gap that fits
+// total is small. Time is counted in steps, such as the operations of a network in the order in
+// which they run. The algorithm is greedy by size: each piece goes into the smallest gap that fits
 // among the pieces in use at the same time (Pisarchyk and Lee, "Efficient memory management for
 // deep neural net inference", 2020, section 5.2).
 //

@@ -109,7 +109,7 @@ struct Convolution::State {
   Direction direction;
   ConvolutionChoice choice;
   std::unique_ptr<ConvolutionImplementation> implementation;
-  bool sum_bias_gradient;  // Run() computes the bias gradient in a pass of its own
+  bool sum_bias_gradient;  // whether Run() sums the gradient in a separate loop
 };
 
 Convolution::Convolution(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -14,10 +14,14 @@
 //   weight_gradient[o, i, ky, kx]    sums in * out_gradient over n, y, x
 //   bias_gradient[o]                 sums out_gradient over n, y, x
 //
-// Which implementation is fastest depends on shape, direction and machine, so the caller chooses:
-// Candidates() lists choices that are worth trying, Convolution::Create() makes one, Measure()
-// times it. A linear layer is a convolution whose kernel is as large as the image, without padding;
-// it has additional candidates that run it as a matrix product.
+// Which implementation is fastest depends on shape, direction and machine. A ConvolutionChoice
+// names one implementation with its layouts and types. Candidates() lists the choices that are
+// worth trying, Convolution::Create() makes a convolution that computes by one of them, and
+// Measure() times it. A linear layer is a convolution whose kernel is as large as the image,
+// without padding; it has additional candidates that run it as a matrix product.
+//
+// Weights are "plain" as f32 [out, in / groups, height, width], and "packed" in the layout and type
+// that an implementation reads.
 #ifndef COTANGENT_TENSOR_CONVOLUTION_H_
 #define COTANGENT_TENSOR_CONVOLUTION_H_
 
@@ -99,8 +103,8 @@ struct ConvolutionChoice {
   friend bool operator==(const ConvolutionChoice&, const ConvolutionChoice&) = default;
 };
 
-// Returns whether this processor can compute with bf16 activations and weights. They need AVX-512,
-// and are faster than f32 only with AVX512_BF16.
+// Returns whether this processor can compute with bf16 activations and weights: whether it has
+// AVX-512. Only with AVX512_BF16 is computing in bf16 faster than in f32.
 bool Bf16Available();
 
 // Describes a forward convolution of 8-bit integers. Each integer stands for itself times a scale:
@@ -118,8 +122,8 @@ struct Int8Convolution {
   std::vector<float> weight_scales;
 };
 
-// Returns whether this processor has 8-bit kernels that are faster than those in bf16 or f32. They
-// need VNNI (of AVX-512 or AVX2) or AMX.
+// Returns whether this processor has 8-bit kernels that are faster than those in bf16 or f32. Such
+// kernels need VNNI (of AVX-512 or AVX2) or AMX.
 bool Int8Available();
 
 // Returns the choices that are worth measuring for a forward convolution with Epilogue::int8; none
@@ -128,8 +132,8 @@ std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, Ele
                                               ElementType out_type);
 
 // Returns the choices that are worth measuring on this machine: for each pair of element types,
-// those made for the widest instruction set among the kernels that the shape has. Plain reference
-// loops are listed only if nothing else exists. Never empty for a valid shape.
+// those whose kernels were made for the widest instruction set that any kernel for this shape uses.
+// Plain reference loops are listed only if nothing else exists. Never empty for a valid shape.
 //   precision   kF32: f32 on both sides. kBf16: additionally bf16 on both sides, and bf16 read with
 //               f32 written (out of kForward, in_gradient of kInputGradient). Sums are always f32.
 //   exact       leaves out Winograd's algorithm, which rounds more.
@@ -146,9 +150,9 @@ struct Epilogue {
   // The output side is max-pooled in windows of 2x2; an odd last row or column is left out. `out`
   // is then [batch, out_channels, out_height / 2, out_width / 2]. `positions`, one byte per element
   // of `out` in NHWC, says which cell of its window the maximum came from: 0 to 3, row by row.
-  // kForward writes both (only `out` if `positions` is null). The gradients read both, and take the
-  // gradient of all other cells to be zero. Only for choices with CanPool(), without an addend and,
-  // in kWeightGradient, without a bias.
+  // kForward writes both (only `out` if `positions` is null). kInputGradient and kWeightGradient
+  // read both, and take the gradient at all other cells to be zero. Only for choices with
+  // CanPool(), without an addend and, in kWeightGradient, without a bias.
   bool pooled = false;
   // kForward with a choice of Int8Candidates(): how integers are read and written. The object must
   // outlive the convolution. PackWeights() still takes f32, and the bias is f32.
@@ -160,9 +164,9 @@ bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice);
 
 // The buffers that Convolution::Run() reads and writes. Activations have the layouts and types of
 // the choice; `weights` are packed; `bias` is f32 [out_channels]. The buffer that holds a tensor in
-// kForward holds its gradient where the table says "gradient". `bias` and `addend` are needed only
-// if the Epilogue asks for them. `addend` has the layout and type of `out` and must be another
-// buffer.
+// kForward holds its gradient where the table says "gradient". `bias`, `addend` and `positions` are
+// needed only if the Epilogue asks for a bias, an addend or pooling. `addend` has the layout and
+// type of `out` and must be another buffer.
 //
 //                    in         weights    bias       addend    out        scratch
 //   kForward         reads      reads      reads      reads     writes     uses
@@ -234,14 +238,15 @@ struct ConvolutionTime {
 
 struct MeasureOptions {
   // The number of timed runs, after a first run that warms up. Measuring ends earlier when
-  // budget_seconds are spent, but not before two runs.
+  // budget_seconds are spent, but not before two timed runs.
   int repetitions = 5;
   double budget_seconds = 0.25;
   // The number of seconds from which a run counts as slow. A run that takes longer is the last. If
-  // the warming-up run takes more than twice as long, it is the only run.
+  // the warming-up run takes more than twice this time, it is the only run.
   double clearly_slow = std::numeric_limits<double>::infinity();
-  bool packing = true;  // times the packing of weights, too
-  // whether packing the weights is timed, too
+  bool packing = true;  // whether packing the weights is timed, too
+  // Called before each timed Run(), outside of the timing, for example to evict data from the
+  // caches. Not called before packing.
   std::function<void()> before_run = nullptr;
 };
 

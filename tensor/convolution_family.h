@@ -1,5 +1,5 @@
-// Families of implementations of convolutions. Convolution::Create() (convolution.h) asks the
-// family to which a choice belongs to make its implementation.
+// Families of implementations of convolutions. A choice (ConvolutionChoice in convolution.h) names
+// an implementation; Convolution::Create() asks the family to which the choice belongs to make it.
 //
 // A family is one source file. It holds a class that computes convolutions, and a
 // ConvolutionFamily, which says for which convolutions the class works, lists the choices that are
@@ -33,7 +33,8 @@ class ConvolutionImplementation {
   virtual int64_t scratch_bytes() const = 0;
   virtual bool weights_are_plain() const { return false; }
   virtual void PackWeights(const float* oihw, void* packed) const = 0;
-  // Converts a weight gradient to plain f32. Convolution calls it for kWeightGradient only.
+  // Converts a packed weight gradient to f32 [out, in / groups, height, width]. Convolution calls
+  // it for kWeightGradient only.
   virtual void UnpackWeightGradient(const void*, float*) const {}
   // Computes the convolution. In kForward, adds a bias and an addend if `arguments` has them.
   virtual void Run(const ConvolutionArguments& arguments) const = 0;
@@ -53,7 +54,7 @@ struct SideTypes {
 // measured.
 enum class KernelKind : uint8_t {
   kReference,  // plain loops, for testing
-  kGemm,       // a matrix product after copying the image's pixels together
+  kGemm,       // copies the inputs of each output pixel into a row, then multiplies matrices
   kPortable,   // uses instructions that every processor of this architecture has
   kAvx2,
   kAvx512,
@@ -76,9 +77,9 @@ struct ConvolutionFamily {
   // is true, those most likely to be fast first.
   std::vector<ConvolutionCandidate> (*candidates)(const ConvolutionShape& shape,
                                                   Direction direction, const SideTypes& types);
-  // Returns whether `choice` belongs to the family; candidates() need not list it. Called only for
-  // a choice with the family's `algorithm`, and for a shape, direction and types for which
-  // available() is true.
+  // Returns whether `choice` belongs to the family, even if candidates() does not list it. Called
+  // only if choice.algorithm is the family's `algorithm`, and available() is true for the shape,
+  // direction and types.
   bool (*has)(const ConvolutionChoice& choice);
   // Returns whether the family supports Epilogue::pooled for a shape for which available() is true.
   // Null: it never does.
@@ -110,8 +111,8 @@ inline ConvolutionChoice NhwcChoice(Algorithm algorithm, ElementType type, std::
 }
 inline KernelKind OwnKernelKind() { return HasAvx512() ? KernelKind::kAvx512 : KernelKind::kAvx2; }
 
-// Returns a family of own kernels that has one choice for each type. Both sides of the choice have
-// this type, in NHWC. The class T has
+// Returns a family that uses the kernels of own_kernels.h and has one choice for each type. Both
+// sides of the choice have this type, in NHWC. The class T has
 //   static bool IsAvailable(const ConvolutionShape&, Direction, ElementType);
 //   static ConvolutionChoice Choice(ElementType);
 //   T(const ConvolutionShape&, Direction, ElementType, bool relu);  // relu: results are max(0, y)

@@ -64,9 +64,9 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // Taps are results along one axis that read the same cells of the kernel: the results `first`,
-  // first + step, ... (`count` of them). For the kernel cell with index `kernel`, the first result
-  // reads the source at index `source`; each further result reads `source_step` further on.
+  // A Taps describes results along one axis that read the same cells of the kernel: the results `first`, first +
+  // step, ... (`count` of them). For the kernel cell with index `kernel`, the first result reads the source at
+  // index `source`; each further result reads `source_step` further on.
   struct Tap {
     int64_t kernel, source;
   };

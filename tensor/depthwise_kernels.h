@@ -11,8 +11,9 @@
 
 namespace cotangent::tensor::depthwise_kernels {
 
-// Computes pixels of one row of results. All of them read the same taps (cells of the kernel), at
-// sources a fixed distance apart:
+// Arguments of Kernels::sum, which computes `pixels` pixels of one row of results, `channels` numbers each. By tap t (a
+// cell of the convolution's kernel), pixel p reads the `channels` numbers at byte source_at[t] + p * source_step of
+// `source`:
 //
 //   out[p][c] = bias[c] + sum over t < taps of weights[weight_at[t] + c] * source[source_at[t] + p * source_step][c]
 //               (+ addend[p][c]), then max(0, .) if `relu`; for p < pixels, c < channels
@@ -32,7 +33,8 @@ struct WeightedSum {
   int64_t out_step = 0;  // bytes from one pixel's result to the next's
 };
 
-// Adds what one row of output gradients contributes to the weight gradient of some taps:
+// Arguments of Kernels::correlate, which adds what one row of output gradients contributes to the weight gradient of
+// some taps:
 //
 //   sums[sum_at[t] + c] += sum over p < pixels of source[source_at[t] + p * source_step][c] * gradient[p * gradient_step][c]
 struct Correlation {

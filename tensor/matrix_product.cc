@@ -28,7 +28,7 @@ struct Block {
   int64_t row, column, rows, columns;
 };
 
-// The buffers that a thread needs to compute blocks of the result.
+// The buffers that a thread needs to compute blocks of the result, and which piece of b they hold.
 struct Work {
   const product_kernels::Kernels& kernels = ProductKernels();
   // kBlock columns of a piece of b, one panel of panel_columns() columns after the other.
@@ -56,8 +56,8 @@ void FetchPanels(const MatrixView& b, int64_t row, int64_t rows, int64_t column,
   }
 }
 
-// Computes the product of a block's rows of a and columns of b, and writes it to `c`, in whole
-// registers.
+// Computes the product of a block's rows of a and columns of b, and writes it to `c`. The number of
+// columns is rounded up to whole registers.
 void MultiplyBlock(Factors factors, const MatrixView& a, const MatrixView& b, const Block& block,
                    Work& work, float* c, int64_t c_row) {
   const int64_t panel_columns = work.panel_columns();
@@ -117,8 +117,8 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
   const bool symmetric = form == ResultForm::kSymmetric,
              plain = alpha == 1 && beta == 0 && !symmetric;
   const int64_t block_columns = DivideUp(columns, kBlock);
-  // Each block copies the pieces of b that it needs, so large blocks copy less in total. Blocks are
-  // large if that leaves at least two for each thread.
+  // Each block copies the pieces of b that it needs, so blocks of more rows copy less in total.
+  // Blocks have kMostRows rows, not kBlock, if there are then at least two blocks for each thread.
   const bool large = !symmetric && block_columns * DivideUp(rows, kMostRows) >= 2 * Threads();
   const int64_t height = large ? kMostRows : kBlock, block_rows = DivideUp(rows, height);
   const auto make_block = [&](int64_t i, int64_t j, Work& work) {
@@ -136,8 +136,8 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
                              c + block.column * columns + block.row, columns, /*fill=*/false);
     }
   };
-  // A part is some vertically adjacent blocks, which use the same pieces of b; a share is one or
-  // more parts.
+  // A part is some vertically adjacent blocks, which use the same pieces of b. A share is what one
+  // thread computes without a pause: one or more parts.
   const int64_t parts = std::min(block_rows, DivideUp(kSharesPerThread * Threads(), block_columns));
   const double multiplications = static_cast<double>(rows) * columns * a.columns;
   const int64_t shares = multiplications < kFewMultiplications ? 1 : block_columns * parts;

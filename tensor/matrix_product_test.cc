@@ -39,8 +39,8 @@ std::vector<double> Reference(double alpha, const MatrixView& a, const MatrixVie
 }
 
 TEST(MatrixProductTest, EqualsTheSumsInDouble) {
-  // These sizes are smaller than, equal to and larger than a block of the result (64 x 64) and the
-  // rows of a piece of b (256).
+  // matrix_product.cc computes the result in blocks of 64 x 64, from pieces of b of 256 rows. These
+  // sizes are smaller than, equal to and larger than a block and a piece.
   for (auto [m, n, k] : {std::tuple{1, 1, 1}, {3, 17, 5}, {64, 64, 256}, {70, 130, 300}}) {
     for (bool transpose_a : {false, true}) {
       for (bool transpose_b : {false, true}) {

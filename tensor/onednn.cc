@@ -20,8 +20,8 @@
 namespace cotangent::tensor::onednn {
 namespace {
 
-// Keeps oneDNN from using instruction sets that the program may not use, either
-// (WidestInstructionSet() in base/cpu.h).
+// Keeps oneDNN from using instruction sets beyond WidestInstructionSet() (base/cpu.h), which the
+// other kernels of this program do not use, either.
 void LimitInstructionSet() {
   if (WidestInstructionSet() == ProcessorInstructionSet()) return;
   dnnl_set_max_cpu_isa(HasAvx512Bf16() ? dnnl_cpu_isa_avx512_core_bf16
@@ -59,13 +59,15 @@ class OneThread {
   const int before_;
 };
 
-// A stream of oneDNN: runs calls at once and in order. Only one thread at a time may use it.
+// A stream of oneDNN, which runs each call at once, in the order of the calls. Only one thread at a
+// time may use it.
 class Stream : public Owned<dnnl_stream_t, dnnl_stream_destroy> {
  public:
   Stream() { dnnl_stream_create(out(), Engine(), dnnl_stream_default_flags); }
 };
 
-// A tensor of oneDNN, bound before each run to the memory that holds its elements.
+// A tensor as oneDNN's primitives take it: a memory format, and the address of the elements, which
+// Bind() sets before each run.
 class Memory {
  public:
   void Create(const Format& format) {
@@ -74,7 +76,8 @@ class Memory {
   }
   dnnl_memory_t get() const { return memory_.get(); }
 
-  // Binding makes oneDNN 2 clear the padding, so it happens only when the address changes.
+  // Sets the address to `data`. Doing so makes oneDNN 2 clear the padding, so Bind() does it only
+  // if the address changes.
   void Bind(void* data, const Stream& stream) {
     if (data == bound_) return;
     BindBuffer(memory_.get(), data, stream.get());
@@ -139,7 +142,8 @@ std::string ImplementationName(dnnl_primitive_desc_t description) {
   return name;
 }
 
-// Returns whether along this axis the first or the last window lies entirely in the padding.
+// Returns whether along this axis the first or the last window (the inputs of one output) lies
+// entirely in the padding.
 bool HasWindowInPadding(const Description& d, int axis) {
   const int64_t in = d.in.dims[2 + axis], out = d.out.dims[2 + axis],
                 kernel = d.weights.dims[d.weights.dims.size() - 2 + axis];
@@ -178,8 +182,8 @@ bool IsBroken(const Description& d, std::string_view implementation) {
   }
 }
 
-// Returns whether the addend is copied to `out` before the run, to which oneDNN then adds its sums.
-// That is so for convolutions of integers, since all their implementations support it.
+// Returns whether the addend is copied to `out` before the run, and oneDNN then adds its sums to
+// `out`. This is done for convolutions of integers, since all their implementations support it.
 bool AddsInPlace(const Description& d) { return d.with_addend && !d.scales.empty(); }
 
 // Makes `candidates` list oneDNN's implementations, beginning at the first. Returns whether there
@@ -345,7 +349,7 @@ int64_t Aligned(int64_t bytes) { return RoundUp(bytes, kAlignment); }
 }  // namespace
 
 struct Primitive::State {
-  // Each serves all parts that differ only in where they begin.
+  // Each primitive serves all parts (onednn_parts.h) that differ only in where they begin.
   std::vector<PrimitiveHandle> primitives;
   std::string implementation;
   std::vector<Call> calls;
@@ -412,7 +416,7 @@ absl::Status Primitive::State::CreatePacking(const Description& d, const Format&
   const Format plain =
       RowMajor(d.weights.dims, d.scales.empty() ? dnnl_f32 : TypeOf(d.weights.type));
   weights_are_plain = d.scales.empty() && dnnl_memory_desc_equal(plain.get(), weights.get());
-  // The weights of a matrix product come with strides; the caller packs them.
+  // A matrix product takes its weights with the strides of the Description; the caller packs them.
   if (!weights_are_plain && d.operation != Operation::kMatmul &&
       !(IsWeightGradient(d) ? packing.Create(weights, plain) : packing.Create(plain, weights))) {
     return absl::InternalError(

@@ -4,10 +4,11 @@
 // kernels are fast.
 //
 // The weights lie as [out channel][tap][in channel], where a tap is a cell of the kernel. They are
-// divided into blocks of rows (out channels) and columns (taps and in channels), and the pixels
-// into parts. A share of the work is one block's sum over one part. A thread packs both sides of
-// some pixels of the part (a chunk) as tile_kernels.h asks, multiplies them, and goes on with the
-// next chunk. At the end the sums of all parts are added in order.
+// divided into blocks of rows (out channels) and columns (taps and in channels), whose sizes are
+// counted in groups of kGroup (16) channels, and the pixels are divided into parts. A share of the
+// work is one block's sum over one part. A thread packs both sides of some pixels of the part (a
+// chunk) as tile_kernels.h asks, multiplies them, and goes on with the next chunk. At the end the
+// sums of all parts are added in order.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -123,7 +124,7 @@ class OuterProduct final : public ConvolutionImplementation {
   const ConvolutionShape shape_;
   const int threads_ = Threads();
   const int64_t pixels_, taps_, groups_a_tap_;
-  int64_t row_groups_, column_groups_;  // largest numbers in a block
+  int64_t row_groups_, column_groups_;  // the largest numbers of groups in a block
   int64_t row_blocks_, column_blocks_, chunks_, parts_;
   std::array<int64_t, kChunk / kStep> step_bytes_;  // bytes to each step of a packed group
 };

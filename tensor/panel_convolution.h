@@ -14,9 +14,9 @@
 
 namespace cotangent::tensor {
 
-// The largest number of output pixels for which such convolutions are offered. With more pixels,
-// each weight is used so often that algorithms with fewer multiplications or fewer gathered inputs
-// are faster.
+// The largest number of output pixels, over all images, for which these convolutions are offered.
+// With more pixels, each weight is used so often that algorithms with fewer multiplications or
+// fewer gathered inputs are faster.
 inline constexpr int64_t kMostPanelPixels = 1100;
 
 class PanelConvolution : public ConvolutionImplementation {

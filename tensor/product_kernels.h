@@ -1,5 +1,8 @@
-// Products of small matrices, and the steps before and after them, compiled for each instruction
-// set.
+// Products of small matrices, the packing of their factors, and the epilogue of their results
+// (bias, addend, relu), compiled for each instruction set.
+//
+// A register holds Kernels::lanes floats. A panel is the columns of c that Kernels::multiply
+// computes at once: up to Kernels::panel_vectors registers of a row.
 //
 // Files that are compiled for an instruction set include this header, so it must not include
 // headers with inline functions that other files use: the linker might keep the version with
@@ -11,9 +14,9 @@
 
 namespace cotangent::tensor::product_kernels {
 
-// Arguments of a product: c[row][0 .. lanes * vectors) = sum over k < depth of a[row][k] * b[k][0
-// .. lanes * vectors), added to c if `accumulate`. An element of a or b is one f32, or a pair of
-// bf16 whose two products are both added. Sums are f32.
+// Arguments of Kernels::multiply, which computes c[row][0 .. lanes * vectors) = sum over k < depth
+// of a[row][k] * b[k][0 .. lanes * vectors), added to c if `accumulate`. An element of a or b is
+// one f32, or a pair of bf16 whose two products are both added. Sums are f32.
 struct Product {
   int64_t rows = 0, vectors = 0, depth = 0;  // vectors: registers of a row of c, <= panel_vectors
   const char* a = nullptr;
@@ -29,9 +32,9 @@ struct Product {
   int64_t next_bytes = 0;
 };
 
-// Arguments of the step after a product: out = sums + bias + addend (bias and addend if given),
-// then max(0, .) if relu. `out` and `addend` are f32 or bf16 and have the same distance between
-// rows. `out` may be the same memory as `sums`.
+// Arguments of Kernels::finish, which computes out = sums + bias + addend (bias and addend if
+// given), then max(0, .) if relu. `out` and `addend` are f32 or bf16 and have the same distance
+// between rows. `out` may be the same memory as `sums`.
 struct Results {
   int64_t rows = 0, columns = 0;
   const float* sums = nullptr;
@@ -43,8 +46,9 @@ struct Results {
   int64_t out_row = 0;  // bytes from one row to the next, of `out` and `addend`
 };
 
-// The kernels of one instruction set. `bf16` may be true only for the kernels of AVX-512, and only
-// if HasAvx512Bf16() (base/cpu.h).
+// The kernels of one instruction set. `bf16` says that the factors of multiply(), or `out` and
+// `addend` of finish(), are bf16. It may be true only for the kernels of AVX-512, and only if
+// HasAvx512Bf16() (base/cpu.h).
 struct Kernels {
   const char* isa;        // "avx512", "avx2"
   int64_t lanes;          // floats in a register

@@ -7,12 +7,12 @@
 // the same remainder when divided by the stride. Each phase has its own taps and is a convolution
 // with a stride of 1.
 //
-// Pixels of both sides are numbered as if each image had some more rows and columns (the gap),
-// which are zero in the source and unused in the target. By a tap, the target pixel number i then
-// reads the source pixel number i plus a constant, the tap's shift; if that pixel lies outside the
-// image, it lies in a gap. The gap at the end of a row is also the gap before the next row. A share
-// of the work is a block of target pixels by some groups of channels. It copies the source's pixels
-// that it needs, gaps as zeros, and multiplies.
+// Pixels of both sides are numbered as if each image had some more rows and columns (the gap), which
+// are zero in the source and unused in the target. By a tap, the target pixel number i then reads
+// the source pixel number i plus a constant, the tap's shift; if that pixel lies outside the image,
+// it lies in a gap. The gap at the end of a row is also the gap before the next row. A share of the
+// work is a block of target pixels by some groups of kGroup (16) target channels. It copies the
+// source's pixels that it needs, gaps as zeros, and multiplies.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -40,8 +40,9 @@ using tile_kernels::kTileBytes;
 
 // The number of target pixels of a block.
 constexpr int64_t kPixels = 128;
-// The largest number of steps that are multiplied at a time: enough that loading and storing sums
-// costs little, and few enough that the weights of two groups stay in the nearest cache.
+// The largest number of steps (of kStep source channels by one tap) that are multiplied at a time:
+// enough that loading and storing sums costs little, and few enough that the weights of two groups
+// stay in the nearest cache.
 constexpr int64_t kMostSteps = 12;
 // The most bytes of source pixels that a block may need. A convolution that needs more (a large
 // dilation on a large image) is not available in this family.
@@ -57,8 +58,8 @@ struct AxisPhase {
   int64_t first, step, count;
   std::vector<AxisTap> taps;
 };
-// One axis of the convolution, vertical or horizontal: the extents of source, target and kernel, in
-// pixels, and so on.
+// One axis of the convolution, vertical or horizontal. All numbers are pixels: the extents of
+// source, target and kernel, the stride, the dilation and the padding before the first pixel.
 struct Axis {
   int64_t source, target, kernel, stride, dilation, pad;
   std::vector<AxisPhase> phases;

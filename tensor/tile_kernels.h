@@ -2,14 +2,15 @@
 // 16 x 32 numbers. Sums are f32.
 //
 // The rows of the left side and the columns of the right side, and so the rows and columns of c,
-// are divided into groups of kGroup. The dimension that is summed over is divided into steps of
-// kStep, and each step into pairs of neighbours:
+// are divided into groups of kGroup (16). The dimension that is summed over is divided into steps
+// of kStep (32) numbers, and each step into pairs of neighbours:
 //
 //   left    a tile has 16 rows of 32 numbers, that is of 16 pairs. The caller chooses where the
 //           rows, steps and groups lie; pack_left() writes tiles one after the other
 //   right   a tile has 16 rows, one for each pair, of 16 columns: the pair of column 0, of column
 //           1 and so on. The tiles of all steps of a group follow each other, then those of the
 //           next group
+//
 // Files that are compiled for an instruction set include this header, so it must not include
 // headers with inline functions that other files use: the linker might keep the version with
 // instructions that the processor lacks.
@@ -23,15 +24,16 @@ namespace cotangent::tensor::tile_kernels {
 inline constexpr int64_t kGroup = 16, kStep = 32;
 inline constexpr int64_t kTileBytes = kGroup * kStep * 2;
 
-// Vectors to sum over, such as the channels of pixels: for each step, kStep rows of `columns` bf16.
-// Their addresses are rows[0], rows[1] and so on.
+// What pack_left() and pack_right() read: `steps` * kStep rows of `columns` bf16 each, at the
+// addresses rows[0], rows[1] and so on. Products sum over these rows: over pixels, for example, if
+// the columns are channels.
 struct Rows {
   const char* const* rows = nullptr;
   int64_t steps = 0, columns = 0;
 };
 
-// Arguments of a product. c has kGroup left_groups rows and kGroup right_groups columns. If
-// `accumulate`, the product is added to c; otherwise it replaces c.
+// Arguments of Kernels::multiply. c has kGroup * left_groups rows and kGroup * right_groups
+// columns. If `accumulate`, the product is added to c; otherwise it replaces c.
 struct Product {
   int64_t left_groups = 0, right_groups = 0, steps = 0;
   const char* left = nullptr;

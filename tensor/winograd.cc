@@ -37,6 +37,8 @@ constexpr int64_t kMostTilesByThread = 192;
 // The product kernel (product_kernels.cc) computes this many rows at once, and each tile is a row.
 // So the number of tiles processed at a time is a multiple of it.
 constexpr int64_t kProductRows = 6;
+// If all threads work on the same tiles, they process a multiple of this many at a time, or all
+// tiles.
 constexpr int64_t kTilesPerBlock = 48;
 
 }  // namespace

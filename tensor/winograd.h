@@ -78,10 +78,12 @@ class WinogradConvolution : public ConvolutionImplementation {
 
   Tile TileAt(int64_t index) const;
   // Returns how many tiles a thread processes at a time if each thread has tiles of its own: as
-  // many as let the tiles' transforms (`tile_bytes` each) and `sums_bytes` stay in its caches.
-  // `shares` is the number of parts into which all tiles are divided.
+  // many as let the transforms of these tiles (`tile_bytes` each) and the sums of their products
+  // (`sums_bytes` in all) stay in the thread's caches. `shares` is the number of parts into which
+  // all tiles are divided.
   int64_t TilesByThread(int64_t tile_bytes, int64_t sums_bytes, int64_t shares) const;
-  // Returns how many tiles are processed at a time if all threads process the same ones.
+  // Returns how many tiles are processed at a time if all threads process the same ones; the
+  // arguments are those of TilesByThread().
   int64_t TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const;
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }

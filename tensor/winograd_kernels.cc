@@ -11,13 +11,15 @@ namespace {
 
 // ---- Transforms of whole tiles, along columns and rows ------------------------------------------
 
+// Rounds a number of lanes up to whole pairs, as which bf16 numbers are stored.
 [[maybe_unused]] inline FullVector FilledUp(FullVector lanes) { return lanes; }
 [[maybe_unused]] inline PartialVector FilledUp(PartialVector lanes) {
   return {(lanes.count + 1) / 2 * 2};
 }
 
-// Calls f(c, at, lanes) for every register of channels, where c is its first channel and `at` the
-// address of that channel's point 0. Numbers have `size` bytes.
+// Calls f(c, at, lanes) for every register of channels: c is the register's first channel, `at` the
+// address at which that channel of point 0 is stored (Places in winograd_kernels.h), and `lanes` a
+// FullVector, or a PartialVector for a last register that is not full. Numbers have `size` bytes.
 template <typename Function>
 inline __attribute__((always_inline)) void ForEachPlace(int64_t channels, char* points,
                                                         const Places& places, int64_t size,

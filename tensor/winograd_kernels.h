@@ -30,9 +30,10 @@ inline constexpr float kWeightMatrix[kInputs][3] = {{1, 0, 0},
 struct Pixels {
   const void* at[kPoints];
 };
-// A tile after max pooling in windows of 2x2. For each window, `value` is the address of the maxima
-// or their gradients, and `position` that of bytes that say from which cell each maximum came, 0 to
-// 3. When gradients are read, the other cells are zero. A tile of outputs has 2x2 windows; a tile
+// A tile after max pooling in windows of 2x2. For each window, `value` is the address of its maxima
+// or of their gradients (one number per channel), and `position` the address of bytes (one per
+// channel) that say from which cell of the window the maximum came, 0 to 3, row by row. When
+// gradients are read, those of the other cells are zero. A tile of outputs has 2x2 windows; a tile
 // of inputs overlaps 4x4 windows, since it begins in the second row and column of a window.
 struct Windows {
   Pixels value, position;
@@ -43,10 +44,11 @@ struct Pair {
 };
 
 // Where a transform stores its result: channel c of point p lies at byte `p * point + c / width *
-// panel + c % width * (bytes of a number)`.
+// panel + c % width * (bytes of a number)`. A panel is `width` adjacent channels; `point` and
+// `panel` are the bytes from one point, and one panel, to the next.
 struct Places {
   int64_t point = 0, panel = 0;
-  int64_t width = 0;  // channels per panel: all, or a multiple of a register's
+  int64_t width = 0;  // channels per panel: all, or a multiple of the floats in a register
 };
 
 // The bias, addend and relu that are applied to outputs before they are stored.
@@ -57,9 +59,9 @@ struct Finish {
   bool relu = false;
 };
 
-// The kernels of one instruction set. `bf16` may be true, and pairs may be used, only with those of
-// AVX-512 and only if HasAvx512Bf16() (base/cpu.h). Transforms of tiles also get the thread's next
-// tile, to prefetch it.
+// The kernels of one instruction set. `bf16` may be true, and pairs may be used, only with the
+// kernels of AVX-512 and only if HasAvx512Bf16() (base/cpu.h). Transforms of tiles also get the
+// tile that the thread transforms next, to prefetch it.
 struct Kernels {
   // Transforms a tile of inputs (B^T x B) or of output gradients (A dy A^T), and stores the points
   // in the pixels' type. An odd number of bf16 channels is followed by a zero.
@@ -81,7 +83,7 @@ struct Kernels {
   void (*transform_output)(bool bf16, const float* points, int64_t point_stride, int64_t channels,
                            const Finish& finish, const Pixels& tile, const Pixels& next);
   // Computes a tile's outputs and max-pools them: writes the maximum of each window and, unless the
-  // position pointers are null, which cell it is in (the first among equal ones).
+  // position pointers are null, the number of its cell, 0 to 3 (the first among equal ones).
   void (*transform_pooled_output)(bool bf16, const float* points, int64_t point_stride,
                                   int64_t channels, const Finish& finish, const Windows& tile,
                                   const Windows& next);
@@ -93,10 +95,11 @@ struct Kernels {
   void (*transform_output_row)(bool bf16, const float* points, int64_t point_stride,
                                int64_t channels, const Finish& finish, const Pixels& pixels);
 
-  // Transforms the weights of one panel of columns, `vectors` registers wide. Element (row k,
-  // column n) has its nine taps at plain + k * row_stride + n * column_stride (strides in floats);
-  // they are taken in reverse order if `rotated`. The result lies point by point, `point_stride`
-  // bytes apart, each [rows, lanes * vectors] in the form of product_kernels::Product::b.
+  // Transforms the weights of one panel of columns, `vectors` registers wide. Rows are the channels
+  // that the convolution reads, columns those that it writes. Element (row k, column n) has its
+  // nine taps at plain + k * row_stride + n * column_stride (strides in floats); they are taken in
+  // reverse order if `rotated`. The result lies point by point, `point_stride` bytes apart, each
+  // [rows, lanes * vectors] in the form of product_kernels::Product::b.
   void (*transform_weights)(bool bf16, const float* plain, int64_t rows, int64_t columns,
                             int64_t row_stride, int64_t column_stride, bool rotated,
                             int64_t vectors, char* points, int64_t point_stride);

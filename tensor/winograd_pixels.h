@@ -8,8 +8,8 @@
 namespace cotangent::tensor::winograd {
 namespace {
 
-// Prefetches the cache line at `byte` of every pixel of the tile that is transformed next. Tiles
-// are too far apart for the processor to predict them.
+// Prefetches, of every pixel of the tile that is transformed next, the cache line `byte` bytes
+// after the pixel's address. Tiles are too far apart for the processor to predict them.
 template <typename Matrix, bool kToWrite = false>
 inline __attribute__((always_inline)) void Prefetch(const Pixels& next, int64_t byte) {
   constexpr int kSide = kToWrite ? Matrix::kTo : Matrix::kFrom;

@@ -1,7 +1,8 @@
-// Winograd convolutions with 2x2 max pooling of their output side in the same pass. The unpooled
-// output is never in memory: a tile of outputs consists of four windows, and each leaves a number
-// and a position. For the gradients, the unpooled output gradient is reconstructed from these while
-// tiles are read.
+// Winograd convolutions that max-pool their output side in windows of 2x2 while they write it. The
+// unpooled output is never in memory: a tile of outputs consists of four windows, and of each
+// window the maximum and its position (which cell, 0 to 3, row by row) are written. For the
+// gradients, the unpooled output gradient is reconstructed from the pooled one and the positions
+// while tiles are read.
 #ifndef COTANGENT_TENSOR_WINOGRAD_POOLING_H_
 #define COTANGENT_TENSOR_WINOGRAD_POOLING_H_
 
@@ -32,8 +33,8 @@ struct PooledImages {
   }
 
   // Sets `windows` to the addresses of kSide x kSide windows of image number `image`, from channel
-  // `channel` on. (row, column) is the first window's. Windows outside the image get the address
-  // `outside`.
+  // `channel` on. The first window has the coordinates (row, column) in the pooled image. Windows
+  // outside the image get the address `outside`.
   template <int kSide>
   void PointAtWindows(int64_t image, int64_t row, int64_t column, int64_t channel,
                       const void* outside, winograd::Windows& windows) const {

@@ -11,8 +11,8 @@
 namespace cotangent::tensor::winograd {
 namespace {
 
-// Prefetches the values of a tile's windows, and the positions once per 64 channels (a cache line
-// of bytes).
+// Prefetches the values of a tile's windows, `byte` bytes after their addresses, and once per 64
+// channels (a cache line of bytes) the positions from `channel` on.
 template <typename Matrix, bool kToWrite = false>
 inline __attribute__((always_inline)) void Prefetch(const Windows& next, int64_t byte,
                                                     int64_t channel) {
