@@ -37,9 +37,10 @@ struct ClassifierOptions {
   Precision precision = Precision::kF32;  // kBf16 means kF32 if the processor lacks bf16
 };
 
-// A picture in memory: `height` rows of `width` pixels, three bytes each (red, green, blue),
-// without gaps. It may have any size up to 100 megapixels. It is resized to the network's input
-// size in the way that the network's text says, or stretched if the text does not say.
+// A picture in memory: `height` rows of `width` pixels, three bytes each (red, green, blue), without
+// gaps. It may have any size up to 100 megapixels. It is resized to the network's input size in the way
+// that the network's text (its description in protobuf text format) says, or stretched if the text does
+// not say.
 struct Picture {
   const uint8_t* rgb = nullptr;
   int width = 0, height = 0;
@@ -47,11 +48,11 @@ struct Picture {
 
 class Classifier {
  public:
-  // Loads a trained network and prepares it to run. `path` is a checkpoint of `train`, a run's
-  // directory (its newest intact checkpoint is taken), or a file that `export --format=safetensors`
-  // wrote. Sizes, classes, normalisation and the way pictures are resized come from the file.
-  // Convolutions are measured to find the fastest implementations; the result is stored for the
-  // next time (training/plan_cache.h).
+  // Loads a trained network and prepares it to run. `path` is a checkpoint of the program `train`, a
+  // run's directory (its newest intact checkpoint is taken), or a file that `export
+  // --format=safetensors` wrote. Sizes, classes, normalisation (the mean and the deviation of the
+  // inputs) and the way pictures are resized come from the file. Convolutions are measured to find the
+  // fastest implementations; the result is stored for the next time (training/plan_cache.h).
   //
   // Errors: NotFound if there is no file; InvalidArgument if the file is damaged, of another
   // version or not a checkpoint, if the network's images do not have 1 or 3 channels, or for

@@ -9,11 +9,12 @@
 
 namespace cotangent::inference {
 
-// Writes a safetensors file: parameters (their moving averages, if the training computed any) and
-// statistics, and in its metadata the network's text, normalisation and classes. The file is a
-// checkpoint without the optimizer's state, and can be read wherever checkpoints can. Weights of
-// quantised layers are written as s8 with a scale for each output channel. If writing fails, no
-// partial file remains.
+// Writes a safetensors file: the parameters (their moving averages, if the training computed any),
+// the running means and variances of batch normalisation, and as metadata the network's text (its
+// description in protobuf text format), the mean and deviation that its inputs are normalised with,
+// and the names of its classes. The file is a checkpoint without the optimizer's state, and can be
+// read wherever checkpoints can. Weights of quantised layers are written as s8 with a scale for
+// each output channel. If writing fails, no partial file remains.
 absl::Status WriteInferenceFile(const std::string& path, const training::TrainedNetwork& trained);
 
 }  // namespace cotangent::inference

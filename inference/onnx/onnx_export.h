@@ -31,9 +31,9 @@ struct OnnxOptions {
 // and DequantizeLinear around them.
 //
 // The file's metadata are texts: classes, mean and deviation (JSON lists), dataset, network (its
-// text), accuracy, and targets. The text of targets is "classes"; "labels" (the sigmoid of a logit
-// is the probability of its label); or "numbers": the output times target_deviation plus
-// target_mean (JSON lists) gives the numbers.
+// description in protobuf text format), accuracy, and targets. The text of targets is "classes";
+// "labels" (the sigmoid of a logit is the probability of its label); or "numbers": the output times
+// target_deviation plus target_mean (JSON lists) gives the numbers.
 //
 // The model has passed the ONNX project's own checker. Errors (InvalidArgument): a formula with a
 // function that ONNX lacks; a network larger than the 2 GiB that the format can hold.

@@ -31,8 +31,9 @@ class Formula {
  private:
   using Name = std::string;
 
-  // Returns the name of the ONNX value of an expression, which is added only once. The recursion is
-  // as deep as the formula's parentheses nest, and the parser of formulas limits that depth.
+  // Returns the name of the ONNX value of an expression. Equal expressions share one value. The
+  // recursion is as deep as the formula's parentheses nest, and the parser of formulas limits that
+  // depth.
   absl::StatusOr<Name> Value(const Expr& e) {
     if (const auto found = values_.find(e); found != values_.end()) return found->second;
     if (const auto found = operands_.computed.find(e); found != operands_.computed.end())

@@ -17,7 +17,8 @@ namespace cotangent::inference {
 // Returns the scale of a tensor that holds integers (number = scale * integer); nullopt for others.
 std::optional<layers::TensorScale> ScaleOf(const layers::Graph& graph, layers::TensorId t);
 
-// Writes the graph operation "quantise" (a rule of onnx_rules.h).
+// Adds the ONNX operators of the graph operation "quantise", which rounds real numbers to integers.
+// The table of onnx_rules.cc lists this function.
 absl::Status QuantiseRule(const layers::Node& node, OnnxNetwork& network);
 
 // Adds an operator that turns a tensor of integers into real numbers; returns the name of the

@@ -116,7 +116,8 @@ std::string RealValue(TensorId t, OnnxNetwork& network) {
   return ScaleOf(network.graph(), t).has_value() ? Dequantised(t, network) : network.Value(t);
 }
 
-// Adds what a folded convolution does after it has summed its products: addend, relu, quantisation.
+// Adds the operations that were folded into a convolution (layers/plan/fold.h) and follow the sum
+// of its products: addend, relu, quantisation.
 void FinishConvolution(const Node& node, std::string value, OnnxNetwork& network) {
   constexpr size_t kAddend = 3;
   if (node.inputs.size() > kAddend)
@@ -531,7 +532,8 @@ std::string OnnxNetwork::ChannelTensor(absl::string_view name, const std::vector
 std::string OnnxNetwork::Value(TensorId t) {
   if (const auto found = values_.find(t); found != values_.end()) return found->second;
   const std::vector<float> constant = Constant(t);
-  // Folding creates biases of its own. They get the same names as the biases of layers.
+  // Folding (layers/plan/fold.h) creates biases of its own. They get the same names as the biases
+  // of layers.
   std::string name = graph_.tensor(t).name;
   if (absl::EndsWith(name, ".folded_bias"))
     name = absl::StrCat(absl::StripSuffix(name, ".folded_bias"), ".bias");

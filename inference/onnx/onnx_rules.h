@@ -31,8 +31,9 @@ class OnnxNetwork {
   void Set(layers::TensorId t, std::string value) { values_[t] = std::move(value); }
 
   // Returns a tensor's numbers if they do not depend on the network's input: those of parameters,
-  // states and constants, and those of tensors of rank 0 or 1 that are computed elementwise from
-  // such tensors. Returns an empty vector for other tensors.
+  // states (running means and variances of batch normalisation) and constants, and those of tensors
+  // of rank 0 or 1 that are computed elementwise from such tensors. Returns an empty vector for
+  // other tensors.
   std::vector<float> Constant(layers::TensorId t) const;
   // Adds a constant tensor of one number per channel (or of one number) that broadcasts with
   // tensors of rank `rank`; returns its name.

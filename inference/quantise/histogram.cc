@@ -6,10 +6,10 @@
 namespace cotangent::inference {
 namespace {
 
-// The largest integers used of u8 and s8.
+// The largest magnitudes of the integers used: of u8, and of s8 (-128 is not used).
 constexpr double kUnsignedSteps = 255, kSignedSteps = 127;
-// Choose() tries as limits the fractions i / kLimits of the largest magnitude, for i from
-// kSmallestLimit to kLimits.
+// Choose() tries limits (larger magnitudes are clamped to the limit): the fractions i / kLimits of
+// the largest magnitude, for i from kSmallestLimit to kLimits.
 constexpr int kLimits = 200, kSmallestLimit = 10;
 
 }  // namespace
@@ -33,9 +33,10 @@ void Histogram::Count(const float* numbers, int64_t count) {
   }
 }
 
-// Rounding a number within the limit has an error of up to half a unit, assumed to be uniformly
-// distributed. A number beyond the limit is clamped, so its error is its distance from the limit.
-// Bins are narrower than a unit where this matters.
+// A unit is the distance between the numbers that neighbouring integers stand for. Rounding a
+// number within the limit has an error of up to half a unit, assumed to be uniformly distributed. A
+// number beyond the limit is clamped, so its error is its distance from the limit. Bins are
+// narrower than a unit where this matters.
 double Histogram::ErrorAt(double limit, double steps) const {
   const double unit = limit / steps, width = largest_ / kBins;
   double error = 0;

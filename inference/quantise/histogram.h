@@ -26,7 +26,8 @@ class Histogram {
 
  private:
   static constexpr int kBins = 2048;
-  // Estimates the sum of squared errors if `steps` integers cover magnitudes up to `limit`.
+  // Estimates the sum of squared errors if the integers up to `steps` stand for magnitudes up to
+  // `limit`, and larger magnitudes are clamped.
   double ErrorAt(double limit, double steps) const;
 
   double least_ = 0, largest_ = 0;  // least_: the smallest number; largest_: the largest magnitude

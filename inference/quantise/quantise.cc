@@ -23,8 +23,8 @@ using layers::TensorId;
 
 constexpr int64_t kBatch = 16;
 
-// The network after folding, compiled for a batch of pictures. Keeps a histogram of every tensor
-// that its convolutions read or write.
+// The network after folding (layers/plan/fold.h), compiled for a batch of pictures. Has a histogram
+// for every tensor that its convolutions read or write.
 class Watched {
  public:
   static absl::StatusOr<std::unique_ptr<Watched>> Create(const training::TrainedNetwork& trained,
@@ -60,6 +60,8 @@ class Watched {
   }
 
   float* images() { return static_cast<float*>(plan_->input(built_->images)); }
+  // Runs the network on the pictures in images(), then calls look(histogram, numbers, count) for
+  // every tensor with a histogram: `numbers` points to its `count` numbers.
   template <typename Look>
   void Run(Look look) {
     plan_->Run(0);

@@ -70,6 +70,7 @@ class Batcher {
   Numbers numbers() const;
 
  private:
+  // A picture that waits for its batch, and its answer.
   struct Item {
     const data::Image* image;
     absl::Time deadline;

@@ -52,8 +52,9 @@ std::vector<Connection> ConnectionsAt(int port) {
   return connections;
 }
 
-// Returns whether nothing was sent on a connection for `most`, and no request waits there to be
-// read. Waiting bytes do not count if nothing was sent for `patience` and the client still sends.
+// Returns whether this process sent nothing on a connection for `most`, and no received bytes wait
+// there to be read. Such bytes do not count if nothing was sent for `patience` and the client goes
+// on sending.
 bool IsSlow(int connection, absl::Duration most, absl::Duration patience) {
   tcp_info info = {};
   socklen_t size = sizeof(info);
@@ -64,7 +65,8 @@ bool IsSlow(int connection, absl::Duration most, absl::Duration patience) {
   // If nothing was sent or received yet, both times count from the connection's beginning.
   const auto sent = absl::Milliseconds(info.tcpi_last_data_sent);
   const auto received = absl::Milliseconds(info.tcpi_last_data_recv);
-  // Bytes that nobody has read wait for a thread. They do not excuse a client that goes on sending.
+  // Bytes that were not read yet wait for a thread. They do not excuse a client that goes on
+  // sending.
   return sent > most && (unread == 0 || (sent > patience && received < kStillSends));
 }
 
