@@ -160,8 +160,8 @@ T Loops(const T& x, const T& y) {
   return sum * (y - x) / 4 + root;
 }
 
-// Idioms that need operators to return the scalar's own type; a replay's Program does not support
-// them.
+// Idioms that need operators to return the scalar's own type. reverse::Program does not support
+// them, since the operators of its variables return expressions.
 template <class T>
 T Same(const T& x, const T& y) {
   using std::cos, std::exp, std::max, std::sin;

@@ -90,8 +90,8 @@ inline constexpr double kGeluTanhCubic = 0.044715;
   COTANGENT_COMPARING_FUNCTION(Pair, islessequal, a <= b)        \
   COTANGENT_COMPARING_FUNCTION(Pair, islessgreater, a<b || a> b) \
   COTANGENT_COMPARING_FUNCTION(Pair, isunordered, !(a <= b) && !(a > b))
-// `noted` compares the rounded number with the integer: a replay records this comparison, and
-// reports a point where the integer differs.
+// `noted` compares the rounded number with the integer. A reverse::Program records this comparison
+// when it records a function, and reports points at which the integer differs.
 #define COTANGENT_ROUNDING_FUNCTION(One, type, name, rounded) \
   template <One A>                                            \
   type name(const A& a) {                                     \

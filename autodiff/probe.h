@@ -6,7 +6,6 @@
 //
 //   - where the function left its domain, by which operation at which value ("log(-1) is nan");
 //   - where a derivative is not finite ("sqrt has an infinite derivative at 0");
-//   - which kinks the point sits on (points where the derivatives from left and right differ), and
 //   - at which kinks the point lies (points where the derivatives from left and right differ), and
 //     which derivative is used there ("abs(0): derivative 0 is taken");
 //   - which inputs meet in a nonlinear operation: the pattern of the Hessian.

@@ -1,5 +1,6 @@
-// Emits loads and stores of array elements. Loads convert elements of every type to floats in
-// vector registers, stores convert floats back.
+// Emits loads and stores of array elements for the loop of a vector kernel (machine code that
+// applies a VectorProgram to rows of elements; vector_kernel.h). Loads convert elements of every
+// type to floats in vector registers, stores convert floats back.
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_ELEMENTS_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_ELEMENTS_H_
 

@@ -1,4 +1,4 @@
-// Emits the machine instructions for each operation of a vector program.
+// Emits the machine instructions for each operation of a VectorProgram (vector_program.h).
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_INSTRUCTIONS_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_INSTRUCTIONS_H_
 

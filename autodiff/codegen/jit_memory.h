@@ -1,11 +1,13 @@
-// Emits the code by which a vector kernel addresses its memory: the stack frame, the arrays that
-// the loop walks along, operands that do not change, and constants. This is the lowest layer of the
-// code generator; the layers above it use its addresses.
+// Emits the code by which a vector kernel (machine code that applies a VectorProgram to rows of
+// elements; vector_kernel.h) addresses its memory: the stack frame, the arrays that the loop walks
+// along, operands that do not change from row to row, and constants. This is the lowest layer of
+// the code generator; the layers above it use its addresses.
 //
 // General registers in the generated code: rdi and rsi hold the arguments (the kernel and the
 // KernelCall) at entry; rax and rdx are scratch; rcx counts rows or elements; rbp holds the column.
 // The other registers hold addresses, as do rdi and rsi after entry. The loop works on the rows in
-// blocks: it finishes one block of rows before it goes on to the next (vector_jit.cc).
+// blocks: it finishes one block of rows before it goes on to the next (vector_jit.cc). A flat kernel
+// is one whose data is a single long row.
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_MEMORY_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_MEMORY_H_
 
@@ -29,7 +31,8 @@ class PlainMemory : public Xbyak::Allocator {
   bool useProtect() const override { return false; }
 };
 
-// The step that is being emitted, and the vector ("copy") for which it is emitted.
+// The step of the loop's body (jit_plan.h) that is being emitted, and the vector ("copy") for which
+// it is emitted: the body works on several vectors at once, and a step is emitted for each of them.
 struct Position {
   Shape shape;
   int step = 0, copy = 0;

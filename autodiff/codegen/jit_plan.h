@@ -1,5 +1,7 @@
-// The plan of a vector kernel, made before any register or instruction is chosen: the steps of the
-// loop's body, which steps read which value, and on how many vectors the body works at once.
+// The plan of a vector kernel (machine code that applies a VectorProgram to rows of elements;
+// vector_kernel.h), made before any register or instruction is chosen. The kernel is a loop over
+// the rows. The plan has the steps of the loop's body, which steps read which value, and on how
+// many vectors the body works at once.
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_PLAN_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_PLAN_H_
 

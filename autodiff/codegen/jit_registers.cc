@@ -19,7 +19,8 @@ void RegisterEmitter::PinRegisters(const Shape& shape) {
   PinInvariants(shape, room - static_cast<int>(sum_registers_.size()), next);
 }
 
-// Reserves registers for running sums, from the highest down. Returns the lowest register reserved.
+// Reserves registers for running sums (jit_sums.h), from the highest number down. They take at most
+// `room` + 1 registers; sums that need more stay in memory. Returns the lowest register reserved.
 int RegisterEmitter::PinSums(const Shape& shape, int room) {
   int next = plan_.vector_registers;
   const int sums = static_cast<int>(plan_.program.sums().size());
@@ -215,7 +216,7 @@ void RegisterEmitter::Replace(Value dying, Value v) {
   owner_[0][reg] = Key(v);
 }
 
-// Frees all registers except those of pinned values and running sums.
+// Frees all registers except those of pinned values (loaded before the loop) and of running sums.
 void RegisterEmitter::EndBody() {
   for (auto entry = places_.begin(); entry != places_.end();) {
     if (entry->second.pinned) {

@@ -1,8 +1,9 @@
-// Decides which value is in which register. Of the values that do not change from row to row, as
-// many as there is room for are loaded into registers before the loop; these values are called
-// pinned. All other values get registers while the loop's body is emitted. If none is free, the
-// value that is next read farthest in the future is moved to memory (Belady 1966), which is optimal
-// for straight-line code.
+// Decides, for a vector kernel (machine code that applies a VectorProgram to rows of elements in a
+// loop; vector_kernel.h), which value is in which register. Of the values that do not change from
+// row to row, as many as there is room for are loaded into registers before the loop; these values
+// are called pinned. All other values get registers while the loop's body is emitted. If none is
+// free, the value that is next read farthest in the future is moved to memory (Belady 1966), which
+// is optimal for straight-line code.
 //
 // A body works on several vectors at once, its "copies"; a Shape tells how they are arranged in
 // rows and columns (jit_plan.h).

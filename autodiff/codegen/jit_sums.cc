@@ -65,8 +65,9 @@ void SumEmitter::FinishSums(const Shape& shape) {
   at_.copy = 0;
 }
 
-// Overwrites `total` and vector registers 0 to 2. The code runs after the loop, where registers
-// that hold no sums are free; pinned values are loaded again before the next group of columns.
+// The emitted code overwrites `total` and vector registers 0 to 2. It runs after the loop, where
+// registers that hold no sums are free; the values that the loop needs in registers are loaded
+// again before the next group of columns.
 void SumEmitter::AddTo(const Address& to, const Xmm& total) {
   const Xmm old = Vector(0);
   if (!at_.IsTail()) {

@@ -1,5 +1,6 @@
-// Emits the running sums of a vector kernel. They are 0 before the loop, the loop's body adds to
-// them, and after the loop they are added to the caller's sums.
+// Emits the running sums of a vector kernel (machine code that applies a VectorProgram to rows of
+// elements in a loop; vector_kernel.h). They are 0 before the loop, the loop's body adds to them,
+// and after the loop they are added to the caller's sums (KernelCall::sums).
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_SUMS_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_SUMS_H_
 

@@ -65,7 +65,8 @@ class CompiledKernel : public VectorKernel {
   size_t size_;
 };
 
-// Returns the widest set that programs are compiled for among those that `set` includes.
+// Returns the widest instruction set that programs are compiled for and that is not wider than
+// `set`.
 Isa IsaWithin(InstructionSet set) {
   return static_cast<Isa>(std::min(set, InstructionSet::kAvx512Bf16));
 }

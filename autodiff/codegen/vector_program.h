@@ -236,7 +236,7 @@ class VectorProgram {
   bool IsConstant(Value value, float* constant = nullptr) const;
   bool Is(Value value, Opcode opcode) const;
   Value NegativeMultiple(Value a, float* factor) const;
-  Value WithoutSign(Value a);  // b where a is -b by construction, else a
+  Value WithoutSign(Value a);  // returns b if a is -b by construction, else a
   // Returns c[0] + x * (c[1] + x * (...)) for coefficients c.
   Value Polynomial(Value x, std::initializer_list<float> coefficients);
   Value Clamp(Value a, float low, float high);  // NaN stays NaN

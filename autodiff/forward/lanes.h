@@ -48,8 +48,9 @@ class Lanes {
   // As with plain numbers, `Lanes a;` is uninitialized, and `Lanes a{};` is zero.
   Lanes() = default;
 
-  // Returns 1 in lane k and 0 elsewhere. It writes whole chunks: if a single lane were written and
-  // its chunk read back, the processor's store forwarding would stall.
+  // Returns 1 in lane k and 0 elsewhere. The function writes whole chunks (16-byte vectors of
+  // lanes): if a single lane were written and its chunk read back, the processor's store forwarding
+  // would stall.
   static Lanes Unit(int k, int = N) {
     return Map([&](auto i) __attribute__((always_inline)) {
       if constexpr (kWidth == 1) {

@@ -2,9 +2,11 @@
 #define COTANGENT_AUTODIFF_REVERSE_KERNEL_H_
 
 // Defines kernels: functions that the compiler generates from the type of a statement (an
-// assignment in the recorded program), to replay runs of such statements forward and backward,
-// several lanes at once. A slot is the index of a value and of its adjoint. Include
-// autodiff/reverse/program.h, not this file.
+// assignment in the recorded program), to replay runs of such statements, several lanes at once.
+// Replaying takes two walks over the statements: the forward walk, in their order, computes the
+// values, and the backward walk, in the reverse order, the adjoints (derivatives of the program's
+// result). A slot is the index of a value and of its adjoint. Include autodiff/reverse/program.h,
+// not this file.
 //
 // The lanes of a chunk (a vector of kWidth doubles) hold one of two things:
 //
@@ -62,8 +64,8 @@ class Place {
 
 // A Run is a sequence of `count` steps of the same statement type; a step is one chunk of
 // statements, or one statement. The results of the steps go to consecutive slots from `result` on,
-// or are all added to slot `result`. The operands and the saved values of the first step begin at
-// `operand` and `saved`.
+// or are all added to slot `result`. The operands and the saved values (what the forward walk
+// stores for the backward walk) of the first step begin at the indices `operand` and `saved`.
 struct Kernel;
 struct Run {
   const Kernel* kernel;
@@ -138,8 +140,9 @@ struct StatementReader {
   COTANGENT_INLINE Chunk Operand() { return Read(value, *operand++); }
   COTANGENT_INLINE Place OperandPlace() const { return *operand; }
   COTANGENT_INLINE double* NextSaved() { return std::exchange(saved, saved + kWidth); }
-  // Adds `weight` to the adjoints of the slots at `to`, for leaf number K of the statement. Weights
-  // for one and the same slot are first added up in `sums`, until the slot changes.
+  // Adds `weight` (derivatives of the program's result by leaf number K of the statement, a
+  // variable) to the adjoints of the slots at `to`. Weights for one and the same slot are first
+  // added up in `sums`, until the slot changes.
   template <int K, class Sums>
   COTANGENT_INLINE void Add(Place to, const Chunk& weight, Sums& sums) const {
     if constexpr (kWidth == 1) {

@@ -70,7 +70,7 @@ struct Leaf {
   }
 
   Real value;
-  std::uint32_t index;  // slot on the tape; 0 for a constant
+  std::uint32_t index;  // index of its adjoint on the tape (its slot); 0 for a constant
 #if COTANGENT_REVERSE_CHECKS
   std::uint32_t owner;  // the tape's serial number
 #endif

@@ -46,7 +46,8 @@ bool Holds(Relation relation, double a, double b) {
   return false;
 }
 
-// Returns whether every comparison comes out as recorded. value(slot) returns the value of a slot.
+// Returns whether every comparison comes out as recorded. value(slot) returns the value in a slot,
+// the number of a value of the recorded program.
 template <class Value>
 bool BranchesAsRecorded(const std::vector<replay::Branch>& branches, Value value) {
   return std::all_of(branches.begin(), branches.end(), [&](const replay::Branch& branch) {
@@ -94,8 +95,8 @@ std::vector<std::size_t> Program::Gradients(std::span<const double> x, std::span
 }
 
 // Returns whether replaying `count` points one by one takes fewer steps than replaying them
-// together. A single point is replayed by a schedule, which computes several statements in one
-// step.
+// together. A single point is replayed by a schedule (schedule.h), which computes several
+// statements in one step; several points together are replayed statement by statement.
 bool Program::SchedulePays(std::size_t count) {
   if (statements_ >= replay::Place::kLimit / kPoints) return false;
   if (!schedule_) {
@@ -115,7 +116,7 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   double* const adjoints = point_.adjoint.data()->lane;
   std::ranges::copy(x, values + 1);
   std::ranges::fill(point_.adjoint, Pack{});
-  // A program without functions saves nothing; `saved` is then empty.
+  // Only functions (sin, exp, ...) save values for the way back. Without any, `saved` is empty.
   double* const saved = point_.saved.empty() ? nullptr : point_.saved.data()->lane;
   const replay::StatementMachine machine{values, adjoints, saved, schedule.operand.data(),
                                          schedule.list.data()};

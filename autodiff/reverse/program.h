@@ -73,7 +73,8 @@ class Program {
   std::size_t bytes() const;
 
  private:
-  // Values and adjoints by slot, and saved values: for one point, or for eight points (one Pack
+  // Values and adjoints by slot (the number of a value of the recorded program), and the values
+  // that the walk forward saves for the walk backward: for one point, or for eight points (one Pack
   // each).
   struct Memory {
     std::vector<replay::Pack> value, adjoint, saved;

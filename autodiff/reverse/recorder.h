@@ -19,8 +19,8 @@
 
 namespace cotangent::autodiff::reverse::replay {
 
-// A comparison of slots a and b and its outcome; or, for relations such as kIsFinite, a question
-// about slot a whose answer is in slot b.
+// A comparison of the values in slots a and b and its outcome; or, for relations such as kIsFinite,
+// a question about the value in slot a, with the answer in slot b.
 struct Branch {
   Relation relation;
   std::uint32_t a, b;
@@ -62,8 +62,8 @@ class Recorder {
     return x;
   }
 
-  // Returns the slot of a variable and marks it as read: its value must not grow in place after
-  // that. A constant is given a slot.
+  // Returns the slot of a variable and marks it as read: from then on, += may not overwrite the
+  // slot's value (see Accumulate). A constant is given a slot.
   std::uint32_t SlotOf(std::uint32_t index, double value) {
     if (index == 0) {
       const auto [at, is_new] = constant_slot_.try_emplace(std::bit_cast<std::uint64_t>(value), 0);

@@ -9,7 +9,8 @@
 namespace cotangent::autodiff::reverse::replay {
 namespace {
 
-// A sum of at least this many terms is scheduled as a long sum, eight terms at once.
+// A sum of at least this many terms is scheduled as a long sum: several terms at once, one in each
+// lane of a vector.
 constexpr std::uint32_t kLongSum = 32;
 // Groups of fewer statements than this are replayed one by one.
 constexpr std::size_t kFewest = 3;
@@ -87,15 +88,15 @@ class Scheduler {
       }
       statement.level = result;
     }
-    // A sum is read only after all of its terms were added, so all its terms may have its final
-    // level.
+    // A sum is read only after all of its terms were added, so all its terms may have the level of
+    // the complete sum.
     for (Statement& statement : statements_) {
       if (statement.term) statement.level = level[statement.result];
     }
   }
 
-  // Returns the new slot for a slot of the listing. A constant gets its new slot when it is first
-  // asked for.
+  // Returns the slot (the number of a value) in the schedule for a slot of the listing. A constant
+  // gets its new slot when it is first asked for.
   std::uint32_t NewSlot(std::uint32_t slot) {
     const auto constant = new_slot_[slot] == 0 ? constant_.find(slot) : constant_.end();
     if (constant != constant_.end()) {
@@ -124,7 +125,7 @@ class Scheduler {
     return std::tuple(kernel, statement.term, slot);
   }
 
-  // Places the statements of one level.
+  // Appends the statements of one level to the schedule.
   void PlaceLevel(std::span<Statement> level) {
     using Entry = std::pair<decltype(Key(level[0])), const Statement*>;
     std::vector<Entry> entries;
@@ -145,8 +146,8 @@ class Scheduler {
     last_is_open_ = last_is_open_ && schedule_.parts.back().alone;
   }
 
-  // Places statements of one level and one type. If they add terms to long sums, all of them add to
-  // the same sum.
+  // Appends statements of one level and one type to the schedule. If they add terms to long sums,
+  // all of them add to the same sum.
   void PlaceGroup(std::span<const Statement* const> group) {
     if (!group[0]->kernel->accumulates && group.size() >= kFewest) {
       next_slot_ = (next_slot_ + width_ - 1) / width_ * width_;
@@ -191,8 +192,8 @@ class Scheduler {
   }
 
   // Stores where an operand of the step's statements is. A lane without a statement reads any slot,
-  // and adds 0 to it on the way back. But in a long sum, the term of a lane without a statement is
-  // garbage, so it is added to slot 0, which is never read.
+  // and on the backward walk adds 0 to it. But in a long sum, the term of a lane without a
+  // statement is garbage, so it is added to slot 0, which is never read.
   template <class SlotOf>
   void PlaceOperand(std::span<const Statement* const> step, std::uint32_t lanes, bool is_sum,
                     SlotOf slot_of) {

@@ -1,7 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_SCHEDULE_H_
 #define COTANGENT_AUTODIFF_REVERSE_SCHEDULE_H_
 
-// Orders the statements of a recorded program so that several can be replayed at once. Include
+// Orders the statements of a recorded program so that several can be replayed at once. A slot is
+// the number under which a value of the program, and its derivative, are stored. Include
 // autodiff/reverse/program.h, not this file.
 //
 // A statement's level is one more than the highest level among its operands, so the statements of

@@ -47,10 +47,12 @@
 // gradient.h wraps this for functions; program.h records a program that can be run again at other
 // points.
 //
-// Each statement leaves one row on the tape (rows.h). The rows of operands without a name become
-// part of the row of the operator that uses them (node.h), which is why the statement above is one
-// row. If a statement mentions an operand twice, its two (operand, partial) pairs become one when
-// the compiler can see that the operand is the same, or when the two mentions follow one another.
+// Each statement leaves one row on the tape (rows.h). A variable holds a slot, the index at which
+// the tape keeps the variable's adjoint. Operands without a name are called temporaries: their rows
+// become part of the row of the operator that uses them (node.h), which is why the statement above
+// is one row. If a statement mentions an operand twice, its two (operand, partial) pairs become one
+// when the compiler can see that the operand is the same, or when the two mentions follow one
+// another.
 //
 // WHAT TO KNOW
 //

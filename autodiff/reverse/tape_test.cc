@@ -687,6 +687,8 @@ TEST(GradientTest, SecondDerivativesHaveDualsOfTheirOwn) {
   static_assert(!Adds<LevelTapeOfDuals<F, 4>::Var, forward::Dual<double, 4>>);
 }
 
+// ---- More tests of tapes: foreign variables, present values, threads, rows; and sin_cos.h ----
+
 TEST(TapeDeathTest, AVariableOfATapeInsideIsNotTakenForOnesOwn) {
   const auto confuse = [] {
     Tape outer;

@@ -46,8 +46,8 @@ class BasicVar {
   COTANGENT_INLINE BasicVar& operator=(BasicVar&& other) noexcept {
     value_ = std::move(other.value_);
     if constexpr (Tape::kOperatorsRecord) {
-      // x = x + r is another way to write x += r: if no other variable holds x's old slot, it may
-      // grow in place as for += (BasicTape::Grows).
+      // x = x + r is another way to write x += r: if no other variable holds x's old slot, the new
+      // value may take over that slot, as for += (BasicTape::Grows).
       if (((flags_ & kShared) | other.flags_) == 0 && Tape::Grows(AsLeaf(), other.AsLeaf())) {
         flags_ = kGrown;
         return *this;

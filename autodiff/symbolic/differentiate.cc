@@ -183,8 +183,9 @@ std::vector<std::vector<Expr>> Hessian(Expr e, absl::Span<const Expr> variables)
 
 namespace {
 
-// Returns the operation `op` of the arguments `a` in textbook form, or null if the operation needs
-// no rewriting. The arguments are in textbook form already.
+// Returns the operation `op` of the arguments `a` in the textbook form of Plain()
+// (differentiate.h), or null if the operation needs no rewriting. The arguments are in textbook
+// form already.
 Expr PlainNode(Op op, absl::Span<const Expr> a) {
   switch (op) {
     case Op::kStrongMul:

@@ -118,8 +118,9 @@ bool Differ(const Probe& probe) {
          std::abs(probe.a - probe.b) > tolerance;
 }
 
-// Returns whether `difference` is zero for all choices of signs of open[decided], open[decided +
-// 1], ... The signs of the earlier ones are in `signs`.
+// Returns whether `difference` is zero for all choices of the signs of open[decided], open[decided
+// + 1] and so on (expressions whose signs are unknown). `signs` holds the signs chosen for the
+// earlier ones.
 bool ZeroInEveryCase(Expr difference, const std::vector<Expr>& open, size_t decided,
                      Normalizer::Signs* signs, Budget* budget) {
   if (decided < open.size()) {

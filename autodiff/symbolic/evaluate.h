@@ -27,8 +27,8 @@ namespace cotangent::autodiff::symbolic {
 using Bindings = absl::flat_hash_map<std::string, double>;
 
 // Expressions laid out as a list of steps: one step for each node of their graph, arguments before
-// their users. A Program is immutable, so any number of threads may evaluate it at once. It does
-// not refer to the Pool of its expressions.
+// their users. A slot is the index of a step, and of its value. A Program is immutable, so any
+// number of threads may evaluate it at once. It does not refer to the Pool of its expressions.
 class Program {
  public:
   // One node. Its arguments are the results of the steps argument_slots()[arguments_begin] to
@@ -106,7 +106,7 @@ class Program {
 
   std::vector<uint32_t> outputs_;
   std::vector<bool> read_;  // for each step whether another step or an output reads its value
-  bool chooses_ = false;    // whether a step is a select or a strong product
+  bool chooses_ = false;    // whether a step is a select or a strong product (Op::kStrongMul)
 };
 
 // Returns the value of `e` at a point, with checks. Fails if a variable has no value in `point`, if
@@ -307,8 +307,9 @@ std::vector<T> Program::EvaluateAll(absl::Span<const T> point) const {
 }
 
 // Evaluates only the steps that the outputs need, walking from the outputs down. A select first
-// needs the two numbers it compares and then only the branch taken; a strong product needs its
-// second factor only if the first is not 0.
+// needs the two numbers it compares and then only the branch taken; a strong product
+// (Op::kStrongMul, which is 0 wherever a factor is 0) needs its second factor only if the first is
+// not 0.
 template <typename T>
 std::vector<T> Program::EvaluateWhatIsTaken(absl::Span<const T> point) const {
   std::vector<T> values(steps_.size(), T(0.0));

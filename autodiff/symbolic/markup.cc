@@ -59,8 +59,8 @@ void Append(Pieces* to, Pieces more) { to->insert(to->end(), more.begin(), more.
 
 namespace {
 
-// Writes base^exponent for a positive constant exponent. `place` is the precedence that the place
-// asks for; it matters only for exponent 1, where the base stands alone.
+// Writes base^exponent for a positive constant exponent. `place` is the precedence that the text
+// around the power asks for; it matters only for exponent 1, where the base stands alone.
 Pieces WritePower(const Markup& markup, Expr base, const Number& exponent, Precedence place) {
   if (exponent.IsOne()) return {Piece(base, place)};
   if (IsRoot(exponent)) return markup.Root(base);

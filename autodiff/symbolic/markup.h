@@ -14,12 +14,12 @@
 
 namespace cotangent::autodiff::symbolic {
 
-// How tightly parts of a formula bind. A part is put in parentheses if its place asks for tighter
-// binding than the part has.
+// How tightly parts of a formula bind. A part is put in parentheses if the text around it asks for
+// tighter binding than the part has.
 enum Precedence { kSum = 1, kProduct = 2, kPower = 3, kAtom = 4 };
 
-// A part of the output that is still to be printed: either finished text, or an expression with the
-// precedence that its place asks for.
+// A part of the output that is still to be printed: either finished text, or an expression and the
+// precedence (`place`) that the text around it asks for.
 struct Piece {
   Piece(std::string t) : text(std::move(t)) {}  // NOLINT
   Piece(const char* t) : text(t) {}             // NOLINT

@@ -55,8 +55,8 @@ Fraction Normalizer::Fail() {
 
 std::optional<Fraction> Normalizer::Normalize(Expr e) {
   may_assume_ = may_assume_ && !GuardsDomains(e);
-  // Makes the atoms of variables first, in the order of their names, so that the normal form does
-  // not depend on how the expression was written.
+  // Makes the atoms (indeterminates of the polynomials) of variables first, in the order of their
+  // names, so that the normal form does not depend on how the expression was written.
   std::vector<Expr> variables = Variables(e);
   std::sort(variables.begin(), variables.end(), [](Expr a, Expr b) { return a.name() < b.name(); });
   for (Expr variable : variables) AtomOf(variable);

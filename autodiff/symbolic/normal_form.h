@@ -43,7 +43,7 @@ class Budget {
 
 struct Fraction {
   Polynomial numerator;
-  std::map<Polynomial, int> denominator;  // primitive factors with their powers
+  std::map<Polynomial, int> denominator;  // primitive polynomials (polynomial.h) with their powers
 };
 
 class Normalizer {

@@ -1,7 +1,8 @@
 #include "autodiff/symbolic/normal_form.h"
 #include "autodiff/symbolic/operation.h"
 
-// Creates atoms, keeps what is known of their signs, and applies the relations between atoms.
+// Creates atoms (the indeterminates of the polynomials in a normal form: variables, and functions
+// of normal forms), keeps what is known of their signs, and applies the relations between atoms.
 namespace cotangent::autodiff::symbolic {
 
 Atom Normalizer::AtomOf(Expr expr, Kind kind) {

@@ -3,7 +3,7 @@
 
 #include "autodiff/symbolic/normal_form.h"
 
-// Turns normal forms back into expressions.
+// Turns normal forms (fractions of polynomials; normal_form.h) back into expressions.
 namespace cotangent::autodiff::symbolic {
 
 // Subtracts k (m - m sin^2 - m cos^2), which is 0, from *p for monomials m and numbers k, wherever

@@ -5,7 +5,8 @@
 
 #include "autodiff/symbolic/normal_form.h"
 
-// Computes exponentials, logarithms and circular functions of normal forms.
+// Computes exponentials, logarithms and circular functions of normal forms (fractions of
+// polynomials; normal_form.h).
 namespace cotangent::autodiff::symbolic {
 
 Normalizer::Parts Normalizer::Split(const Fraction& a) const {

@@ -4,7 +4,8 @@
 
 #include "autodiff/symbolic/normal_form.h"
 
-// Computes powers, absolute values and signs of normal forms, factor by factor.
+// Computes powers, absolute values and signs of normal forms (fractions of polynomials;
+// normal_form.h), factor by factor.
 namespace cotangent::autodiff::symbolic {
 
 // Returns value^exponent for value > 0, as the product of the powers of its prime factors.
@@ -78,7 +79,7 @@ Fraction Normalizer::RealPower(const Fraction& a, const Number& exponent) {
   return result;
 }
 
-// Returns |p|^exponent for a p that is a primitive polynomial or a single atom.
+// Returns |p|^exponent for a p that is a primitive polynomial (polynomial.h) or a single atom.
 Fraction Normalizer::AbsOfPrimitive(const Polynomial& p, const Number& exponent) {
   if (exponent.IsZero()) return Constant(1);
   if (IsEven(exponent)) return WholePower({p, {}}, exponent.numerator());

@@ -18,8 +18,8 @@ std::set<Atom> AtomsOf(const Polynomial& p) {
   return atoms;
 }
 
-// Returns, for each atom of p, its lowest exponent over all terms; in terms without the atom the
-// exponent is 0. Atoms whose lowest exponent is 0 are left out.
+// Returns, for each atom (indeterminate) of p, its lowest exponent over all terms; in terms without
+// the atom the exponent is 0. Atoms whose lowest exponent is 0 are left out.
 Monomial LowestExponents(const Polynomial& p) {
   Monomial lowest;
   for (Atom atom : AtomsOf(p)) {

@@ -21,7 +21,7 @@ struct Series {
   // Returns the exponent of the first term, or `order` if there are no terms, or nothing if the
   // series is 0.
   std::optional<Number> LowestExponent() const;
-  // Sets `order` to `to` if `to` is lower.
+  // Sets `order` to `to` if `to` is lower. An order that is not set, in either, counts as infinite.
   void LowerOrder(const std::optional<Number>& to);
   // Keeps at most `count` terms, and none whose exponent is `order` or higher.
   void Truncate(size_t count);
