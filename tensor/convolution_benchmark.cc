@@ -1,5 +1,5 @@
-// Times every candidate of every direction on the convolutions of well-known networks, and prints a
-// table:
+// Times every candidate (a way to compute a convolution that Candidates() of convolution.h lists)
+// of every direction on the convolutions of well-known networks, and prints a table:
 //
 //   convolution_benchmark [batch] [f32|bf16] [shape] [choice]
 //

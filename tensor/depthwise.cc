@@ -30,7 +30,7 @@
 namespace cotangent::tensor {
 namespace {
 
-// The largest number of taps that this family computes: those of a kernel of 11x11.
+// The largest number of taps that these implementations compute: those of a kernel of 11x11.
 constexpr int64_t kMostTaps = 121;
 // For the weight gradient, the images are divided into up to this many shares. Each share has its
 // own sum of gradients, and the sums are added at the end. The number does not depend on the number
@@ -74,7 +74,7 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
     int64_t first, step, count, source_step;
     std::vector<Tap> taps;
   };
-  // One row of results: result number `index` of those that `rows` describes.
+  // One row of results: of the rows that `rows` describes, the one with this index, counted from 0.
   struct Line {
     const Taps* rows;
     int64_t index;

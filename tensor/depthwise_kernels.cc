@@ -75,8 +75,8 @@ void SumRow(const WeightedSum& s) {
   if (pixel < s.pixels) SumPixels<kBf16, 1, 8>(s, pixel);
 }
 
-// Adds the contributions of one row to the gradients of taps [first, first + kTaps), for kVectors
-// registers of channels from `c` on.
+// Adds the contributions of one row to the gradients of taps [first, first + kTaps) (cells of the
+// convolution's kernel), for kVectors registers of channels from `c` on.
 template <bool kBf16, int kTaps, int kVectors, typename Lanes>
 inline __attribute__((always_inline)) void CorrelateTile(const Correlation& r, int64_t first,
                                                          int64_t c, Lanes lanes) {

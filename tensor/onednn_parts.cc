@@ -14,9 +14,10 @@ constexpr int64_t kMostCallsPerThread = 8, kMostSummedCallsPerThread = 4;
 // lower than kLeastMultiplications, because without such calls a thread would be idle.
 constexpr double kLeastForLines = 1e6;
 
-// Returns how many rows each call gets. Calls should be so many that threads which are done early
-// can take some from slower ones, and so few that the weights do not dominate the time: each call
-// reads all weights or, in a weight gradient, writes a copy of them.
+// Returns how many rows (images of a convolution, or rows of a matrix) each call of oneDNN gets.
+// Calls should be so many that threads which are done early can take some from slower ones, and so
+// few that the weights do not dominate the time: each call reads all weights or, in a weight
+// gradient, writes a copy of them.
 int64_t RowsPerCall(const Description& d) {
   const int64_t rows = d.in.dims[0], threads = Threads();
   if (threads == 1 || rows == 1) return rows;
@@ -43,8 +44,8 @@ int64_t RowsPerCall(const Description& d) {
   return (rows + calls - 1) / calls;
 }
 
-// Returns the part that computes lines [begin, end) of the result of one image from the input lines
-// on which they depend.
+// Returns the part (the work of one call) that computes lines [begin, end) of the result of one
+// image from the input lines on which they depend.
 Part LinesOf(const Description& d, int64_t image, int64_t begin, int64_t end) {
   const int64_t kernel = d.weights.dims[d.weights.dims.size() - 2];
   const int64_t first = begin * d.strides[0] - d.pad_begin[0],

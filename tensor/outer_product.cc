@@ -45,8 +45,8 @@ constexpr int64_t kMostSumsBytes = 8 << 20;
 
 class OuterProduct final : public ConvolutionImplementation {
  public:
-  // Returns whether this processor has the necessary instructions and the convolution has one group
-  // and enough channels. `type` is the type of both sides, which are NHWC.
+  // Returns whether this processor has the necessary instructions, shape.groups is 1 and there are
+  // enough channels. `type` is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type) {
     return type == ElementType::kBf16 && direction == Direction::kWeightGradient &&
            SuitsTiles(shape);

@@ -1,5 +1,5 @@
-// Implements own_kernels.h for processors that are not x86-64. There are no own kernels for such
-// processors; oneDNN's kernels compute everything.
+// Implements own_kernels.h for processors that are not x86-64. There are no own kernels (kernels of
+// this module) for such processors; oneDNN's kernels compute everything.
 #include <cstdlib>
 
 #include "tensor/own_kernels.h"

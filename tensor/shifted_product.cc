@@ -104,7 +104,7 @@ Axis MakeAxis(Direction direction, int64_t in, int64_t out, int64_t kernel, int6
 class ShiftedProduct final : public ConvolutionImplementation {
  public:
   // Returns whether this processor has the necessary instructions and the convolution is of a kind
-  // that this file computes, with one group and enough channels. The source must be bf16.
+  // that this file computes, with shape.groups = 1 and enough channels. The source must be bf16.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction,
                           const SideTypes& types);
   // Returns the choice with the implementation "shifted_product:amx", both sides of which are NHWC.

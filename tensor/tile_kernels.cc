@@ -54,8 +54,8 @@ struct alignas(64) TileConfiguration {
 static_assert(sizeof(TileConfiguration) == 64);
 constexpr TileConfiguration kFullTiles;
 
-// Multiplies one or two groups of rows of the left side by one or two groups of columns of the
-// right side.
+// Multiplies one or two groups of rows (kGroup rows each) of the left side by one or two groups of
+// columns of the right side.
 template <bool kTwoLeft, bool kTwoRight>
 COTANGENT_AMX void MultiplyTiles(const Product& p, int64_t left_group, int64_t right_group) {
   const int64_t right_bytes = p.steps * kTileBytes, c_row = p.c_row * 4;

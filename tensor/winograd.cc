@@ -17,7 +17,8 @@ namespace {
 using winograd::kOutputs;
 
 // The constants below, kLeastTilesByThread and kLeastTilesPerTask (winograd.h) and
-// kMostSumsPerThread (winograd_weight_gradient.cc) divide the work so that it stays in the caches.
+// kMostSumsPerThread (winograd_weight_gradient.cc) divide the work, which is counted in tiles of
+// 4x4 outputs, so that it stays in the caches.
 // They were found by measuring and are not critical. On the 3x3 layers of cifar94 and resnet18 (2
 // cores of a Sapphire Rapids, 2 MiB of second-level cache each, f32, batch 64), halving or doubling
 // any of them changes the geometric mean of all layers' times by less than 10%, which is also the
@@ -77,8 +78,8 @@ int64_t WinogradConvolution::TilesByThread(int64_t tile_bytes, int64_t sums_byte
 }
 
 int64_t WinogradConvolution::TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const {
-  // Each chunk of tiles reads and writes all sums once. A chunk should have at least half as many
-  // bytes as the sums, so that this costs little.
+  // Each chunk of tiles (those processed at a time) reads and writes all sums once. A chunk should
+  // have at least half as many bytes as the sums, so that this costs little.
   const int64_t blocks = std::max(kL3BytesTogether, sums_bytes / 2) / (tile_bytes * kTilesPerBlock);
   return std::min(std::max(blocks, int64_t{1}) * kTilesPerBlock, RoundUp(tiles_, 2));
 }

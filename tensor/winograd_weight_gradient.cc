@@ -54,8 +54,8 @@ class WinogradWeightGradient final : public WinogradConvolution {
                       int64_t count, char* in_points, char* out_points) const;
   void TransformChunk(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
                       int64_t count, char* in_points, char* out_points) const;
-  // Computes the products of `pairs` pairs of tiles at one point, for the source channels of one
-  // panel.
+  // Computes the products of `pairs` pairs of tiles at one point, for the input channels of one
+  // panel and all output channels.
   void MultiplyPanel(int point, int64_t panel, int64_t pairs, const char* in_points,
                      const char* out_points, float* sums, bool accumulate) const;
   // Each thread computes sums over its shares of the tiles; at the end the sums of all shares are

@@ -17,8 +17,8 @@ class ElementEmitter : public RegisterEmitter {
 
  private:
   // Emit a load or store of the first `bytes` bytes (at most 15) of a vector, without touching
-  // memory beyond them. AVX2 needs this at the end of a row: it has no masked moves for elements of
-  // less than 4 bytes.
+  // memory beyond them. `across` is the vector's column in the loop's body, counted in vectors.
+  // AVX2 needs this at the end of a row: it has no masked moves for elements of less than 4 bytes.
   void LoadPieces(const Xmm& to, const Walk& stream, int across, int bytes);
   void StorePieces(const Xmm& from, const Walk& stream, int across, int bytes);
   // Emits code that rounds x to bf16, to nearest even, and puts the result in the lower 16 bits of

@@ -77,8 +77,8 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
   // Emits a jump to `misaligned`, taken if an output that asks for non-temporal stores does not
   // have the aligned addresses that these need.
   void CheckStreamingAlignment(Label& misaligned);
-  // Emits code that sets the address of each stream to the current block of rows: from column rbp
-  // on if `at_column`, otherwise from the first column on.
+  // Emits code that sets the address of each stream to the first row of the current block of rows:
+  // to column rbp if `at_column`, otherwise to the first column.
   void LoadPointers(bool at_column);
 
   // ---- Streams, for the vector that is being emitted (at_) ----

@@ -46,8 +46,8 @@ struct KernelPlan {
   // Returns whether the value is the same in every row: a constant, a scalar or a channel operand
   // (one float for each column).
   bool IsInvariant(Value v) const;
-  // Returns whether the value is in a mask register. AVX2 has no mask registers; its masks are in
-  // vector registers.
+  // Returns whether the value is a mask (the result of a comparison) that is in a mask register.
+  // AVX2 has no mask registers; its masks are in vector registers.
   bool InMaskRegister(Value v) const { return avx512 && program.IsMask(v); }
   std::vector<Value> StepOperands(const Step& step) const;
   // Return the largest number of values of one copy that are alive at the same time (computed, and

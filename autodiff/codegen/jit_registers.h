@@ -87,7 +87,7 @@ class RegisterEmitter : public MemoryEmitter {
     bool pinned = false;
   };
 
-  // Returns the key of a value in the current copy, for places_ and owner_.
+  // Returns the number by which places_ and owner_ identify the current copy's instance of a value.
   int Key(Value v) const;
   // Returns when the value with this key is next read, as the number of the step times the number
   // of copies plus the copy; kNever if it is not read again.

@@ -19,8 +19,8 @@ float Truth(bool x) { return FromBits(x ? ~0u : 0u); }
 // no FMA instruction, this is faster than std::fma.
 float MultiplyAdd(double a, double b, double c) { return static_cast<float>(a * b + c); }
 
-// Rounds halves to even. Below 2^22, adding and subtracting 1.5 * 2^23 does that, because the sum
-// has no bits for fractions.
+// Rounds to the nearest integer, halves to even. Below 2^22, adding and subtracting 1.5 * 2^23 does
+// that, because the sum has no bits for fractions.
 float RoundHalfEven(float a) {
   const float magic = 0x1.8p23f;
   const float rounded = (a + magic) - magic;

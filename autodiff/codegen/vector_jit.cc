@@ -13,8 +13,8 @@
 // ("copies"), so that the copies hide each other's latency. Copies lie side by side in a row
 // (`across` of them) and in successive rows (`down`).
 //
-// A row wider than one body is cut into groups of columns, and the rows into blocks that stay in
-// the first-level cache while the groups pass over them:
+// A row wider than one body is divided into groups of columns, and the rows into blocks that stay
+// in the first-level cache while all groups of columns are computed:
 //
 //   for each block of rows
 //     for each group of columns           channels and sums into registers

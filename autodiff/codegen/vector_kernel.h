@@ -25,12 +25,13 @@ struct KernelOptions {
   Isa isa = BestIsa();
 
   // The number of elements in a row, 1 or more. 0 makes a flat kernel: its data is one row, whose
-  // length only the call gives; it has no channel operands, and its sums are over all elements.
+  // length only the call gives; it has no channel operands (VectorProgram::LoadChannel()), and its
+  // sums are over all elements.
   int columns = 0;
 };
 
-// The operands of one call. Each list is in the order in which the program declared the operands.
-// The caller owns all memory.
+// The operands of one call of a kernel. Each list is in the order in which the kernel's
+// VectorProgram declared the operands. The caller owns all memory.
 struct KernelCall {
   int64_t rows = 0;                       // for a flat kernel: the number of elements
   const void* const* loads = nullptr;     // address of the first row's first element

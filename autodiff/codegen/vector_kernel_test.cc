@@ -353,8 +353,8 @@ TEST_P(Kernels, RandomProgramsOverFlatArrays) {
   }
 }
 
-// Forty values, and as many masks, stay alive until all are added up, the first one last. They do
-// not all fit into registers.
+// Forty values, and as many masks (results of comparisons), stay alive until all are added up, the
+// first one last. They do not all fit into registers.
 TEST_P(Kernels, SpillsRegistersAndMasks) {
   for (const int columns : {0, 16, 40}) {
     VectorProgram p;
@@ -389,7 +389,8 @@ TEST_P(Kernels, MoreArraysThanAddressRegisters) {
 }
 
 // The first program max-pools, 2 x 2, an image of 4 x 6 pixels with 20 channels. It stores the
-// position of each maximum in a byte, by which the second program goes back from outputs to inputs.
+// position of each maximum in a byte. The second program writes each output back to the position of
+// its maximum, and zeros to the others.
 TEST_P(Kernels, PoolsAndUnpools) {
   constexpr int kChannels = 20, kHeight = 4, kWidth = 6;
   VectorProgram pool;

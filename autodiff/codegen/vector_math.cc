@@ -346,7 +346,8 @@ Value VectorProgram::IntegerPower(Value a, int exponent) {
 }
 
 // Computes |a|^b as e^(b log|a|). The logarithm and the product are sums of two floats each (a head
-// and a tail), because e^ turns their absolute error into a relative error of the result.
+// and a tail), because the exponential turns their absolute error into a relative error of the
+// result.
 Value VectorProgram::Pow(Value a, Value b) {
   float exponent;
   if (IsConstant(b, &exponent)) {

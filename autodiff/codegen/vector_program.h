@@ -32,7 +32,7 @@ enum class StoreHint : uint8_t { kCached, kStreaming };
 // The accuracy of the elementary functions. kBf16 is for results that are stored as bf16, which
 // rounds them by up to 2e-3 of their value. With kBf16, Exp, Sigmoid and Erfc, of which most
 // activations and their derivatives are made, have relative errors of up to 1.2e-4 and take two
-// thirds of the operations. The other functions are the same in both.
+// thirds as many operations as with kF32. The other functions are the same in both.
 enum class Accuracy : uint8_t { kF32, kBf16 };
 
 // The number of a value of a program; every operation of VectorProgram returns one. For each
@@ -90,8 +90,8 @@ enum class Opcode : uint8_t {
 struct Instruction {
   Opcode opcode;
   ElementType type = ElementType::kF32;  // only for kLoad
-  // For operands the index, for shifts the count. For kScale 1 if the result is known to be a
-  // normal number.
+  // For operands (kLoad, kLoadChannel, kLoadScalar) their index, for shifts the number of bits. For
+  // kScale 1 if the result is known to be a normal number.
   int32_t slot = 0;
   Value a = -1, b = -1, c = -1;  // operands, -1 where there are fewer
   uint32_t bits = 0;             // only for kConstant: the float's bits

@@ -116,7 +116,8 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   double* const adjoints = point_.adjoint.data()->lane;
   std::ranges::copy(x, values + 1);
   std::ranges::fill(point_.adjoint, Pack{});
-  // Only functions (sin, exp, ...) save values for the way back. Without any, `saved` is empty.
+  // Only functions (sin, exp, ...) save values for the backward walk. Without any, `saved` is
+  // empty.
   double* const saved = point_.saved.empty() ? nullptr : point_.saved.data()->lane;
   const replay::StatementMachine machine{values, adjoints, saved, schedule.operand.data(),
                                          schedule.list.data()};

@@ -196,7 +196,8 @@ TEST(ProgramTest, AConstantFunction) {
   EXPECT_EQ(gradients[0], 0);
 }
 
-// Questions that f asks about its numbers, without comparing them, are branches too.
+// Questions that f asks about its numbers (signbit, isfinite, ...) are recorded with their answers,
+// as comparisons are.
 TEST(ProgramTest, ReportsPointsWhereAQuestionIsAnsweredOtherwise) {
   const auto expect = [](const auto& f, double recorded, double same, double other) {
     Program program(f, std::vector{recorded, 3.0});

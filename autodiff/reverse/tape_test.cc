@@ -41,7 +41,8 @@ using namespace reverse;
 using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 
-// Records f at x and sweeps. Returns the value, then the derivatives.
+// Records f at x on a tape and computes its derivatives by a backward sweep. Returns the value,
+// then the derivatives.
 template <class F, class... X>
 std::vector<double> Differentiate(F f, X... x) {
   Tape tape;
@@ -741,7 +742,7 @@ TEST(TapeTest, TheAdjointOfAVariableIsThatOfItsPresentValue) {
     EXPECT_EQ(tape.Adjoint(x), 2 * y.Value() * (change == 1 ? 3 : 2) + 6);
     EXPECT_EQ(before, 10);
   }
-  // The same for an input that is changed in place.
+  // The same must hold for an input that is changed in place.
   Tape tape;
   Tape::Scope recording(tape);
   Var x = tape.Input(5);
@@ -818,7 +819,8 @@ TEST(TapeTest, AStatementIsOneRow) {
   EXPECT_TRUE(unused);
   EXPECT_EQ(functions::value_of(x * y), 6);
   EXPECT_EQ(tape.rows(), 1u);
-  // A product of many factors must take a number of pairs that grows linearly.
+  // The number of (operand, partial derivative) pairs of a product of many factors must grow
+  // linearly.
   Var product = 1;
   const auto before = tape.pairs();
   for (int i = 0; i < 100; ++i) product = std::move(product) * (x + i);

@@ -7,6 +7,7 @@ namespace {
 
 using Maybe = std::optional<Expr>;
 
+// A rule rewrites an operation into a form whose limit can be computed, as limit_rules.h describes.
 // The rule for erf(u), or for erfc(u) if `complement`. If u grows without bound, the rule uses the
 // asymptotic series for v = |u|, with an unknown bounded B (Abramowitz and Stegun 7.1.23):
 //   erfc(v) = exp(-v^2) / (v sqrt(pi)) (1 - 1/(2 v^2) + 3/(4 v^4) + B v^-6)

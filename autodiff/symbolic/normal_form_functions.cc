@@ -136,9 +136,9 @@ std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
   return {of(twelfths.numerator()), of(twelfths.numerator() + 6)};
 }
 
-// Returns (sin, cos) of coefficient * part. Writes them in the sine and cosine of part / unit, of
-// which the angle is a whole multiple; `unit` (angle_unit_) is a common denominator of all
-// coefficients of this part.
+// Returns (sin, cos) of coefficient * part, one term of an angle (Split()). Writes them in the sine
+// and cosine of part / unit, of which the term is a whole multiple; `unit` (angle_unit_) is a
+// common denominator of all coefficients of this part.
 std::pair<Fraction, Fraction> Normalizer::SinCosOfPart(const Fraction& part,
                                                        const Number& coefficient) {
   const Expr angle = ToExpr(part);

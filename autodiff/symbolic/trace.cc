@@ -17,8 +17,8 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// Returns whether `e` has no row of its own because it is written inside the formula of `user`, its
-// only user: the -b of a - b and the b^-1 of a / b.
+// Returns whether `e` has no row of its own in the trace (trace.h) because it is written inside the
+// formula of `user`, its only user: the -b of a - b and the b^-1 of a / b.
 bool WrittenInUser(Expr e, Expr user) {
   if (e.op() == Op::kPow && e.arg(1).IsNumber(-1)) return user.op() == Op::kMul;
   return e.op() == Op::kMul && e.args().size() == 2 && e.arg(0).IsNumber(-1) &&

@@ -19,8 +19,8 @@ namespace cotangent::inference {
 // The operator set, and the version of the file format that belongs to it (ONNX 1.12).
 inline constexpr int kOnnxOperatorSet = 17, kOnnxFormatVersion = 8;
 
-// An ONNX graph being built. Values are named for viewers: the layer, "/" and the operator,
-// followed by a number if the name is taken.
+// An ONNX graph being built. A value's name, which programs that draw ONNX graphs show, is the
+// layer, "/" and the operator, followed by a number if that name is taken.
 class OnnxGraph {
  public:
   explicit OnnxGraph(onnx::GraphProto& graph) : graph_(graph) {}
@@ -28,12 +28,13 @@ class OnnxGraph {
   // Sets the layer that nodes added from now on belong to: "layer1.0.conv1".
   void SetLayer(absl::string_view layer) { layer_ = std::string(layer); }
 
-  // Adds an operator with one output; returns the name of that output.
+  // A named attribute of an operator: integers.
   struct Attribute {
     std::string name;
     std::vector<int64_t> ints;
     bool is_list = true;  // false: a single number
   };
+  // Adds an operator with one output; returns the name of that output.
   std::string Add(absl::string_view op, std::vector<std::string> inputs,
                   const std::vector<Attribute>& attributes = {});
   // Makes an attribute that is a single number.

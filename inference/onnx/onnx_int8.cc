@@ -31,7 +31,7 @@ std::string ZeroPoint(bool is_signed, OnnxNetwork& network) {
                               sizeof(zero));
 }
 
-// Adds a DequantizeLinear of constant integers with one scale per row.
+// Adds a DequantizeLinear operator for constant integers, with one scale per row (first dimension).
 template <typename T>
 std::string DequantisedRows(const std::string& name, const std::vector<int64_t>& shape, int type,
                             const std::vector<T>& integers, const std::vector<float>& scales,

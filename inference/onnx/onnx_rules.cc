@@ -338,7 +338,8 @@ absl::Status AverageUnpool(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Computes row weights * image * column weights^T for each channel.
+// Computes row weights * image * column weights^T for each channel, where the two matrices hold the
+// interpolation weights along each axis.
 absl::Status Resample(const Node& node, OnnxNetwork& network) {
   const auto& weights = node.as<layers::ResampleAttributes>();
   OnnxGraph& onnx = network.onnx();
@@ -361,7 +362,8 @@ absl::Status Resample(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Turns an image's pixels into the rows of one matrix per head: [N, heads, pixels, depth].
+// Turns an image's pixels into the rows of one matrix per attention head: [batch, heads, pixels,
+// channels / heads].
 std::string Tokens(TensorId image, int64_t heads, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const Shape& s = network.shape(image);

@@ -20,8 +20,9 @@ class Histogram {
     layers::TensorScale scale;
     double error = 0;  // root mean square of the error / that of the numbers
   };
-  // Returns the best scale. `percentile` means the same as CalibrationOptions::percentile
-  // (quantise.h). If all numbers are zero, the scale is 1 / 255.
+  // Returns the scale whose rounding has the least mean square error or, if `percentile` is not 0,
+  // the one that covers this percentage of the nonzero numbers (CalibrationOptions::percentile in
+  // quantise.h). If all numbers are zero, the scale is 1 / 255.
   Choice Choose(double percentile) const;
 
  private:

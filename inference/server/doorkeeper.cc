@@ -21,7 +21,8 @@ namespace {
 
 constexpr auto kBetweenLooks = std::chrono::milliseconds(200);
 constexpr absl::Duration kStillSends = absl::Seconds(1);
-// The time allowed from the end of a Service to the last byte of its answer.
+// The time allowed from the end of a request's Service (doorkeeper.h) to the last byte of its
+// answer.
 constexpr absl::Duration kToSendAnswer = absl::Seconds(5);
 
 int PortOf(const sockaddr_storage& address) {
@@ -123,8 +124,8 @@ void Doorkeeper::LookAtAll() {
         IsSlow(connection.first, most, options_.patience))
       suspects.insert(connection);
   }
-  // Ends connections that two looks in a row found slow, because the first may find a request that
-  // a thread has read but does not serve yet.
+  // Ends connections that two calls of LookAtAll() in a row found slow, because the first may find
+  // a request that a thread has read but does not serve yet.
   for (const Connection& connection : suspects) {
     if (suspects_.count(connection) > 0) shutdown(connection.first, SHUT_RDWR);
   }
