@@ -184,8 +184,8 @@ struct ConvolutionArguments {
   uint8_t* positions = nullptr;
 };
 
-// One direction of a convolution with a fixed choice. Run() can be called any number of times and
-// allocates nothing. Only one thread may use an object at a time.
+// One direction of a convolution, computed as a fixed ConvolutionChoice says. Run() can be called
+// any number of times and allocates nothing. Only one thread may use an object at a time.
 class Convolution {
  public:
   // Errors: an invalid shape, or a choice that this machine does not offer for it. kInputGradient

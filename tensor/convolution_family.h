@@ -84,8 +84,8 @@ struct ConvolutionFamily {
   // Returns whether the family supports Epilogue::pooled for a shape for which available() is true.
   // Null: it never does.
   bool (*can_pool)(const ConvolutionShape& shape) = nullptr;
-  // True: the family computes only convolutions with Epilogue::int8. False: it computes only those
-  // without.
+  // True: the family computes only convolutions with Epilogue::int8. False: it computes only
+  // convolutions without Epilogue::int8.
   bool int8 = false;
   // Makes the implementation of a choice for which has() and available() are true.
   absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> (*create)(

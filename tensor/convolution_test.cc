@@ -474,7 +474,8 @@ TEST(Convolution, ProductsOfTilesMatchTheReference) {
   }
 }
 
-// oneDNN's versions give their AMX kernels different names; each must be recognised as a candidate.
+// oneDNN's versions give their AMX kernels different names; with each, the kernels must be among
+// the candidates.
 TEST(Convolution, OneDnnsTileKernelsAreCandidates) {
   if (!HasAmx()) GTEST_SKIP() << "this processor has no AMX";
   const ConvolutionShape shape = {.batch = 4,

@@ -186,8 +186,8 @@ bool IsBroken(const Description& d, std::string_view implementation) {
 // `out`. This is done for convolutions of integers, since all their implementations support it.
 bool AddsInPlace(const Description& d) { return d.with_addend && !d.scales.empty(); }
 
-// Makes `candidates` list oneDNN's implementations, beginning at the first. Returns whether there
-// is one.
+// Makes `candidates` list oneDNN's implementations of the operation `d`, beginning at the first.
+// Returns whether there is one.
 bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attributes,
            Candidates& candidates) {
   const Format in = FormatOf(d.in), out = FormatOf(d.out);
@@ -416,7 +416,8 @@ absl::Status Primitive::State::CreatePacking(const Description& d, const Format&
   const Format plain =
       RowMajor(d.weights.dims, d.scales.empty() ? dnnl_f32 : TypeOf(d.weights.type));
   weights_are_plain = d.scales.empty() && dnnl_memory_desc_equal(plain.get(), weights.get());
-  // A matrix product takes its weights with the strides of the Description; the caller packs them.
+  // A matrix product takes its weights with the strides of the Description; the caller packs the
+  // weights.
   if (!weights_are_plain && d.operation != Operation::kMatmul &&
       !(IsWeightGradient(d) ? packing.Create(weights, plain) : packing.Create(plain, weights))) {
     return absl::InternalError(

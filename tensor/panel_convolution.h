@@ -1,5 +1,4 @@
-// What forward convolutions that multiply NHWC images by panels of weights (panels.h) have in
-// common.
+// The base class of forward convolutions that multiply NHWC images by panels of weights (panels.h).
 #ifndef COTANGENT_TENSOR_PANEL_CONVOLUTION_H_
 #define COTANGENT_TENSOR_PANEL_CONVOLUTION_H_
 

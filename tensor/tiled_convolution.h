@@ -1,4 +1,4 @@
-// What convolutions by products of tiles (tile_kernels.h) have in common.
+// Functions that all convolutions by products of tiles (tile_kernels.h) use.
 #ifndef COTANGENT_TENSOR_TILED_CONVOLUTION_H_
 #define COTANGENT_TENSOR_TILED_CONVOLUTION_H_
 

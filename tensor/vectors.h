@@ -77,8 +77,8 @@ inline void StoreBf16(void* data, Vector x, Lanes lanes) {
 }
 
 // StoreBytes() stores lanes that hold small whole numbers as bytes. WhereEqual() compares bytes in
-// memory with `byte`, one per lane; LoadWhere() loads the lanes for which that was true, and 0 for
-// the others.
+// memory, one per lane, with `byte`; LoadWhere() loads the lanes that WhereEqual() found equal, and
+// 0 for the others.
 template <typename Lanes>
 inline void StoreBytes(uint8_t* data, Vector x, Lanes lanes) {
   _mm512_mask_cvtepi32_storeu_epi8(data, MaskOf(lanes), _mm512_cvtps_epi32(x));

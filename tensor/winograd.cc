@@ -18,12 +18,12 @@ using winograd::kOutputs;
 
 // The constants below, kLeastTilesByThread and kLeastTilesPerTask (winograd.h) and
 // kMostSumsPerThread (winograd_weight_gradient.cc) divide the work, which is counted in tiles of
-// 4x4 outputs, so that it stays in the caches.
-// They were found by measuring and are not critical. On the 3x3 layers of cifar94 and resnet18 (2
-// cores of a Sapphire Rapids, 2 MiB of second-level cache each, f32, batch 64), halving or doubling
-// any of them changes the geometric mean of all layers' times by less than 10%, which is also the
-// difference between two runs, and single layers by up to a third. A wrong value costs speed. It
-// also changes the last bits of weight gradients, since it decides how their sums are divided.
+// 4x4 outputs, so that it stays in the caches. They were found by measuring and are not critical.
+// On the 3x3 layers of the networks cifar94 and resnet18 (2 cores of a Sapphire Rapids, 2 MiB of
+// second-level cache each, f32, batch 64), halving or doubling any of them changes the geometric
+// mean of all layers' times by less than 10%, which is also the difference between two runs, and
+// the times of single layers by up to a third. A wrong value costs speed. It also changes the last
+// bits of weight gradients, since it decides how their sums are divided.
 
 // A thread's tiles should fit into 7/8 of its second-level cache; the rest is for the weights that
 // are read meanwhile. If fewer than kLeastTilesByThread fit, the thread takes this many bytes of

@@ -11,7 +11,7 @@ namespace {
 
 // ---- Transforms of whole tiles, along columns and rows ------------------------------------------
 
-// Rounds a number of lanes up to whole pairs, as which bf16 numbers are stored.
+// Rounds a number of lanes up to an even number, because bf16 numbers are stored in pairs.
 [[maybe_unused]] inline FullVector FilledUp(FullVector lanes) { return lanes; }
 [[maybe_unused]] inline PartialVector FilledUp(PartialVector lanes) {
   return {(lanes.count + 1) / 2 * 2};

@@ -24,8 +24,8 @@ using winograd::kPoints;
 
 // The tiles are divided into at most this many shares per thread. Each share has sums of its own,
 // and a thread that is done early takes another share. At the end the sums of all shares are added,
-// so there are fewer shares if the sums are large compared with the transformed tiles. Measured as
-// described in winograd.cc.
+// so there are fewer shares if the sums are large compared with the transformed tiles. The number
+// was found by measuring, as winograd.cc describes.
 constexpr int64_t kMostSumsPerThread = 4;
 
 class WinogradWeightGradient final : public WinogradConvolution {

@@ -74,8 +74,8 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
   // KernelCall into it.
   void Prologue();
   void Epilogue();
-  // Emits a jump to `misaligned`, taken if an output that asks for non-temporal stores does not
-  // have the aligned addresses that these need.
+  // Emits a jump to `misaligned`, taken if an output that asks for non-temporal stores does not have
+  // the aligned addresses that such stores need.
   void CheckStreamingAlignment(Label& misaligned);
   // Emits code that sets the address of each stream to the first row of the current block of rows:
   // to column rbp if `at_column`, otherwise to the first column.

@@ -166,8 +166,8 @@ void VectorInterpreter::AssignRegisters(const VectorProgram& program) {
   for (int i = 0; i < end; ++i) {
     const Value value = schedule[i];
     const Instruction& instruction = program.instructions()[value];
-    // The result never gets the register of an operand, so that the compiler can vectorise the
-    // loops.
+    // An instruction's result never gets the register of one of its operands, so that the compiler
+    // can vectorise the loops.
     if (free_registers.empty()) free_registers.push_back(num_registers_++);
     place[value] = free_registers.back();
     free_registers.pop_back();

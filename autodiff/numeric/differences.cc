@@ -33,7 +33,8 @@ class Tableau {
       row.push_back(row[j] + (row[j] - last_[j]) / (power - 1));
       const double difference =
           std::max(std::abs(row[j + 1] - row[j]), std::abs(row[j + 1] - last_[j]));
-      // Neighbours may agree by chance, but no entry is more precise than f's own rounding.
+      // Neighbouring entries may agree by chance, but no entry is more precise than f's own
+      // rounding.
       const double error = difference + 2 * rounding;
       if (error < best_.error) best_ = {row[j + 1], error};
     }

@@ -165,7 +165,7 @@ struct StatementReader {
       return Chunk::Fill([&](int lane) __attribute__((always_inline)) { return from[slot[lane]]; });
     }
   }
-  // Adds to consecutive or listed slots.
+  // Adds `term` to the elements of `to` at the consecutive or listed slots that `place` describes.
   COTANGENT_INLINE void AddTo(double* to, Place place, const Chunk& term) const {
     const std::uint32_t at = place.index();
     if (place.kind() == Place::kConsecutive) {
@@ -387,8 +387,8 @@ struct Form<Apply<Rule, Args...>> {
     return before;
   }
 
-  // Uses a vector function where chunk.h has one, and otherwise the rules of autodiff/forward for
-  // one lane at a time.
+  // Computes the function's value and derivatives for every lane: by a vector function where
+  // chunk.h has one, and otherwise by the rules of autodiff/forward for one lane at a time.
   template <int kWidth>
   COTANGENT_INLINE static void Evaluate(const Chunk<kWidth>& parameter,
                                         const Chunk<kWidth> (&arg)[kArgs], Chunk<kWidth>& value,

@@ -142,8 +142,8 @@ class Recorder {
     listing_.saved += kernel.saved;
   }
 
-  // A stand-in for the row of a tape, to which a node's Push adds the node's leaves (node.h). It
-  // calls `visit` for each leaf.
+  // A stand-in for the row of a tape, to which a node's Push adds the node's leaves (node.h).
+  // LeafRow only calls `visit` for each leaf.
   template <class Visit>
   struct LeafRow {
     template <int K>

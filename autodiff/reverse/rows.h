@@ -66,8 +66,9 @@ class TapeRows {
     return rows() * sizeof(RowHead) + pairs() * sizeof(Pair) + slots() * sizeof(Real);
   }
 
-  // A place on the tape; Rewind forgets what was recorded after it. After Rewind, a variable must
-  // not be used any more if it was assigned after the mark, even if it was made before it.
+  // A position on the tape. Rewind() forgets what was recorded after it. After Rewind(), a variable
+  // that was assigned after the mark must not be used any more, even if it was made before the
+  // mark.
   struct Mark {
     std::size_t rows, pairs, marks, inputs;
   };
@@ -177,8 +178,8 @@ class TapeRows {
         stderr);
     std::abort();
   }
-  // The first entries of both arrays are not used, so that code may look at the last pair or row of
-  // an empty tape.
+  // The first entries of the arrays of pairs and of rows are not used, so that code may look at the
+  // last pair or row of an empty tape.
   Pair* pair_begin() const { return static_cast<Pair*>(pairs_.begin()) + 1; }
   RowHead* row_begin() const { return static_cast<RowHead*>(rows_.begin()) + kBefore; }
 

@@ -338,7 +338,7 @@ class BasicTape : public TapeRows<RealType> {
     std::uint32_t own[N];
   };
 
-  // Appends the pairs to the tape's last row.
+  // Appends the pairs of `row` to the tape's last row.
   template <class Node>
   COTANGENT_INLINE void Append(const Row<Node>& row) {
     constexpr int N = Node::kLeaves;
@@ -424,8 +424,8 @@ class BasicTape : public TapeRows<RealType> {
     }
   }
 
-  // Appends the pairs to the last row, which is not empty. A pair whose variable is that of the
-  // row's last pair is added to that last pair.
+  // Appends the pairs of `row` to the tape's last row, which is not empty. A pair whose variable is
+  // that of the last row's last pair is added to that last pair.
   template <class Node>
   COTANGENT_INLINE void AppendMerging(const Row<Node>& row) {
     Pair* pair = this->next_pair_;

@@ -167,7 +167,7 @@ TEST(TapeTest, SumsShareASlotOnlyWhileNothingElseHoldsIt) {
     s = s + s * s;
     return s;
   };
-  // The last line computes s = t + t^2, where t = (x + y)(1 + y) + x.
+  // The last assignment to s computes t + t^2, where t = (x + y)(1 + y) + x.
   const double t = 7 * 5 + 3;
   EXPECT_THAT(Differentiate(mentions_itself, 3, 4),
               ElementsAre(t + t * t, 6 * (1 + 2 * t), (5 + 7) * (1 + 2 * t)));

@@ -7,8 +7,8 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// Sweep::ThroughChoice may visit this many nodes for each node of the formula, and 20000 in
-// addition; after that it uses its cheaper form.
+// Sweep::ThroughChoice() may visit this many nodes for each node of the formula, and 20000 in
+// addition; after that it uses the cheaper form that its comment describes.
 constexpr size_t kChoiceWork = 64;
 
 // A derivative. If `chosen`, it may be 0 because a branch is not taken. The other factors of the

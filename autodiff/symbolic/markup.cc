@@ -219,8 +219,8 @@ Pieces Write(const Markup& markup, const Names& named, Expr e) {
 
 }  // namespace
 
-// Keeps the parts still to be printed in a vector instead of recursing, so that a deep expression
-// does not overflow the call stack.
+// Print() keeps the parts still to be printed in a vector instead of recursing, so that a deep
+// expression does not overflow the call stack.
 std::string Print(const Markup& markup, Expr root,
                   const absl::flat_hash_map<Expr, std::string>& named) {
   std::string text;
