@@ -3,12 +3,13 @@
 
 // SymbolicScalar: a scalar type that turns a function template into formulas.
 //
-// It carries a value, which decides comparisons, and the symbolic expression that computes the
-// value. A function run on SymbolicScalars returns the formula of the path that it takes at that
-// point: the formula has no branch that was not taken, and it contains the result of a step
-// function (floor, round, sign, ...) as a constant, and likewise the whole number of times that
-// fmod subtracts its divisor. This is exactly what differentiation at the point needs. The gamma
-// function and its relatives have no symbolic form; the trace records their use.
+// A SymbolicScalar carries a value, which decides comparisons, and the symbolic expression that
+// computes the value. A function run on SymbolicScalars returns the formula of the path that it
+// takes at that point: the formula has no branch that was not taken, and it contains the result of
+// a step function (floor, round, sign, ...) as a constant, and likewise the whole number of times
+// that fmod subtracts its divisor. This is exactly what differentiation at the point needs. The
+// gamma function and its relatives have no symbolic form; SymbolicTrace::unsupported names one that
+// was used.
 
 #include <cmath>
 #include <concepts>

@@ -45,8 +45,8 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   // Returns whether this processor has the necessary instructions and the convolution is depthwise.
   // `type` is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction, ElementType type);
-  // Returns the choice with the implementation "depthwise:avx2", "depthwise:avx512" or
-  // "depthwise:avx512_bf16".
+  // Returns the ConvolutionChoice that names this class: its implementation is "depthwise:avx2",
+  // "depthwise:avx512" or "depthwise:avx512_bf16".
   static ConvolutionChoice Choice(ElementType type);
 
   // REQUIRES: IsAvailable(). If relu, results of kForward are max(0, y).

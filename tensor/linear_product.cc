@@ -1,7 +1,7 @@
 // Linear layers as matrix products (matrix_product.h). Weights are [out, features]. The features
 // have the order in which the layout of the input stores them:
 //
-//   forward           out [n, out]       = in [n, features] weights^T, then the epilogue
+//   forward           out [n, out]       = in [n, features] weights^T, then bias, addend and relu
 //   input gradient    in_gradient        = out_gradient [n, out] weights
 //   weight gradient   [out, features]    = out_gradient^T in
 #include <cstdint>
@@ -24,7 +24,8 @@ class LinearProduct final : public ConvolutionImplementation {
   // Returns whether this processor has the necessary instructions and the convolution is a linear
   // layer. `type` is the type of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
-  // Returns the choice with the implementation "product:avx2" or "product:avx512".
+  // Returns the ConvolutionChoice that names this class: its implementation is "product:avx2" or
+  // "product:avx512".
   static ConvolutionChoice Choice(Layout in_layout);
 
   // REQUIRES: IsAvailable(). If relu, results of kForward are max(0, y).

@@ -51,7 +51,7 @@ class OuterProduct final : public ConvolutionImplementation {
     return type == ElementType::kBf16 && direction == Direction::kWeightGradient &&
            SuitsTiles(shape);
   }
-  // Returns the choice with the implementation "outer_product:amx".
+  // Returns the ConvolutionChoice that names this class: its implementation is "outer_product:amx".
   static ConvolutionChoice Choice(ElementType type) {
     return NhwcChoice(Algorithm::kDirect, type, "outer_product:amx");
   }

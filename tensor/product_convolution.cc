@@ -31,8 +31,8 @@ class ProductConvolution final : public PanelConvolution {
   // without groups, not a linear layer, and of few pixels. `type` is the type of both sides, which
   // are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
-  // Returns the choice with the implementation "product:avx2", "product:avx512" or
-  // "product:avx512_bf16".
+  // Returns the ConvolutionChoice that names this class: its implementation is "product:avx2",
+  // "product:avx512" or "product:avx512_bf16".
   static ConvolutionChoice Choice(ElementType type);
 
   // REQUIRES: IsAvailable(). If relu, results are max(0, y).

@@ -44,8 +44,8 @@ constexpr int64_t kPixels = 128;
 // enough that loading and storing sums costs little, and few enough that the weights of two groups
 // stay in the nearest cache.
 constexpr int64_t kMostSteps = 12;
-// The most bytes of source pixels that a block may need. A convolution that needs more (a large
-// dilation on a large image) is not available in this family.
+// The most bytes of source pixels that a block may need. This class does not compute convolutions
+// that need more (those with a large dilation on a large image).
 constexpr int64_t kMostSourceBytes = 1 << 20;
 
 // A tap along one axis: the index of the kernel's cell, and the shift: target pixel number j of the
@@ -107,7 +107,8 @@ class ShiftedProduct final : public ConvolutionImplementation {
   // that this file computes, with shape.groups = 1 and enough channels. The source must be bf16.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction,
                           const SideTypes& types);
-  // Returns the choice with the implementation "shifted_product:amx", both sides of which are NHWC.
+  // Returns the ConvolutionChoice that names this class: its implementation is
+  // "shifted_product:amx", and both sides are NHWC.
   static ConvolutionChoice Choice(const SideTypes& types);
 
   // REQUIRES: IsAvailable(). If relu, results of kForward are max(0, y).

@@ -15,8 +15,9 @@ inline constexpr int kOutputs = 4;                 // outputs of a tile along ea
 inline constexpr int kInputs = 6;                  // inputs that they depend on, along each side
 inline constexpr int kPoints = kInputs * kInputs;  // elements of a transformed tile
 
-// The matrix G, which maps the three taps of a row of weights to six points. It follows from the
-// interpolation points 0, a, -a, b, -b and infinity with a = 2/3 and b = 3/2 (winograd_matrices.h).
+// The matrix G, which maps the three taps (weights) in a row of the kernel to six points. It
+// follows from the interpolation points 0, a, -a, b, -b and infinity with a = 2/3 and b = 3/2
+// (winograd_matrices.h).
 inline constexpr float kWeightMatrix[kInputs][3] = {{1, 0, 0},
                                                     {-81.0f / 130, -27.0f / 65, -18.0f / 65},
                                                     {-81.0f / 130, 27.0f / 65, -18.0f / 65},

@@ -2,9 +2,10 @@
 // winograd_kernels.cc.
 //
 // Minimal filtering multiplies polynomials by their values at interpolation points: here 0, a, -a,
-// b, -b and infinity with a = 2/3 and b = 3/2. Since a b = 1, fewer multiplications are needed.
-// Among such points these lose the fewest digits: rounding errors in bf16 are a third of those with
-// the usual points 0, 1, -1, 2, -2 and infinity.
+// b, -b and infinity with a = 2/3 and b = 3/2. (Values at these points are called points, too,
+// below and in winograd.h.) Since a b = 1, fewer multiplications are needed. Among such
+// interpolation points these lose the fewest digits: rounding errors in bf16 are a third of those
+// with the usual points 0, 1, -1, 2, -2 and infinity.
 #ifndef COTANGENT_TENSOR_WINOGRAD_MATRICES_H_
 #define COTANGENT_TENSOR_WINOGRAD_MATRICES_H_
 

@@ -40,8 +40,8 @@ class WinogradRows final : public PanelConvolution {
   // Returns whether this processor has the necessary instructions, and the convolution is 3x3 of
   // stride 1 and has few pixels. `type` is the type of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
-  // Returns the choice with the implementation "wino_rows:avx2", "wino_rows:avx512" or
-  // "wino_rows:avx512_bf16".
+  // Returns the ConvolutionChoice that names this class: its implementation is "wino_rows:avx2",
+  // "wino_rows:avx512" or "wino_rows:avx512_bf16".
   static ConvolutionChoice Choice(ElementType type);
 
   // REQUIRES: IsAvailable(). If relu, results are max(0, y).

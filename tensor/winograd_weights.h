@@ -1,5 +1,6 @@
-// Transforms of the weights for Winograd's convolutions (winograd.h): weights to points, and points
-// to the weights' gradients. Part of winograd_kernels.cc.
+// Transforms of the weights for Winograd's convolutions (winograd.h): the nine taps (cells of the
+// 3x3 kernel) of a pair of input and output channel to 36 points, and points to the gradients of
+// the taps. Part of winograd_kernels.cc.
 #ifndef COTANGENT_TENSOR_WINOGRAD_WEIGHTS_H_
 #define COTANGENT_TENSOR_WINOGRAD_WEIGHTS_H_
 

@@ -16,7 +16,8 @@
 // becomes an unknown bounded quantity.
 //
 // Every answer other than kUnknown is right. The answer is kUnknown if the algorithm cannot prove a
-// sign or whether a term is zero, or if the budget is used up before; budget->exhausted() tells.
+// sign or whether a term is zero, or if the budget (a limit on the work; normal_form.h) is used up
+// before; budget->exhausted() tells.
 namespace cotangent::autodiff::symbolic {
 
 struct LimitValue {

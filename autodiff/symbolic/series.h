@@ -31,8 +31,9 @@ struct Series {
 Series SeriesOf(Expr coefficient);
 
 // Return the sum (Plus) and the product (Times) of two series, truncated to at most `terms` terms.
-// The functions simplify the coefficients and drop those that become 0, but a coefficient may be 0
-// without being recognised as such, the more so when the budget is used up.
+// The functions simplify the coefficients and drop those that become 0. But a coefficient may be 0
+// without being recognised as such, in particular when the budget (a limit on the work;
+// normal_form.h) is used up.
 Series Plus(const Series& a, const Series& b, size_t terms, Budget* budget);
 Series Times(const Series& a, const Series& b, size_t terms, Budget* budget);
 // Returns the sum over n of a[n] delta^n, truncated likewise. REQUIRES: all exponents of delta are

@@ -249,8 +249,8 @@ class Simplifier {
   }
 
  private:
-  // Collect() computes the normal form, which looks at all nodes of an expression, only for
-  // expressions with at most this many nodes.
+  // Collect() computes the normal form (normal_form.h), which looks at all nodes of an expression,
+  // only for expressions with at most this many nodes.
   static constexpr size_t kMostNodes = 400;
 
   // Rewrites every node once, arguments before their users.

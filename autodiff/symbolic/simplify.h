@@ -23,8 +23,8 @@ struct RewriteStep {
 // folded exactly, common factors of fractions are cancelled, and identities are applied that hold
 // everywhere on the real domain. The result is defined, with the same value, at every point where
 // Plain(e) (differentiate.h) is defined, and may be defined at more (x / x becomes 1). If `steps`
-// is given, appends the rewriting steps in order. If the budget is used up, returns the form
-// reached by then; budget->exhausted() tells.
+// is given, appends the rewriting steps in order. If the budget (a limit on the work;
+// normal_form.h) is used up, returns the form reached by then; budget->exhausted() tells.
 Expr Simplify(Expr e, std::vector<RewriteStep>* steps = nullptr, Budget* budget = nullptr);
 
 // Simplifies several expressions of one pool; subexpressions that they share are simplified once.
