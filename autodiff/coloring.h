@@ -18,7 +18,8 @@
 
 namespace cotangent::autodiff {
 
-// Lists for each row the columns whose entry may differ from zero, in ascending order.
+// The pattern of a matrix: for each row, the columns whose entry may differ from zero, in ascending
+// order.
 struct Pattern {
   std::size_t columns = 0;
   std::vector<std::vector<std::uint32_t>> rows;

@@ -150,8 +150,8 @@ T elu(T x, std::type_identity_t<T> alpha = 1) {
   return x > 0 ? x : alpha * std::expm1(x);
 }
 
-// Writes Phi(x), the normal distribution function, with erfc, which keeps all digits where Phi is
-// small.
+// Computes x Phi(x). Phi, the normal distribution function, is written in erfc, which keeps all
+// digits where Phi is small.
 template <std::floating_point T>
 T gelu(T x) {
   return x * (T(0.5) * std::erfc(-x * (std::numbers::sqrt2_v<T> / 2)));

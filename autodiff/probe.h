@@ -41,7 +41,7 @@ class IndexSets {
 
   Id Single(std::uint32_t index);
   Id Union(Id a, Id b);
-  // Returns the elements in ascending order.
+  // Returns the elements of `set` in ascending order.
   std::vector<std::uint32_t> Elements(Id set);
 
  private:

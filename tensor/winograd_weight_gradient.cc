@@ -86,7 +86,7 @@ class WinogradWeightGradient final : public WinogradConvolution {
             .width = PanelWidth(channels)};
   }
 
-  int64_t sums_ = 1;  // by_thread_: number of shares, each with its own sums
+  int64_t sums_ = 1;  // if by_thread_: number of shares, each with its own sums
 };
 
 WinogradWeightGradient::WinogradWeightGradient(const WinogradOptions& options)

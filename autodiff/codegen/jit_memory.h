@@ -58,7 +58,7 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
   // A stream (an input or output array), and where the generated code keeps its address. Offsets
   // are in bytes from the start of the stack frame.
   struct Walk : Stream {
-    int gpr = -1;     // register that holds the address; -1: it is in the frame
+    int gpr = -1;     // register that holds the address; -1: the address is in the frame
     int address = 0;  // offset of the address if it has no register
     int stride = 0;   // offset of the distance to the next row
     int block = 0;    // offset of the address of the block of rows, at column 0

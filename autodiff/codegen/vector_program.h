@@ -183,7 +183,7 @@ class VectorProgram {
   Value Asinh(Value a);         // 4 ulp
   Value Acosh(Value a);         // 4 ulp
   Value Atanh(Value a);         // 4 ulp
-  Value Erfc(Value a);          // 1 - erf(a): 7 ulp for a < 9, where it is 4e-37
+  Value Erfc(Value a);          // 1 - erf(a): 7 ulp for a < 9; erfc(9) is 4e-37
   Value Softplus(Value a);      // log(1 + exp(a)): 4 ulp
 
   // Masks.

@@ -70,7 +70,7 @@ struct Leaf {
   }
 
   Real value;
-  std::uint32_t index;  // index of its adjoint on the tape (its slot); 0 for a constant
+  std::uint32_t index;  // the variable's slot (index of its adjoint); 0: a constant
 #if COTANGENT_REVERSE_CHECKS
   std::uint32_t owner;  // the tape's serial number
 #endif
@@ -87,7 +87,7 @@ struct Temporary : Leaf<TapeType> {
     row.template Add<K>(*this, weight);
   }
 
-  std::uint32_t own;  // its slot, or 0 if another variable holds that slot too
+  std::uint32_t own;  // the variable's slot, or 0 if another variable holds it, too
 };
 
 template <class TapeType>

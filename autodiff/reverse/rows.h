@@ -49,8 +49,8 @@ class TapeRows {
   TapeRows& operator=(const TapeRows&) = delete;
   ~TapeRows() = default;
 
-  // Clears the adjoints. To sweep for several results at once, call this, then AddAdjoint for each,
-  // then Sweep.
+  // Clears the adjoints. To sweep for several results at once, call ClearAdjoints(), then
+  // AddAdjoint() for each result, then Sweep().
   void ClearAdjoints() {
     adjoint_.assign(slots(), Real(0));
     seeds_.clear();

@@ -304,8 +304,8 @@ class BasicTape : public TapeRows<RealType> {
        ...);
       return merged;
     }
-    // Divides the pairs from A up to B by a number, after those of the same variable are added
-    // up.
+    // Divides the partials of pairs A to B - 1 by `by`, after the pairs of the same variable are
+    // added up.
     template <int A, int B>
     [[gnu::noinline, gnu::cold]] void Divide(const Real& by) {
       for (int k = A; k < B; ++k) {

@@ -16,7 +16,7 @@ namespace cotangent::autodiff::symbolic {
 
 struct TraceArgument {
   size_t row;      // the index of an earlier row
-  double partial;  // the row's derivative by that row, its other arguments held constant
+  double partial;  // the derivative by row `row`, with other arguments constant
 };
 
 struct TraceRow {
