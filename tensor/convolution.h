@@ -103,8 +103,8 @@ struct ConvolutionChoice {
   friend bool operator==(const ConvolutionChoice&, const ConvolutionChoice&) = default;
 };
 
-// Returns whether this processor can compute with bf16 activations and weights: whether it has
-// AVX-512. Only with AVX512_BF16 is computing in bf16 faster than in f32.
+// Returns whether oneDNN has bf16 kernels, other than reference loops, for this processor. Such
+// kernels need AVX-512, and are faster than those in f32 only with AVX512_BF16.
 bool Bf16Available();
 
 // Describes a forward convolution of 8-bit integers. Each integer stands for itself times a scale:

@@ -12,7 +12,8 @@ namespace cotangent::tensor {
 
 // Returns whether this processor has AMX and its tiles suit the shape: shape.groups is 1, the
 // convolution is not a linear layer, and it has enough channels. The kernels pad channels with
-// zeros to multiples of 16; with few channels, most products would be products with these zeros.
+// zeros to multiples of 16 (of 32 where they sum over channels); with few channels, most products
+// would be products with these zeros.
 inline bool SuitsTiles(const ConvolutionShape& shape) {
   constexpr int64_t kLeastChannels = 8;
   return HasAmx() && shape.groups == 1 && !shape.IsLinear() &&

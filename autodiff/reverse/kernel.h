@@ -140,9 +140,9 @@ struct StatementReader {
   COTANGENT_INLINE Chunk Operand() { return Read(value, *operand++); }
   COTANGENT_INLINE Place OperandPlace() const { return *operand; }
   COTANGENT_INLINE double* NextSaved() { return std::exchange(saved, saved + kWidth); }
-  // Adds `weight` (derivatives of the program's result by leaf number K of the statement, a
-  // variable) to the adjoints of the slots at `to`. Weights for one and the same slot are first
-  // added up in `sums`, until the slot changes.
+  // Adds `weight` to `adjoint` at the slots `to`. In the backward walk, weights are the derivatives
+  // of the program's result by leaf number K (a variable) of the statements. Weights for one and
+  // the same slot are first added up in `sums`, until the slot changes.
   template <int K, class Sums>
   COTANGENT_INLINE void Add(Place to, const Chunk& weight, Sums& sums) const {
     if constexpr (kWidth == 1) {
