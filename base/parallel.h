@@ -99,7 +99,7 @@ constexpr int64_t LeastItems(int64_t elements) {
 
 // Cuts [0, total) into ranges and calls work(begin, end) or work(begin, end, thread) for each. Each
 // range has at least `least` items, unless there is only one range. There are at most
-// kSharesPerThread ranges per thread, and only one range if there is only one thread.
+// kSharesPerThread ranges for each thread in all, and only one range if there is only one thread.
 template <typename Work>
 void ParallelRanges(int64_t total, int64_t least, const Work& work) {
   if (total <= 0) return;

@@ -15,7 +15,7 @@ void MultiplyBlock(const Product& p, int64_t row) {
     for (int v = 0; v < kVectors; ++v)
       sums[r][v] = p.accumulate ? Load(c + r * p.c_row + v * kLanes) : Zero();
   }
-  // Prefetches the next rows of c, which may be far away, while these rows are computed.
+  // Prefetches the next kRows rows of c, which may not be in a cache yet, while these are computed.
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4

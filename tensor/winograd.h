@@ -116,8 +116,9 @@ inline constexpr int64_t kLeastTilesByThread = 24;
 // saves.
 inline constexpr int64_t kLeastTilesPerTask = 4;
 
-// Sets pixels.at to the kSize x kSize pixels of image number `image` from (row, column) on. Pixels
-// outside the image get the address `outside`.
+// Sets pixels.at to the addresses of the kSize x kSize pixels of image number `image` of which the
+// upper left one is (row, column), row by row. For pixels outside the image the address is
+// `outside`.
 template <int kSize>
 void PointAt(const char* images, int64_t image, int64_t height, int64_t width, int64_t pixel_bytes,
              int64_t row, int64_t column, const void* outside, winograd::Pixels& pixels) {

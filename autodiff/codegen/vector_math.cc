@@ -24,7 +24,8 @@ constexpr float kLn2Low = -1.90465429995776e-09f;
 constexpr float kLn2Short = 0x1.62e4p-1f;
 constexpr float kLn2Rest = 1.42860682030941723e-06f;
 
-// pi/2 in three parts, whose sum is accurate to 72 bits.
+// pi/2 in three parts, whose sum is accurate to 76 bits: multiples of pi/2 are subtracted part by
+// part, with fused multiply-adds.
 constexpr float kHalfPi = 1.57079632679489662f;
 constexpr float kHalfPiLow = -4.37113882867379e-08f;
 constexpr float kHalfPiLowest = -1.71512446e-15f;

@@ -165,7 +165,9 @@ class Tracer {
     return std::any_of(row.tangents.begin(), row.tangents.end(), [](double t) { return t != 0; });
   }
 
-  // Computes the adjoints. Fails if a derivative on the way to an output is not finite.
+  // Computes the adjoints of all rows: the derivatives of each output by the row. Fails if the
+  // derivative of a row by one of its arguments is not finite, unless the row's adjoint or all
+  // tangents of the argument are 0.
   absl::Status SweepBack() {
     for (TraceRow& row : trace_.rows) row.adjoints.assign(outputs_.size(), 0);
     for (size_t k = 0; k < outputs_.size(); ++k) {

@@ -22,10 +22,10 @@ namespace {
 constexpr int kMostOperands = 16;
 
 // The largest numbers of loads and stores that a pass can have (pass_emitter.h), and the largest
-// number of loads that computing one tensor or sum (the root of a cone, see below) may take. Next
-// to a pooling, an image is one load or store for each cell of the window. If a tensor would need
-// more loads, some inputs of its operation are stored and loaded instead of computed in the same
-// pass.
+// number of loads that computing one tensor or sum (the root of a cone, see below) may take. In a
+// pass with a pooling, each tensor of rank 2 or more is one load or store for each cell of the
+// window. If computing a tensor or sum would take more than kMostLoadsOfCone loads, some inputs of
+// its operation are stored and loaded instead of computed in the same pass.
 constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 
 // The cone of a tensor or sum, called the root, is the part of the graph from the root back to

@@ -78,8 +78,11 @@ bool CompiledPlan::IsPlainPass(const Item& item) const {
   return true;
 }
 
-// Converts the images of a pass that are stored in NCHW, such as the images that the caller gives,
-// because a pass needs the channels of a pixel side by side (NHWC). Returns the converted copies.
+// Lets a pass that is not plain (IsPlainPass()) use copies in NHWC of its rank-4 tensors that are
+// stored in NCHW, such as the images that the caller gives: it needs the channels of a pixel side by
+// side. Adds a step that converts what the pass reads to the plan, unless the copy exists already,
+// and a step that converts what the pass stores to `after`, the steps that follow the pass. Returns
+// the place and format of each tensor's copy.
 CompiledPlan::Elsewhere CompiledPlan::MoveForPass(const Item& item, int index,
                                                   std::vector<Step>& after) {
   Elsewhere moved;
