@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -86,16 +85,7 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
     if (observer.Interrupted()) return absl::CancelledError("interrupted");
     const data::Pipeline::Batch batch = pipeline->Next();
     if (!batch.status.ok()) return batch.status;
-    const int64_t size = batch.size / step.parts(), floats = size * images.image_bytes();
-    const int64_t bytes_of_target = BytesOfTarget(step);
-    for (int64_t part = 0; part < step.parts(); ++part) {
-      std::memcpy(step.images(), static_cast<const float*>(batch.images) + part * floats,
-                  floats * sizeof(float));
-      std::memcpy(step.targets(),
-                  static_cast<const char*>(batch.targets) + part * size * bytes_of_target,
-                  size * bytes_of_target);
-      step.RunPart(n, part);
-    }
+    step.RunParts(n, batch);
     const double rate = step.optimizer().LearningRate(n);
     const TrainingStep::Outcome outcome = step.Update(n);
     if (!outcome.finite) break;

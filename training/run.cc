@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -50,18 +49,8 @@ absl::Status Trainer::MakeStep() {
   if (is_traced) step_->plan().EnableTiming();
   const data::Pipeline::Batch batch = pipeline_->Next();
   if (!batch.status.ok()) return batch.status;
-  const int64_t parts = step_->parts(), size = batch.size / parts;
-  const int64_t floats = size * train_set_.image_bytes();
-  const int64_t bytes_of_target = BytesOfTarget(*step_);
   const Clock::time_point batch_ready = Clock::now();
-  for (int64_t part = 0; part < parts; ++part) {
-    std::memcpy(step_->images(), static_cast<const float*>(batch.images) + part * floats,
-                floats * sizeof(float));
-    std::memcpy(step_->targets(),
-                static_cast<const char*>(batch.targets) + part * size * bytes_of_target,
-                size * bytes_of_target);
-    step_->RunPart(position, part);
-  }
+  step_->RunParts(position, batch);
   const TrainingStep::Outcome outcome = step_->Update(position);
   if (is_traced) {
     trace_.AddStep(step_->plan(), state_.step, start.time, batch_ready, Clock::now());

@@ -362,6 +362,20 @@ void TrainingStep::RunPart(int64_t step, int64_t part) {
   }
 }
 
+void TrainingStep::RunParts(int64_t step, const data::Batch& batch) {
+  const layers::Graph& graph = compiled_->graph;
+  const int64_t image_bytes = graph.shape(compiled_->images).NumElements() * int64_t{sizeof(float)};
+  // Class numbers are as wide as values: 4 bytes.
+  const int64_t target_bytes =
+      graph.shape(compiled_->labels).NumElements() * int64_t{sizeof(float)};
+  for (int64_t part = 0; part < parts(); ++part) {
+    std::memcpy(images(), static_cast<const char*>(batch.images) + part * image_bytes, image_bytes);
+    std::memcpy(targets(), static_cast<const char*>(batch.targets) + part * target_bytes,
+                target_bytes);
+    RunPart(step, part);
+  }
+}
+
 TrainingStep::Outcome TrainingStep::Update(int64_t step) {
   const ParallelSection section;
   Outcome outcome;

@@ -30,6 +30,7 @@
 #include "absl/types/span.h"
 #include "base/memory.h"
 #include "data/augment.h"
+#include "data/crew.h"
 #include "data/dataset.h"
 #include "distributed/buckets.h"
 #include "distributed/communicator.h"
@@ -128,6 +129,9 @@ class TrainingStep {
   // the parameters with the mean of the parts' gradients.
   void RunPart(int64_t step, int64_t part);
   Outcome Update(int64_t step);
+  // Calls RunPart() for all parts of a step. `batch` holds the images and targets of all of them,
+  // one part after the other: parts() * N images.
+  void RunParts(int64_t step, const data::Batch& batch);
 
   // Prepares for writing a checkpoint; all ranks must call it. Gathers the optimizer's state, which
   // may be distributed over the ranks. Discards the rounding errors of sent gradients, which would
@@ -215,12 +219,6 @@ class TrainingStep {
   bool is_last_part_ = true;
   double seconds_under_way_ = 0;
 };
-
-// Returns the bytes of the target of one image in a batch of `step`.
-inline int64_t BytesOfTarget(const TrainingStep& step) {
-  return step.takes_values() ? step.network().classes * int64_t{sizeof(float)}
-                             : int64_t{sizeof(int32_t)};
-}
 
 }  // namespace cotangent::training
 
