@@ -224,6 +224,7 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
     return Fail(status);
   options.precision = training::PrecisionOf(*network);
   options.exact = absl::GetFlag(FLAGS_exact);
+  options.images_as_read = true;
   training::CachedTuner tuner(options.threads);
   const absl::StatusOr<Times> times =
       absl::GetFlag(FLAGS_inference) ? MeasureInference(*trained, options, program_start, tuner)

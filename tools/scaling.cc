@@ -176,6 +176,7 @@ int Main(const CommandLine& line) {
       !status.ok())
     return Fail(status);
   options.precision = training::PrecisionOf(*network);
+  options.images_as_read = true;
   const absl::StatusOr<distributed::StepTimes> step = MeasureStep(*network, options);
   if (!step.ok()) return Fail(step.status());
   PrintStep(*step);

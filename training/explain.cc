@@ -73,7 +73,9 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork networ
   RETURN_IF_ERROR(step.Initialise(nullptr, {}));
   RETURN_IF_ERROR(step.Prepare(0));
   const layers::Graph& graph = step.network().graph;
-  FillWithNoise(step.images(), graph.shape(step.network().images).NumElements());
+  std::vector<float> noise(graph.shape(step.network().images).NumElements());
+  FillWithNoise(noise.data(), static_cast<int64_t>(noise.size()));
+  step.SetImages(noise.data(), data::BatchFormat::kF32Nchw);
   if (step.takes_values()) {
     const int64_t classes = step.network().classes;
     auto* const targets = static_cast<float*>(step.targets());
@@ -115,8 +117,10 @@ TimedPlan TimePlan(layers::Plan& plan, const std::function<void(int64_t)>& run) 
 
 absl::StatusOr<std::string> Explain(ResolvedNetwork network, const StepOptions& options,
                                     layers::Tuner* tuner) {
+  StepOptions as_trained = options;
+  as_trained.images_as_read = true;
   ASSIGN_OR_RETURN(std::unique_ptr<TrainingStep> made,
-                   StepOnNoise(std::move(network), options, tuner));
+                   StepOnNoise(std::move(network), as_trained, tuner));
   return TimePlan(made->plan(), [&](int64_t number) { made->Run(number); }).table;
 }
 

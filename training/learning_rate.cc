@@ -85,7 +85,7 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
     if (observer.Interrupted()) return absl::CancelledError("interrupted");
     const data::Pipeline::Batch batch = pipeline->Next();
     if (!batch.status.ok()) return batch.status;
-    step.RunParts(n, batch);
+    step.RunParts(n, batch, batches.format);
     const double rate = step.optimizer().LearningRate(n);
     const TrainingStep::Outcome outcome = step.Update(n);
     if (!outcome.finite) break;

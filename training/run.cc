@@ -50,7 +50,7 @@ absl::Status Trainer::MakeStep() {
   const data::Pipeline::Batch batch = pipeline_->Next();
   if (!batch.status.ok()) return batch.status;
   const Clock::time_point batch_ready = Clock::now();
-  step_->RunParts(position, batch);
+  step_->RunParts(position, batch, image_format_);
   const TrainingStep::Outcome outcome = step_->Update(position);
   if (is_traced) {
     trace_.AddStep(step_->plan(), state_.step, start.time, batch_ready, Clock::now());

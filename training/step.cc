@@ -16,6 +16,8 @@
 #include "layers/graph/vjp.h"
 #include "layers/ops/convolution.h"
 #include "layers/ops/elementwise.h"
+#include "layers/plan/buffer.h"
+#include "tensor/layout.h"
 #include "training/memory.h"
 
 namespace cotangent::training {
@@ -34,6 +36,20 @@ constexpr size_t kTensorsAtATime = 8;
 
 bool AllFinite(const float* values, int64_t count) {
   return std::all_of(values, values + count, [](float value) { return std::isfinite(value); });
+}
+
+layers::Format FormatOf(data::BatchFormat format) {
+  switch (format) {
+    case data::BatchFormat::kF32Nchw:
+      return {tensor::Layout::kNchw, ElementType::kF32};
+    case data::BatchFormat::kF32Nhwc:
+      return {tensor::Layout::kNhwc, ElementType::kF32};
+    case data::BatchFormat::kBf16Nchw:
+      return {tensor::Layout::kNchw, ElementType::kBf16};
+    case data::BatchFormat::kBf16Nhwc:
+      return {tensor::Layout::kNhwc, ElementType::kBf16};
+  }
+  return {};
 }
 
 bool IsComputed(const layers::Node& node) {
@@ -116,6 +132,7 @@ layers::PlanOptions TrainingStep::OptionsOfPlan() const {
   options.exact = options_.exact;
   options.threads = options_.threads;
   options.seed = text().train().seed();
+  options.inputs_as_read = options_.images_as_read;
   distributed::Communicator& ranks = *options_.ranks;
   options.ranks = {ranks.ranks(), ranks.rank(),
                    [&ranks](absl::Span<double> values) { ranks.Sum(values); }};
@@ -334,6 +351,29 @@ absl::Status TrainingStep::Compile(int64_t step) {
   return absl::OkStatus();
 }
 
+data::BatchFormat TrainingStep::image_format() const {
+  const layers::Format format = plan_->input_format(compiled_->images);
+  const bool is_nhwc = format.layout == tensor::Layout::kNhwc;
+  if (format.type == ElementType::kBf16)
+    return is_nhwc ? data::BatchFormat::kBf16Nhwc : data::BatchFormat::kBf16Nchw;
+  return is_nhwc ? data::BatchFormat::kF32Nhwc : data::BatchFormat::kF32Nchw;
+}
+
+void TrainingStep::SetImages(const void* images, data::BatchFormat format) {
+  const layers::Format from = FormatOf(format), to = plan_->input_format(compiled_->images);
+  tensor::Reorder(compiled_->graph.shape(compiled_->images), images, from.layout, from.type,
+                  this->images(), to.layout, to.type);
+}
+
+std::vector<float> TrainingStep::PlainImages() const {
+  const layers::Shape& shape = compiled_->graph.shape(compiled_->images);
+  const layers::Format format = plan_->input_format(compiled_->images);
+  std::vector<float> plain(shape.NumElements());
+  tensor::Reorder(shape, plan_->input(compiled_->images), format.layout, format.type, plain.data(),
+                  tensor::Layout::kNchw, ElementType::kF32);
+  return plain;
+}
+
 TrainingStep::Outcome TrainingStep::Run(int64_t step) {
   RunPart(step, 0);
   return Update(step);
@@ -362,14 +402,15 @@ void TrainingStep::RunPart(int64_t step, int64_t part) {
   }
 }
 
-void TrainingStep::RunParts(int64_t step, const data::Batch& batch) {
+void TrainingStep::RunParts(int64_t step, const data::Batch& batch, data::BatchFormat format) {
   const layers::Graph& graph = compiled_->graph;
-  const int64_t image_bytes = graph.shape(compiled_->images).NumElements() * int64_t{sizeof(float)};
+  const int64_t image_bytes =
+      graph.shape(compiled_->images).NumElements() * data::BytesPerElement(format);
   // Class numbers are as wide as values: 4 bytes.
   const int64_t target_bytes =
       graph.shape(compiled_->labels).NumElements() * int64_t{sizeof(float)};
   for (int64_t part = 0; part < parts(); ++part) {
-    std::memcpy(images(), static_cast<const char*>(batch.images) + part * image_bytes, image_bytes);
+    SetImages(static_cast<const char*>(batch.images) + part * image_bytes, format);
     std::memcpy(targets(), static_cast<const char*>(batch.targets) + part * target_bytes,
                 target_bytes);
     RunPart(step, part);
@@ -437,8 +478,8 @@ std::string TrainingStep::FindNonFinite(int64_t step) {
 // continues among the results that the found one is computed from.
 std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Graph& graph = compiled_->graph;
-  if (!AllFinite(images(), graph.shape(compiled_->images).NumElements()))
-    return "the batch of images";
+  const std::vector<float> images = PlainImages();
+  if (!AllFinite(images.data(), static_cast<int64_t>(images.size()))) return "the batch of images";
   std::vector<TensorId> among;
   for (const layers::Node& node : graph.nodes()) {
     if (IsComputed(node)) among.push_back(node.outputs[0]);
@@ -487,10 +528,11 @@ absl::StatusOr<std::vector<bool>> TrainingStep::AreFinite(absl::Span<const Tenso
   layers::PlanOptions options = OptionsOfPlan();
   // Other ranks do not take part in this recomputation.
   options.ranks = {1, options.ranks.rank, nullptr};
+  options.inputs_as_read = false;
   ASSIGN_OR_RETURN(std::unique_ptr<layers::Plan> plan,
                    layers::Plan::Compile(graph, results, *store_, *tuner_, options));
-  std::copy_n(images(), graph.shape(compiled_->images).NumElements(),
-              static_cast<float*>(plan->input(compiled_->images)));
+  const std::vector<float> images = PlainImages();
+  std::copy(images.begin(), images.end(), static_cast<float*>(plan->input(compiled_->images)));
   std::copy_n(labels(), graph.shape(compiled_->labels).NumElements(),
               static_cast<int32_t*>(plan->input(compiled_->labels)));
   plan->Run(step * parts() + parts() - 1);  // the step's last batch, which is still in memory

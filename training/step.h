@@ -67,6 +67,7 @@ struct StepOptions {
   distributed::Communicator* ranks = &distributed::OneProcess();
   // The type that gradients are sent to other ranks in: f32 or bf16 (distributed/means.h).
   ElementType sent_gradients = ElementType::kF32;
+  bool images_as_read = false;  // TrainingStep only: see TrainingStep::images()
 };
 
 // With several ranks (processes that train together), each computes its share of the step's images.
@@ -115,7 +116,15 @@ class TrainingStep {
   // Return the memory that the caller fills with the next batch of N images: images() is f32 [N, C,
   // H, W], and labels() holds class numbers [N]. If takes_values(), because the loss compares with
   // values, the caller fills targets() with f32 [N, classes] instead of labels().
+  //
+  // With StepOptions::images_as_read, images() is in image_format(): what the first convolution of
+  // the plan reads, if batches are made in such a format, so that nothing has to be converted.
+  // SetImages() fills images() from images in any format; PlainImages() returns images() as f32 [N,
+  // C, H, W].
   float* images() { return static_cast<float*>(plan_->input(compiled_->images)); }
+  data::BatchFormat image_format() const;
+  void SetImages(const void* images, data::BatchFormat format);
+  std::vector<float> PlainImages() const;
   int32_t* labels() { return static_cast<int32_t*>(targets()); }
   void* targets() { return plan_->input(compiled_->labels); }
   bool takes_values() const {
@@ -130,8 +139,8 @@ class TrainingStep {
   void RunPart(int64_t step, int64_t part);
   Outcome Update(int64_t step);
   // Calls RunPart() for all parts of a step. `batch` holds the images and targets of all of them,
-  // one part after the other: parts() * N images.
-  void RunParts(int64_t step, const data::Batch& batch);
+  // one part after the other: parts() * N images, in any format.
+  void RunParts(int64_t step, const data::Batch& batch, data::BatchFormat format);
 
   // Prepares for writing a checkpoint; all ranks must call it. Gathers the optimizer's state, which
   // may be distributed over the ranks. Discards the rounding errors of sent gradients, which would

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -209,8 +210,10 @@ train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
 
 // Returns options that prescribe an algorithm for each convolution of the training step: the first
 // that exists on this machine, instead of the one that is measured to be fastest. Winograd's
-// method, which rounds more, is left out.
-StepOptions WithFirstChoices(const layers::Network& network, ElementType precision) {
+// method, which rounds more, is left out. If given, `of_images` is the layout in which the first
+// convolution reads the images.
+StepOptions WithFirstChoices(const layers::Network& network, ElementType precision,
+                             std::optional<tensor::Layout> of_images = std::nullopt) {
   const absl::StatusOr<ResolvedNetwork> resolved = Resolve(network, {400, 10, 3, 32, 32});
   EXPECT_TRUE(resolved.ok()) << resolved.status();
   layers::Graph graph = resolved->built.graph;
@@ -222,7 +225,12 @@ StepOptions WithFirstChoices(const layers::Network& network, ElementType precisi
     const std::vector<tensor::ConvolutionChoice> choices =
         tensor::Candidates(node.as<layers::ConvolutionAttributes>().shape,
                            layers::SidesOf(node).direction, precision, /*exact=*/true);
-    options.choices[layers::ChoiceKey(node)] = choices[0].ToString();
+    const auto choice = std::find_if(choices.begin(), choices.end(), [&](const auto& c) {
+      return !of_images.has_value() || layers::SidesOf(node).in != resolved->built.images ||
+             c.in_layout == *of_images;
+    });
+    EXPECT_NE(choice, choices.end()) << layers::ChoiceKey(node);
+    options.choices[layers::ChoiceKey(node)] = choice->ToString();
   }
   return options;
 }
@@ -273,6 +281,39 @@ TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
       expect_same(kib * 1024 + fixed);
     }
   }
+}
+
+// A run is the same to the bit whether images come as the first convolution reads them or in NCHW,
+// and whether batches are made in one format or the other.
+TEST_F(TrainingStepTest, ImagesAsTheyAreReadGiveTheSameBits) {
+  constexpr int64_t kImages = 16, kPixels = 32 * 32;
+  network_ = layers::ParseNetwork(kResidual).value();
+  std::vector<float> nchw(kImages * 3 * kPixels), nhwc(nchw.size());
+  FillWithNoise(nchw.data(), static_cast<int64_t>(nchw.size()));
+  for (int64_t i = 0; i < kImages; ++i) {
+    for (int64_t at = 0; at < 3 * kPixels; ++at)
+      nhwc[(i * kPixels + at % kPixels) * 3 + at / kPixels] = nchw[i * 3 * kPixels + at];
+  }
+  std::vector<int32_t> labels(kImages);
+  FillWithNoise(labels.data(), kImages, 10);
+  StepOptions options = WithFirstChoices(network_, ElementType::kF32, tensor::Layout::kNhwc);
+  auto plain = StepOnNoise(network_, 10, 400, options, &tuner_).value();
+  options.images_as_read = true;
+  auto as_read = StepOnNoise(network_, 10, 400, options, &tuner_).value();
+  EXPECT_EQ(plain->image_format(), data::BatchFormat::kF32Nchw);
+  EXPECT_EQ(as_read->image_format(), data::BatchFormat::kF32Nhwc);
+  const data::Batch planes{nchw.data(), labels.data(), kImages, 0, 0},
+      pixels{nhwc.data(), labels.data(), kImages, 0, 0};
+  for (int i = 0; i < 4; ++i) {
+    plain->RunParts(i, i % 2 == 0 ? planes : pixels,
+                    i % 2 == 0 ? data::BatchFormat::kF32Nchw : data::BatchFormat::kF32Nhwc);
+    as_read->RunParts(i, i < 2 ? planes : pixels,
+                      i < 2 ? data::BatchFormat::kF32Nchw : data::BatchFormat::kF32Nhwc);
+    EXPECT_EQ(as_read->Update(i).loss, plain->Update(i).loss) << i;
+  }
+  EXPECT_EQ(ParametersOf(*as_read), ParametersOf(*plain));
+  EXPECT_EQ(as_read->PlainImages(), nchw);
+  EXPECT_EQ(as_read->FindNonFinite(4), "the loss");  // everything is finite
 }
 
 TEST_F(TrainingStepTest, AMemoryBudgetThatCannotBeMetIsRefused) {
@@ -342,7 +383,8 @@ loss { )",
       }
       const float loss = whole->Run(n).loss;
       const void* const targets = takes_values ? static_cast<void*>(values.data()) : labels.data();
-      parts->RunParts(n, {images.data(), targets, kParts * kPart, 0, n});
+      parts->RunParts(n, {images.data(), targets, kParts * kPart, 0, n},
+                      data::BatchFormat::kF32Nchw);
       EXPECT_NEAR(parts->Update(n).loss, loss, 1e-5 * std::abs(loss));
     }
     for (int64_t i = 0; i < whole->store().parameter_floats(); ++i)

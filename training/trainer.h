@@ -148,6 +148,7 @@ class Trainer {
   std::future<std::vector<std::string>> copies_;  // RunData::describe_copies; rank 0 only
   std::unique_ptr<TrainingStep> step_;
   std::unique_ptr<data::Pipeline> pipeline_;
+  data::BatchFormat image_format_ = data::BatchFormat::kF32Nchw;  // of the pipeline's batches
   std::unique_ptr<RunEvaluation> evaluation_;
   std::unique_ptr<MetricsLog> metrics_;
   Trace trace_;

@@ -70,8 +70,8 @@ absl::Status Trainer::CheckRanks() const {
 }
 
 absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
-  step_options_ = {PrecisionOf(network_),  options_.exact, options_.threads, {}, &ranks_,
-                   options_.sent_gradients};
+  step_options_ = {PrecisionOf(network_),   options_.exact,         options_.threads, {}, &ranks_,
+                   options_.sent_gradients, /*images_as_read=*/true};
   if (options_.resume_from.has_value()) {
     RETURN_IF_ERROR(Resume(*options_.resume_from));
   }
@@ -140,6 +140,10 @@ absl::Status Trainer::PrepareData() {
                                          : 1;
   options.ranks = ranks_.ranks();
   options.rank = ranks_.rank();
+  // The batch is made in the format that the step reads. Mixed images are the exception: in bf16
+  // they would be rounded twice, before and after mixing.
+  if (!IsDone() && !options.mixing.is_used()) options.format = step_->image_format();
+  image_format_ = options.format;
   ASSIGN_OR_RETURN(pipeline_, data::Pipeline::Create(&train_set_, options));
   if (position() > 0) pipeline_->Seek(Epoch(), position() % run_.steps_per_epoch);
 

@@ -140,6 +140,7 @@ class Assigner {
     return layers::FormatAt(graph_.node(c.node), c.choice(), t);
   }
   bool PassesCanRead(TensorId t, const Format& format) const;
+  Format FormatFromOutside(TensorId t) const;
   std::vector<Format> FormatsOf(TensorId t) const;
   double CostOf(TensorId t) const;
   void Account(TensorId t, int64_t sign);
@@ -259,14 +260,27 @@ bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
   return true;
 }
 
+// Returns the format of a tensor that the caller writes (see PlanOptions::inputs_as_read).
+Format Assigner::FormatFromOutside(TensorId t) const {
+  const Use& use = uses_[t];
+  if (options_.inputs_as_read && graph_.producer(t).op == kInput && !use.convolutions.empty() &&
+      use.passes == 0 && use.operations == 0) {
+    const Format read = FormatAt(convolutions_[use.convolutions[0]], t);
+    if ((read.layout == Layout::kNchw || read.layout == Layout::kNhwc) &&
+        (read.type == ElementType::kF32 || read.type == ElementType::kBf16))
+      return read;
+  }
+  const ElementType type = DefaultFormat(graph_, t, options_.precision).type;
+  return {Layout::kNchw, type == ElementType::kBf16 ? ElementType::kF32 : type};
+}
+
 std::vector<Format> Assigner::FormatsOf(TensorId t) const {
   const Use& use = uses_[t];
   const Shape& shape = graph_.shape(t);
   const Format fallback = DefaultFormat(graph_, t, options_.precision);
   switch (use.maker) {
     case Use::kOutside:
-      return {
-          {Layout::kNchw, fallback.type == ElementType::kBf16 ? ElementType::kF32 : fallback.type}};
+      return {FormatFromOutside(t)};
     case Use::kOperation:
       return {fallback};
     case Use::kConvolution: {

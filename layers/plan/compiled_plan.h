@@ -62,6 +62,7 @@ class CompiledPlan : public Plan {
   absl::Status Prepare(const Graph& graph, Tuner& tuner);
 
   void* input(TensorId input) override { return Data(versions_[input][0].place); }
+  Format input_format(TensorId input) const override { return versions_[input][0].format; }
   const float* result(TensorId t) const override {
     return reinterpret_cast<const float*>(Data(result_place_.at(t)));
   }

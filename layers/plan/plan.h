@@ -34,6 +34,11 @@ struct PlanOptions {
   uint64_t seed = 0;  // seed of dropout masks
   PlanRanks ranks;
   bool constant_parameters = false;  // true, for inference: only the first Run() packs weights
+  // If true, an input that only convolutions read, such as images, has the layout and element type
+  // that the first of them reads, provided that these are NCHW or NHWC in f32 or bf16; the caller
+  // must ask for Plan::input_format(). All other inputs, or all if false, are written as input()
+  // says.
+  bool inputs_as_read = false;
   // For a graph with gradients: which forward results are recomputed instead of kept (recompute.h),
   // and the largest size of the arena in bytes (0: no limit).
   Recompute recompute = Recompute::kNever;
@@ -74,9 +79,11 @@ class Plan {
                                                        const PlanOptions& options);
   virtual ~Plan() = default;
 
-  // Returns the address to which the caller must write an input before Run(): images as f32 in
-  // NCHW, labels as int32. An input has memory even if no result depends on it.
+  // Returns the address to which the caller must write an input before Run(): images as f32 in NCHW
+  // or, with PlanOptions::inputs_as_read, in input_format(); labels as int32. An input has memory
+  // even if no result depends on it.
   virtual void* input(TensorId input) = 0;
+  virtual Format input_format(TensorId input) const = 0;
   // Runs the whole plan. `step`, the number of the training step, seeds the dropout masks.
   virtual void Run(int64_t step) = 0;
   // Sets a function that Run() calls after each operation, with the operation's index in

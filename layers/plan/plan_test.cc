@@ -35,6 +35,8 @@
 #include "layers/plan/parameters.h"
 #include "layers/plan/plan_testing.h"
 #include "layers/plan/tuner.h"
+#include "tensor/convolution.h"
+#include "tensor/layout.h"
 
 namespace cotangent::layers {
 namespace {
@@ -475,6 +477,78 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
     for (size_t k = 0; k < results[false][i].size(); ++k)
       EXPECT_NEAR(results[true][i][k], results[false][i][k], 1e-4 * largest) << "result " << i;
   }
+}
+
+// With inputs_as_read, images come in the format that their first convolution reads, if batches can
+// be made in it, and need not be converted. Results have the same bits as with images in NCHW.
+TEST(PlanTest, ImagesComeAsTheFirstConvolutionReadsThem) {
+  Builder b;
+  const TensorId x = b.graph().Input("x", {2, 3, 6, 6});
+  const TensorId y = b.Loss(b.Linear(b.GlobalAverage(b.Convolution(x, 16, 3)), 10));
+  const TensorId gradient = Made(Gradient(b.graph(), y, {b.graph().parameters()[0]}))[0];
+  const auto store = Made(ParameterStore::Create(b.graph()));
+  SplitMix random(1);
+  for (int64_t i = 0; i < store->parameter_floats(); ++i)
+    store->values()[i] = static_cast<float>(random.Uniform());
+  std::vector<float> images(b.graph().shape(x).NumElements());
+  for (float& value : images) value = static_cast<float>(random.Uniform());
+
+  const auto run = [&](Plan& plan) {
+    const Format format = plan.input_format(x);
+    tensor::Reorder(b.graph().shape(x), images.data(), tensor::Layout::kNchw, ElementType::kF32,
+                    plan.input(x), format.layout, format.type);
+    for (TensorId t : b.graph().inputs()) {
+      if (t != x) std::fill_n(static_cast<int32_t*>(plan.input(t)), 2, 7);
+    }
+    plan.Run(0);
+    std::vector<float> results = {*plan.result(y)};
+    results.insert(results.end(), plan.result(gradient),
+                   plan.result(gradient) + b.graph().shape(gradient).NumElements());
+    return results;
+  };
+  const tensor::ConvolutionShape& shape =
+      std::find_if(b.graph().nodes().begin(), b.graph().nodes().end(),
+                   [](const Node& node) { return node.op == kConvolution; })
+          ->as<ConvolutionAttributes>()
+          .shape;
+
+  std::set<tensor::Layout> seen;
+  for (const ElementType precision : {ElementType::kF32, ElementType::kBf16}) {
+    if (precision == ElementType::kBf16 && !tensor::Bf16Available()) continue;
+    for (const tensor::ConvolutionChoice& choice :
+         tensor::Candidates(shape, tensor::Direction::kForward, precision, /*exact=*/false)) {
+      SCOPED_TRACE(choice.ToString());
+      Tuner tuner(1);
+      PlanOptions options{.precision = precision};
+      options.choices["conv2 forward"] = choice.ToString();
+      const auto plain = Made(Plan::Compile(b.graph(), {{y}, {gradient}}, *store, tuner, options));
+      EXPECT_EQ(plain->input_format(x), Format{});
+      options.choices = plain->choices();
+      options.inputs_as_read = true;
+      const auto as_read =
+          Made(Plan::Compile(b.graph(), {{y}, {gradient}}, *store, tuner, options));
+      const bool can_be_written =
+          choice.in_layout == tensor::Layout::kNchw || choice.in_layout == tensor::Layout::kNhwc;
+      const Format read{choice.in_layout, choice.in_type};
+      EXPECT_EQ(as_read->input_format(x), can_be_written ? read : Format{});
+      seen.insert(as_read->input_format(x).layout);
+      EXPECT_EQ(run(*as_read), run(*plain));
+    }
+  }
+  EXPECT_EQ(seen.size(), 2u) << "no choice reads NHWC, or none NCHW";
+}
+
+// Passes need images in f32, from which they compute.
+TEST(PlanTest, ImagesThatAPassReadsStayPlain) {
+  Builder b;
+  const TensorId x = b.graph().Input("x", {2, 16, 6, 6});
+  const TensorId y = b.Activation(b.Convolution(x, 16, 3));
+  const TensorId sum = Made(Formula(b.graph(), "sum", "x + y", {{"x", x}, {"y", y}}));
+  const auto store = Made(ParameterStore::Create(b.graph()));
+  Tuner tuner(1);
+  const auto plan =
+      Made(Plan::Compile(b.graph(), {{sum}}, *store, tuner, {.inputs_as_read = true}));
+  EXPECT_EQ(plan->input_format(x), Format{});
 }
 
 // With AVX-512, oneDNN computes convolutions with 8 channels per group fast in blocks of 8
