@@ -19,6 +19,7 @@
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
 #include "nlohmann/json.hpp"
+#include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "training/evaluation.h"
 #include "training/explain.h"
@@ -85,8 +86,8 @@ absl::StatusOr<training::TrainedNetwork> FindTrained(const CommandLine& line) {
   if (!absl::GetFlag(FLAGS_inference) || line.WasGiven("network"))
     return absl::InvalidArgumentError(
         "--checkpoint is measured with --inference, and stands for --network");
-  ASSIGN_OR_RETURN(training::FoundCheckpoint found, training::OpenCheckpoint(checkpoint));
-  return training::LoadTrained(found.checkpoint, found.path);
+  ASSIGN_OR_RETURN(training::OpenedNetwork opened, OpenCheckpointFlag(checkpoint));
+  return std::move(opened.network);
 }
 
 absl::StatusOr<training::TrainedNetwork> ResolveNetwork(const CommandLine& line) {

@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "data/file.h"
 #include "data/image_file.h"
+#include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "tools/labelled_images.h"
 #include "training/evaluation.h"
@@ -165,10 +166,9 @@ absl::Status TellValues(const Measured& m, data::TargetKind kind, std::vector<fl
 
 absl::Status Evaluate(const CommandLine&) {
   RETURN_IF_ERROR(CheckFlags());
-  ASSIGN_OR_RETURN(training::FoundCheckpoint checkpoint,
-                   training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint)));
-  ASSIGN_OR_RETURN(training::TrainedNetwork trained,
-                   training::LoadTrained(checkpoint.checkpoint, checkpoint.path));
+  ASSIGN_OR_RETURN(const training::OpenedNetwork opened,
+                   OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
+  const training::TrainedNetwork& trained = opened.network;
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
   options.precision = training::PrecisionOf(trained.network);
@@ -204,7 +204,7 @@ absl::Status Evaluate(const CommandLine&) {
                      measure(training::TestTimeAveragingOf(trained.network), nullptr));
     tta_score = averaged.score;
   }
-  const Measured measured = {checkpoint.path, trained, images, plain, tta_score};
+  const Measured measured = {opened.found.path, trained, images, plain, tta_score};
   return (*evaluator)->target_kind() == data::TargetKind::kClass
              ? TellClasses(measured, (*evaluator)->gives_probabilities(), answers)
              : TellValues(measured, (*evaluator)->target_kind(), std::move(answers));

@@ -14,6 +14,7 @@
 #include "inference/inference_file.h"
 #include "inference/onnx/onnx_export.h"
 #include "nlohmann/json.hpp"
+#include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "training/trained_network.h"
 
@@ -63,21 +64,19 @@ absl::Status Export(const CommandLine&) {
     return absl::InvalidArgumentError("--raw_bytes: expected --format=onnx");
   const std::string output = absl::GetFlag(FLAGS_output).empty() ? absl::StrCat("net.", format)
                                                                  : absl::GetFlag(FLAGS_output);
-  ASSIGN_OR_RETURN(const training::FoundCheckpoint found,
-                   training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint)));
-  ASSIGN_OR_RETURN(const training::TrainedNetwork trained,
-                   training::LoadTrained(found.checkpoint, found.path));
+  ASSIGN_OR_RETURN(const training::OpenedNetwork opened,
+                   OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
   if (format == "safetensors") {
-    RETURN_IF_ERROR(inference::WriteInferenceFile(output, trained));
+    RETURN_IF_ERROR(inference::WriteInferenceFile(output, opened.network));
   } else {
     inference::OnnxOptions options;
     options.raw_bytes = absl::GetFlag(FLAGS_raw_bytes);
-    options.accuracy = LoggedAccuracy(found);
-    ASSIGN_OR_RETURN(const std::string model, inference::ExportOnnx(trained, options));
+    options.accuracy = LoggedAccuracy(opened.found);
+    ASSIGN_OR_RETURN(const std::string model, inference::ExportOnnx(opened.network, options));
     const absl::Status status = data::WriteFileAtomically(output, model);
     if (!status.ok()) return absl::UnavailableError(status.message());
   }
-  printf("%s: %s\n", output.c_str(), found.path.c_str());
+  printf("%s: %s\n", output.c_str(), opened.found.path.c_str());
   return absl::OkStatus();
 }
 

@@ -19,6 +19,7 @@
 #include "data/fit.h"
 #include "data/image_file.h"
 #include "tools/answers.h"
+#include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "training/attribution.h"
 #include "training/evaluation.h"
@@ -141,10 +142,9 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
   const int top = absl::GetFlag(FLAGS_top);
   if (top < 1)
     return absl::InvalidArgumentError(absl::StrCat("--top=", top, ": expected 1 or more classes"));
-  ASSIGN_OR_RETURN(training::FoundCheckpoint found,
-                   training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint)));
-  ASSIGN_OR_RETURN(training::TrainedNetwork trained,
-                   training::LoadTrained(found.checkpoint, found.path));
+  ASSIGN_OR_RETURN(const training::OpenedNetwork opened,
+                   OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
+  const training::TrainedNetwork& trained = opened.network;
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
   training::CachedTuner tuner(options.threads);

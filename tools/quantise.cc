@@ -19,6 +19,7 @@
 #include "inference/inference_file.h"
 #include "nlohmann/json.hpp"
 #include "tensor/convolution.h"
+#include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "tools/labelled_images.h"
 #include "training/evaluation.h"
@@ -205,13 +206,12 @@ absl::StatusOr<Judgement> Compare(const data::Dataset& test, const training::Ste
 
 absl::Status Quantise(const CommandLine& line) {
   RETURN_IF_ERROR(CheckFlags());
-  ASSIGN_OR_RETURN(const training::FoundCheckpoint found,
-                   training::OpenCheckpoint(absl::GetFlag(FLAGS_checkpoint)));
-  ASSIGN_OR_RETURN(training::TrainedNetwork trained,
-                   training::LoadTrained(found.checkpoint, found.path));
+  ASSIGN_OR_RETURN(training::OpenedNetwork opened,
+                   OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
+  training::TrainedNetwork& trained = opened.network;
   if (!trained.quantisation.empty())
     return absl::InvalidArgumentError(
-        absl::StrCat(found.path, ": is quantised already; expected a checkpoint of train"));
+        absl::StrCat(opened.found.path, ": is quantised already; expected a checkpoint of train"));
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
   options.precision = training::PrecisionOf(trained.network);

@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "inference/classifier.h"
 #include "inference/server/server.h"
+#include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
@@ -85,6 +86,7 @@ absl::Status Serve(const CommandLine&) {
   signal(SIGPIPE, SIG_IGN);
 
   ASSIGN_OR_RETURN(const inference::ServerOptions options, OptionsOfFlags());
+  RETURN_IF_ERROR(CheckCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
   ASSIGN_OR_RETURN(std::shared_ptr<inference::Classifier> classifier, Load());
   ASSIGN_OR_RETURN(const auto server, inference::Server::Start(std::move(classifier), options));
   printf("http://%s:%d/\n", options.address.c_str(), server->port());

@@ -1,7 +1,5 @@
 #include "training/trained_network.h"
 
-#include <stdio.h>
-
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -15,10 +13,11 @@
 
 namespace cotangent::training {
 
-absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_directory) {
+absl::StatusOr<FoundCheckpoint> OpenCheckpoint(
+    const std::string& file_or_directory, const std::function<void(const std::string& line)>& say) {
   if (file_or_directory.empty())
     return absl::InvalidArgumentError(
-        "--checkpoint is missing: expected a checkpoint, or the directory of a run");
+        "the path is empty: expected that of a checkpoint, or the directory of a run");
   std::error_code error;
   if (std::filesystem::is_directory(file_or_directory, error)) {
     std::string damaged;
@@ -28,7 +27,7 @@ absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_direct
       return absl::NotFoundError(
           absl::StrCat("there is no good checkpoint in ", file_or_directory, damaged,
                        "; train writes them: train --output_dir=", file_or_directory));
-    if (!damaged.empty()) fprintf(stderr, "passed over%s\n", damaged.substr(1).c_str());
+    if (!damaged.empty() && say) say(absl::StrCat("passed over", damaged.substr(1)));
     return *std::move(found);
   }
   absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(file_or_directory);
@@ -38,7 +37,7 @@ absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_direct
       return checkpoint.status();
     return absl::InvalidArgumentError(
         absl::StrCat(checkpoint.status().message(),
-                     "; --checkpoint takes a file that train wrote, or the directory of a run"));
+                     "; expected a file that train wrote, or the directory of a run"));
   }
   return FoundCheckpoint{file_or_directory, *std::move(checkpoint)};
 }
@@ -71,6 +70,13 @@ absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const s
   ASSIGN_OR_RETURN(trained.store, layers::ParameterStore::Create(built.graph));
   RETURN_IF_ERROR(RestoreForInference(checkpoint, path, *trained.store));
   return trained;
+}
+
+absl::StatusOr<OpenedNetwork> OpenTrained(const std::string& file_or_directory,
+                                          const std::function<void(const std::string& line)>& say) {
+  ASSIGN_OR_RETURN(FoundCheckpoint found, OpenCheckpoint(file_or_directory, say));
+  ASSIGN_OR_RETURN(TrainedNetwork network, LoadTrained(found.checkpoint, found.path));
+  return OpenedNetwork{std::move(found), std::move(network)};
 }
 
 }  // namespace cotangent::training

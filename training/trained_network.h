@@ -2,6 +2,7 @@
 #ifndef COTANGENT_TRAINING_TRAINED_NETWORK_H_
 #define COTANGENT_TRAINING_TRAINED_NETWORK_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,8 +17,12 @@
 
 namespace cotangent::training {
 
-// Opens a checkpoint file or, if the path is a directory, its newest undamaged checkpoint.
-absl::StatusOr<FoundCheckpoint> OpenCheckpoint(const std::string& file_or_directory);
+// Opens a checkpoint file or, if the path is a directory, its newest undamaged checkpoint. If there
+// are newer ones that are damaged, calls `say` with a line that names them. Returns NotFound or
+// InvalidArgument if there is no good checkpoint, ResourceExhausted if memory does not suffice.
+absl::StatusOr<FoundCheckpoint> OpenCheckpoint(
+    const std::string& file_or_directory,
+    const std::function<void(const std::string& line)>& say = nullptr);
 
 // A network with its trained parameters.
 struct TrainedNetwork {
@@ -36,6 +41,16 @@ struct TrainedNetwork {
 // InvalidArgument if the network text in the checkpoint cannot be parsed or if parameters are
 // missing or have another shape.
 absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path);
+
+// A checkpoint and the network in it.
+struct OpenedNetwork {
+  FoundCheckpoint found;
+  TrainedNetwork network;
+};
+// OpenCheckpoint() and LoadTrained() in one.
+absl::StatusOr<OpenedNetwork> OpenTrained(
+    const std::string& file_or_directory,
+    const std::function<void(const std::string& line)>& say = nullptr);
 
 }  // namespace cotangent::training
 

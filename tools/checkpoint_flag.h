@@ -1,0 +1,22 @@
+// Reads the checkpoint that a program's flag --checkpoint names.
+#ifndef COTANGENT_TOOLS_CHECKPOINT_FLAG_H_
+#define COTANGENT_TOOLS_CHECKPOINT_FLAG_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "training/trained_network.h"
+
+namespace cotangent::tools {
+
+// Returns an error if `value`, the value of --checkpoint, is empty.
+absl::Status CheckCheckpointFlag(const std::string& value);
+
+// Opens the checkpoint and loads its network (training::OpenTrained). Names on standard error the
+// damaged checkpoints that were passed over.
+absl::StatusOr<training::OpenedNetwork> OpenCheckpointFlag(const std::string& value);
+
+}  // namespace cotangent::tools
+
+#endif  // COTANGENT_TOOLS_CHECKPOINT_FLAG_H_
