@@ -73,7 +73,8 @@ class PlannedClassifier : public Classifier {
     if (Threads() != step.threads) SetThreads(step.threads);
     const bool is_bf16 = options.precision == Precision::kBf16 && tensor::onednn::Bf16Available();
     step.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;
-    training::CachedTuner tuner(step.threads);
+    training::CachedTuner tuner(
+        step.threads, {.before_measuring = options.before_measuring, .stuck = options.stuck});
     std::vector<int64_t> sizes;
     for (int64_t size = 1; size < options.batch_size; size *= kBatchFactor) sizes.push_back(size);
     sizes.push_back(options.batch_size);
@@ -85,7 +86,6 @@ class PlannedClassifier : public Classifier {
       plan->Run();  // also packs the weights
       plans_.push_back(std::move(plan));
     }
-    tuner.Save();
     return absl::OkStatus();
   }
 

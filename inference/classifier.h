@@ -9,6 +9,7 @@
 #define COTANGENT_INFERENCE_CLASSIFIER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,13 @@ struct ClassifierOptions {
   int threads = 0;                        // 0: one per core; the whole process shares them
   int64_t batch_size = 1;                 // the largest number of pictures computed at once
   Precision precision = Precision::kF32;  // kBf16 means kF32 if the processor lacks bf16
+  // Load() calls this before each convolution that it measures, with the number of those measured
+  // before. Measuring all of them may take minutes.
+  std::function<void(int measured)> before_measuring = nullptr;
+  // Load() calls this, on another thread, if a convolution does not come back within two minutes.
+  // Only ending the process stops it; the next process does not try it again. If this function is
+  // null or returns, Load() goes on waiting.
+  std::function<void(const std::string& message)> stuck = nullptr;
 };
 
 // A picture in memory: `height` rows of `width` pixels, three bytes each (red, green, blue), without

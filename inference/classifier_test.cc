@@ -1,7 +1,10 @@
 #include "inference/classifier.h"
 
+#include <stdlib.h>
+
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -172,6 +175,27 @@ TEST(Classifier, FindsLabelsAndNumbers) {
   EXPECT_EQ(numbers.second, Answers::kNumbers);
   EXPECT_NEAR(numbers.first[0], 40 + 10 * logits[0], 1e-4);
   EXPECT_NEAR(numbers.first[1], 1.7 + 0.1 * logits[1], 1e-5);
+}
+
+// A run's directory with a damaged checkpoint, and convolutions that nobody has measured yet.
+TEST(Classifier, PrintsNothing) {
+  const std::string directory = ::testing::TempDir() + "/silent";
+  setenv("XDG_CACHE_HOME", (directory + "/cache").c_str(), 1);
+  std::filesystem::create_directories(directory);
+  std::filesystem::copy_file(WriteNetwork("silent.safetensors"),
+                             directory + "/checkpoint-1.safetensors");
+  std::ofstream(directory + "/checkpoint-2.safetensors") << "damaged";
+  int measured = 0;
+  ClassifierOptions options;
+  options.before_measuring = [&](int) { ++measured; };
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  const auto classifier = Classifier::Load(directory, options);
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  unsetenv("XDG_CACHE_HOME");
+  ASSERT_TRUE(classifier.ok()) << classifier.status();
+  EXPECT_GT(measured, 0);
 }
 
 TEST(Classifier, WhatIsWrongIsAnError) {

@@ -21,6 +21,7 @@
 #include "nlohmann/json.hpp"
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
+#include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/explain.h"
 #include "training/plan_cache.h"
@@ -226,11 +227,10 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
   options.precision = training::PrecisionOf(*network);
   options.exact = absl::GetFlag(FLAGS_exact);
   options.images_as_read = true;
-  training::CachedTuner tuner(options.threads);
+  training::CachedTuner tuner(options.threads, TerminalWatch());
   const absl::StatusOr<Times> times =
       absl::GetFlag(FLAGS_inference) ? MeasureInference(*trained, options, program_start, tuner)
                                      : MeasureTraining(*network, options, program_start, tuner);
-  tuner.Save();
   if (!times.ok()) return Fail(times.status());
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);

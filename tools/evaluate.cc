@@ -19,6 +19,7 @@
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "tools/labelled_images.h"
+#include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
@@ -183,18 +184,16 @@ absl::Status Evaluate(const CommandLine&) {
   const int64_t given = absl::GetFlag(FLAGS_batch_size);
   const int64_t batch = given != 0 ? given : trained.network.train().batch_size();
   const auto classes = static_cast<int64_t>(trained.classes.size());
-  training::CachedTuner tuner(options.threads);
-  absl::StatusOr<std::unique_ptr<Evaluator>> evaluator =
+  training::CachedTuner tuner(options.threads, TerminalWatch());
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<Evaluator> evaluator,
       Evaluator::Create(trained.network, classes, std::clamp<int64_t>(batch, 1, dataset.size()),
-                        options, *trained.store, *tuner, trained.quantisation);
-  tuner.Save();
-  RETURN_IF_ERROR(evaluator.status());
+                        options, *trained.store, *tuner, trained.quantisation));
   const auto measure = [&](layers::Train::Evaluation::TestTimeAveraging averaging,
                            std::vector<float>* answers) {
-    return (*evaluator)
-        ->Evaluate(
-            dataset, trained.normalization, training::ViewsOf(averaging), [] { return false; },
-            answers);
+    return evaluator->Evaluate(
+        dataset, trained.normalization, training::ViewsOf(averaging), [] { return false; },
+        answers);
   };
   std::vector<float> answers;
   ASSIGN_OR_RETURN(Evaluator::Result plain, measure(layers::Train::Evaluation::NONE, &answers));
@@ -205,9 +204,9 @@ absl::Status Evaluate(const CommandLine&) {
     tta_score = averaged.score;
   }
   const Measured measured = {opened.found.path, trained, images, plain, tta_score};
-  return (*evaluator)->target_kind() == data::TargetKind::kClass
-             ? TellClasses(measured, (*evaluator)->gives_probabilities(), answers)
-             : TellValues(measured, (*evaluator)->target_kind(), std::move(answers));
+  return evaluator->target_kind() == data::TargetKind::kClass
+             ? TellClasses(measured, evaluator->gives_probabilities(), answers)
+             : TellValues(measured, evaluator->target_kind(), std::move(answers));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "nlohmann/json.hpp"
 #include "tools/command_line.h"
 #include "tools/text_table.h"
+#include "tools/tuner_watch.h"
 #include "training/plan_cache.h"
 
 namespace cotangent::tools {
@@ -44,7 +45,7 @@ absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& opti
   }
   int threads;
   RETURN_IF_ERROR(UseThreads(options.threads, &threads));
-  training::CachedTuner tuner(threads);
+  training::CachedTuner tuner(threads, TerminalWatch());
   layers::NetworkFunctionOptions of_function;
   of_function.batch_size = options.batch_size;
   of_function.seed = options.seed;
@@ -55,14 +56,12 @@ absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& opti
   layers::NetworkCheckOptions of_check;
   of_check.seed = options.seed;
   of_check.progress = SignsOfLife();
-  absl::StatusOr<layers::NetworkCheck> check = layers::CheckNetwork(*function, of_check);
-  tuner.Save();
-  RETURN_IF_ERROR(check.status());
+  ASSIGN_OR_RETURN(layers::NetworkCheck check, layers::CheckNetwork(*function, of_check));
   NetworkReport report;
   report.network = network.name().empty() ? options.network : network.name();
   report.batch_size = options.batch_size;
   report.parameters = static_cast<int64_t>(function->point().parameters.size());
-  report.check = *std::move(check);
+  report.check = std::move(check);
   return report;
 }
 

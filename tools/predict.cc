@@ -21,6 +21,7 @@
 #include "tools/answers.h"
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
+#include "tools/tuner_watch.h"
 #include "training/attribution.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
@@ -100,18 +101,17 @@ absl::Status AppendPictures(const std::string& path, std::vector<std::string>& p
 absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::ImageWriter& writer,
                            const data::ImageShape& shape, const std::vector<uint8_t>& bytes,
                            const std::vector<double>& probabilities,
-                           const training::StepOptions& options, training::CachedTuner& tuner) {
+                           const training::StepOptions& options, layers::Tuner& tuner) {
   const auto classes = static_cast<int64_t>(trained.classes.size());
-  absl::StatusOr<std::unique_ptr<training::Attributor>> attributor =
-      training::Attributor::Create(trained.network, classes, options, *trained.store, *tuner);
-  tuner.Save();
-  RETURN_IF_ERROR(attributor.status());
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<training::Attributor> attributor,
+      training::Attributor::Create(trained.network, classes, options, *trained.store, tuner));
   std::vector<float> image(bytes.size()), black(bytes.size());
   writer.Write(bytes.data(), {}, image.data());
   writer.Write(std::vector<uint8_t>(bytes.size(), 0).data(), {}, black.data());
   const int64_t answer =
       std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin();
-  const training::Attribution found = (*attributor)->Attribute(image, black, answer);
+  const training::Attribution found = attributor->Attribute(image, black, answer);
   const std::string path = absl::GetFlag(FLAGS_explain);
   RETURN_IF_ERROR(
       data::WritePng(path, training::report::DrawAttribution(bytes, shape.channels, shape.height,
@@ -147,12 +147,11 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
   const training::TrainedNetwork& trained = opened.network;
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
-  training::CachedTuner tuner(options.threads);
-  absl::StatusOr<std::unique_ptr<training::Evaluator>> evaluator =
+  training::CachedTuner tuner(options.threads, TerminalWatch());
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<training::Evaluator> evaluator,
       training::Evaluator::Create(trained.network, static_cast<int64_t>(trained.classes.size()), 1,
-                                  options, *trained.store, *tuner, trained.quantisation);
-  tuner.Save();
-  if (!evaluator.ok()) return evaluator.status();
+                                  options, *trained.store, *tuner, trained.quantisation));
 
   const auto& input = trained.network.input();
   const data::FitOptions fit = training::FitOptionsOf(trained.network);
@@ -162,7 +161,7 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
   }
   const data::ImageWriter writer(fit.shape.channels, fit.shape.height, fit.shape.width,
                                  trained.normalization, data::BatchFormat::kF32Nchw);
-  AnswerWriter answer_writer(format, (*evaluator)->target_kind(), trained.classes, top);
+  AnswerWriter answer_writer(format, evaluator->target_kind(), trained.classes, top);
   fputs(answer_writer.Begin().c_str(), stdout);
   absl::Status first_error;
   for (const std::string& path : paths) {
@@ -178,11 +177,11 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
       continue;
     }
     const std::vector<uint8_t> bytes = data::FitPicture(*image, fit.shape, fit.fit);
-    writer.Write(bytes.data(), {}, (*evaluator)->images());
-    const std::vector<double> answers = AnswersOf(**evaluator, (*evaluator)->Run());
+    writer.Write(bytes.data(), {}, evaluator->images());
+    const std::vector<double> answers = AnswersOf(*evaluator, evaluator->Run());
     fputs(answer_writer.Answer(path, answers).c_str(), stdout);
     if (!explains) continue;
-    RETURN_IF_ERROR(ExplainAnswer(trained, writer, fit.shape, bytes, answers, options, tuner));
+    RETURN_IF_ERROR(ExplainAnswer(trained, writer, fit.shape, bytes, answers, options, *tuner));
   }
   fputs(answer_writer.End().c_str(), stdout);
   return first_error;

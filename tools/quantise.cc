@@ -22,6 +22,7 @@
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "tools/labelled_images.h"
+#include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
@@ -222,7 +223,7 @@ absl::Status Quantise(const CommandLine& line) {
             "the accuracy after is that of rounded weights alone\n");
   }
 
-  training::CachedTuner tuner(options.threads);
+  training::CachedTuner tuner(options.threads, TerminalWatch());
   Judgement judged;
   ASSIGN_OR_RETURN(
       const inference::Calibration calibration,
@@ -237,7 +238,6 @@ absl::Status Quantise(const CommandLine& line) {
   if (material.test.has_value()) {
     ASSIGN_OR_RETURN(test, Compare(material.test->dataset, options, trained, *tuner));
   }
-  tuner.Save();
   const std::string output = absl::GetFlag(FLAGS_output);
   RETURN_IF_ERROR(inference::WriteInferenceFile(output, trained));
   if (!as_text) {

@@ -21,6 +21,7 @@
 #include "layers/zoo/zoo.h"
 #include "tools/command_line.h"
 #include "tools/text_table.h"
+#include "tools/tuner_watch.h"
 #include "training/explain.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
@@ -94,16 +95,16 @@ absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
 absl::StatusOr<distributed::StepTimes> MeasureStep(const layers::Network& network,
                                                    const training::StepOptions& options) {
   constexpr int64_t kClasses = 10, kImages = 50'000;
-  training::CachedTuner tuner(options.threads);
+  training::CachedTuner tuner(options.threads, TerminalWatch());
   const int64_t batch = network.train().batch_size();
-  absl::StatusOr<std::unique_ptr<training::TrainingStep>> step = training::StepOnNoise(
-      network, network.input().has_classes() ? network.input().classes() : kClasses,
-      std::max(kImages, batch), options, tuner.get());
-  tuner.Save();
-  RETURN_IF_ERROR(step.status());
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<training::TrainingStep> step,
+      training::StepOnNoise(network,
+                            network.input().has_classes() ? network.input().classes() : kClasses,
+                            std::max(kImages, batch), options, tuner.get()));
   const training::MeasuredTimes times =
-      training::MeasureTimes((*step)->plan(), [&](int64_t number) { (*step)->Run(number); });
-  return distributed::StepTimes{times.operations, (*step)->GradientPlaces(), times.rest,
+      training::MeasureTimes(step->plan(), [&](int64_t number) { step->Run(number); });
+  return distributed::StepTimes{times.operations, step->GradientPlaces(), times.rest,
                                 static_cast<double>(batch)};
 }
 

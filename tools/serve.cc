@@ -14,6 +14,7 @@
 #include "inference/server/server.h"
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
+#include "tools/tuner_watch.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
 ABSL_FLAG(int, port, 8080, "where to listen; 0: any port that is free");
@@ -40,6 +41,9 @@ constexpr char kUsage[] =
 
 absl::StatusOr<std::shared_ptr<inference::Classifier>> Load() {
   inference::ClassifierOptions options;
+  layers::TunerWatch watch = TerminalWatch();
+  options.before_measuring = std::move(watch.before_measuring);
+  options.stuck = std::move(watch.stuck);
   options.threads = absl::GetFlag(FLAGS_threads);
   options.batch_size = absl::GetFlag(FLAGS_batch_size);
   if (absl::GetFlag(FLAGS_precision) == "bf16") options.precision = inference::Precision::kBf16;

@@ -30,6 +30,7 @@
 #include "layers/zoo/zoo.h"
 #include "tools/command_line.h"
 #include "tools/progress.h"
+#include "tools/tuner_watch.h"
 #include "training/explain.h"
 #include "training/learning_rate.h"
 #include "training/plan_cache.h"
@@ -343,11 +344,11 @@ int TrainSilently(const training::RunOptions& options) {
 }
 
 int Train(const training::RunOptions& options) {
-  training::CachedTuner tuner(options.threads, [] { return InterruptSignal() != 0; });
+  training::CachedTuner tuner(options.threads,
+                              TerminalWatch([] { return InterruptSignal() != 0; }));
   TerminalObserver observer(tuner, options.output_dir);
   const absl::StatusOr<training::RunResult> result =
       training::Train(options, tuner.get(), observer);
-  tuner.Save();
   if (absl::IsCancelled(result.status())) {
     Say("interrupted before the first step; nothing was changed");
     return InterruptExitCode();
@@ -388,12 +389,11 @@ int Describe(const CommandLine& line) {
 }
 
 int Explain(const training::RunOptions& options) {
-  training::CachedTuner tuner(options.threads);
+  training::CachedTuner tuner(options.threads, TerminalWatch());
   const absl::StatusOr<std::string> table = training::Explain(
       options.network,
       {training::PrecisionOf(options.network.text), options.exact, options.threads, {}},
       tuner.get());
-  tuner.Save();
   if (!table.ok()) return Fail(table.status());
   fputs(table->c_str(), stdout);
   return kExitDone;
@@ -460,11 +460,11 @@ int ShowBatch(const training::RunOptions& options) {
 }
 
 int FindLearningRate(const training::RunOptions& options) {
-  training::CachedTuner tuner(options.threads, [] { return InterruptSignal() != 0; });
+  training::CachedTuner tuner(options.threads,
+                              TerminalWatch([] { return InterruptSignal() != 0; }));
   TerminalObserver observer(tuner, options.output_dir);
   const absl::StatusOr<training::LearningRateSweep> sweep =
       training::FindLearningRate(options, tuner.get(), observer);
-  tuner.Save();
   if (absl::IsCancelled(sweep.status())) return InterruptExitCode();
   if (!sweep.ok()) return Fail(sweep.status());
   fputs(training::report::ToText(*sweep).c_str(), stdout);

@@ -1,9 +1,5 @@
 #include "training/plan_cache.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
-#include <chrono>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -28,38 +24,16 @@ std::string ReadCache() {
   return file->substr(0, line_end) == absl::StrCat(kChecksum, Crc32c(text)) ? text : "";
 }
 
-// Returns a function that reports progress on standard error: when the first convolution is
-// measured, and then every kEvery.
-std::function<void(int)> SignsOfLife() {
-  using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::seconds kEvery(10);
-  return [start = Clock::now(), last = Clock::now()](int measured) mutable {
-    const Clock::time_point now = Clock::now();
-    if (measured == 0) {
-      start = last = now;
-      fprintf(stderr, "measuring convolutions on this machine (once)...\n");
-    } else if (now - last > kEvery) {
-      last = now;
-      fprintf(stderr, "measured %d convolutions in %.0f s, going on...\n", measured,
-              std::chrono::duration<double>(now - start).count());
-    }
-  };
-}
-
 }  // namespace
 
 std::string PlanCachePath() { return data::JoinPath(data::DefaultDataDir(), "plan-cache"); }
 
-CachedTuner::CachedTuner(int threads, std::function<bool()> cancelled)
-    : tuner_(threads, {.before_measuring = SignsOfLife(),
-                       .cancelled = std::move(cancelled),
-                       .stuck = [this](const std::string& message) {
+CachedTuner::CachedTuner(int threads, layers::TunerWatch watch)
+    : tuner_(threads, {.before_measuring = std::move(watch.before_measuring),
+                       .cancelled = std::move(watch.cancelled),
+                       .stuck = [this, stuck = std::move(watch.stuck)](const std::string& message) {
                          Save();
-                         fprintf(stderr,
-                                 "%s: this is noted in %s, and it will not be tried again; please "
-                                 "start once more\n",
-                                 message.c_str(), PlanCachePath().c_str());
-                         _exit(1);
+                         if (stuck) stuck(message);
                        }}) {
   tuner_.Restore(ReadCache());
 }

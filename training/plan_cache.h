@@ -3,7 +3,6 @@
 #ifndef COTANGENT_TRAINING_PLAN_CACHE_H_
 #define COTANGENT_TRAINING_PLAN_CACHE_H_
 
-#include <functional>
 #include <string>
 
 #include "layers/plan/tuner.h"
@@ -19,11 +18,14 @@ std::string PlanCachePath();
 // again.
 class CachedTuner {
  public:
-  // While the tuner measures, it reports its progress on standard error every ten seconds.
-  // `cancelled` is called before each measurement; if it returns true, measuring stops.
-  explicit CachedTuner(int threads, std::function<bool()> cancelled = nullptr);
-  // Writes new measurements, if there are any, back to the cache file. A file that cannot be
-  // written is not an error: the next run measures again.
+  // `watch` is told how measuring goes on. If a candidate is stuck, the measurements are saved
+  // before watch.stuck is called.
+  explicit CachedTuner(int threads, layers::TunerWatch watch = {});
+  ~CachedTuner() { Save(); }
+  CachedTuner(const CachedTuner&) = delete;
+  CachedTuner& operator=(const CachedTuner&) = delete;
+  // Writes new measurements, if there are any, back to the cache file; the destructor does so too. A
+  // file that cannot be written is not an error: the next run measures again.
   void Save();
   layers::Tuner& operator*() { return tuner_; }
   layers::Tuner* get() { return &tuner_; }

@@ -18,6 +18,7 @@
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
 #include "tools/progress.h"
+#include "tools/tuner_watch.h"
 #include "training/checkpoint.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
@@ -288,7 +289,7 @@ void AddClaims(const std::vector<Run>& runs, bool complete, const std::string& m
 absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
   Report report{"cifar", "Question 7: three classifiers of CIFAR-10"};
   Section section;
-  training::CachedTuner tuner(premises.threads);
+  training::CachedTuner tuner(premises.threads, TerminalWatch());
   const auto test = data::LoadDataset("cifar10", premises.data_dir, data::Split::kTest);
   std::string missing;
   if (!test.ok())
@@ -340,7 +341,6 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
     ShowAnswers(run.name, answers, found->checkpoint, *test, section);
     run.answers = std::move(answers);
   }
-  tuner.Save();
   AddClaims(runs, runs.size() == Networks().size(), missing, report);
   if (!missing.empty())
     section.Text(absl::StrCat("Not all could be shown: ", EscapeHtml(missing), "."));

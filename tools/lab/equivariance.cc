@@ -22,6 +22,7 @@
 #include "layers/zoo/zoo.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
+#include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
@@ -509,7 +510,7 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
       " is the shift at the layer's resolution. Circular convolutions of stride 1 and pointwise "
       "layers have no error, zero padding one at the border, "
       "steps of more than a pixel one at shifts that are no multiples."));
-  training::CachedTuner tuner(premises.threads);
+  training::CachedTuner tuner(premises.threads, TerminalWatch());
   std::vector<std::pair<std::string, layers::Network>> networks = {
       {"circular", circular}, {"circular with strides", strided}};
   for (const std::string& name : premises.networks) {
@@ -543,7 +544,6 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
                      AccuracyClaim(premises, circular, images, tuner.get(), section));
     report.claims.push_back(accuracy);
   }
-  tuner.Save();
   report.body = section.html();
   return report;
 }
