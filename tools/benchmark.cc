@@ -21,6 +21,7 @@
 #include "nlohmann/json.hpp"
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
+#include "tools/precision.h"
 #include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/explain.h"
@@ -97,11 +98,7 @@ absl::StatusOr<training::TrainedNetwork> ResolveNetwork(const CommandLine& line)
   layers::Train& train = *network->mutable_train();
   if (line.WasGiven("batch_size")) train.set_batch_size(absl::GetFlag(FLAGS_batch_size));
   if (line.WasGiven("precision")) {
-    const std::string precision = absl::GetFlag(FLAGS_precision);
-    if (precision != "f32" && precision != "bf16")
-      return absl::InvalidArgumentError(
-          absl::StrCat("--precision=", precision, ": expected f32 or bf16"));
-    train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
+    RETURN_IF_ERROR(SetPrecision(absl::GetFlag(FLAGS_precision), *network));
   }
   if (line.WasGiven("memory")) {
     train.set_memory(absl::GetFlag(FLAGS_memory));
@@ -211,12 +208,12 @@ absl::StatusOr<Times> MeasureInference(training::TrainedNetwork& trained,
 
 int Main(const CommandLine& line, Clock::time_point program_start) {
   if (absl::Status status = TakesFlagsOnly(line, "benchmark"); !status.ok()) return Fail(status);
-  if (absl::GetFlag(FLAGS_classes) < 1)
-    return Fail(absl::InvalidArgumentError("--classes: expected 1 or more"));
-  if (!(absl::GetFlag(FLAGS_seconds) >= 0) || absl::GetFlag(FLAGS_seconds) > 1e6)
-    return Fail(absl::InvalidArgumentError("--seconds: expected a number from 0 to 1e6"));
-  if (absl::GetFlag(FLAGS_steps) < 1)
-    return Fail(absl::InvalidArgumentError("--steps: expected 1 or more"));
+  if (const int64_t classes = absl::GetFlag(FLAGS_classes); classes < 1)
+    return Fail(FlagError("classes", absl::StrCat(classes), "1 or more"));
+  if (const double seconds = absl::GetFlag(FLAGS_seconds); !(seconds >= 0) || seconds > 1e6)
+    return Fail(FlagError("seconds", absl::StrCat(seconds), "a number from 0 to 1e6"));
+  if (const int64_t steps = absl::GetFlag(FLAGS_steps); steps < 1)
+    return Fail(FlagError("steps", absl::StrCat(steps), "1 or more"));
   absl::StatusOr<training::TrainedNetwork> trained = ResolveNetwork(line);
   if (!trained.ok()) return Fail(trained.status());
   const layers::Network* const network = &trained->network;
@@ -224,7 +221,7 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return Fail(status);
-  options.precision = training::PrecisionOf(*network);
+  options.precision = PrecisionToUse(*network);
   options.exact = absl::GetFlag(FLAGS_exact);
   options.images_as_read = true;
   training::CachedTuner tuner(options.threads, TerminalWatch());

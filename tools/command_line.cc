@@ -210,9 +210,8 @@ int InterruptExitCode() {
 
 absl::Status UseThreads(int requested, int* used) {
   if (requested < 0 || requested > kMostThreads) {
-    return absl::InvalidArgumentError(absl::StrCat("--threads=", requested,
-                                                   ": expected a number from 1 to ", kMostThreads,
-                                                   ", or 0 for one a core"));
+    return FlagError("threads", absl::StrCat(requested),
+                     absl::StrCat("a number from 1 to ", kMostThreads, ", or 0 for one a core"));
   }
   *used = requested == 0 ? UsefulThreads() : requested;
   SetThreads(*used);

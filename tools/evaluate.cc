@@ -19,6 +19,7 @@
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "tools/labelled_images.h"
+#include "tools/precision.h"
 #include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
@@ -172,7 +173,7 @@ absl::Status Evaluate(const CommandLine&) {
   const training::TrainedNetwork& trained = opened.network;
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
-  options.precision = training::PrecisionOf(trained.network);
+  options.precision = PrecisionToUse(trained.network);
   options.exact = absl::GetFlag(FLAGS_exact);
   const ImageRequest request = {.dataset = absl::GetFlag(FLAGS_dataset),
                                 .data_dir = absl::GetFlag(FLAGS_data_dir),

@@ -140,8 +140,7 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
                      "one picture, to be explained, and --format=text");
   RETURN_IF_ERROR(CanBeWritten("explain", absl::GetFlag(FLAGS_explain)));
   const int top = absl::GetFlag(FLAGS_top);
-  if (top < 1)
-    return absl::InvalidArgumentError(absl::StrCat("--top=", top, ": expected 1 or more classes"));
+  if (top < 1) return FlagError("top", absl::StrCat(top), "1 or more classes");
   ASSIGN_OR_RETURN(const training::OpenedNetwork opened,
                    OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
   const training::TrainedNetwork& trained = opened.network;

@@ -22,6 +22,7 @@
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "tools/labelled_images.h"
+#include "tools/precision.h"
 #include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
@@ -215,7 +216,7 @@ absl::Status Quantise(const CommandLine& line) {
         absl::StrCat(opened.found.path, ": is quantised already; expected a checkpoint of train"));
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
-  options.precision = training::PrecisionOf(trained.network);
+  options.precision = PrecisionToUse(trained.network);
   ASSIGN_OR_RETURN(const Material material, LoadMaterial(trained, options.threads));
   if (!tensor::Int8Available()) {
     fprintf(stderr,

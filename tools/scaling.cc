@@ -20,6 +20,7 @@
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
 #include "tools/command_line.h"
+#include "tools/precision.h"
 #include "tools/text_table.h"
 #include "tools/tuner_watch.h"
 #include "training/explain.h"
@@ -80,12 +81,9 @@ absl::StatusOr<std::vector<int>> Ranks() {
 absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
   ASSIGN_OR_RETURN(layers::Network network, layers::FindNetwork(absl::GetFlag(FLAGS_network)));
   network.mutable_train()->set_batch_size(absl::GetFlag(FLAGS_batch_size));
-  const std::string precision = absl::GetFlag(FLAGS_precision);
-  if (!precision.empty() && precision != "f32" && precision != "bf16")
-    return FlagError("precision", precision, "f32 or bf16");
-  if (!precision.empty())
-    network.mutable_train()->set_precision(precision == "bf16" ? layers::Train::BF16
-                                                               : layers::Train::F32);
+  if (const std::string precision = absl::GetFlag(FLAGS_precision); !precision.empty()) {
+    RETURN_IF_ERROR(SetPrecision(precision, network));
+  }
   for (const std::string& assignment : line.Values("set")) {
     RETURN_IF_ERROR(layers::ApplyOverride(network, assignment));
   }
@@ -176,7 +174,7 @@ int Main(const CommandLine& line) {
   if (absl::Status status = UseThreads(absl::GetFlag(FLAGS_threads), &options.threads);
       !status.ok())
     return Fail(status);
-  options.precision = training::PrecisionOf(*network);
+  options.precision = PrecisionToUse(*network);
   options.images_as_read = true;
   const absl::StatusOr<distributed::StepTimes> step = MeasureStep(*network, options);
   if (!step.ok()) return Fail(step.status());

@@ -14,6 +14,7 @@
 #include "inference/server/server.h"
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
+#include "tools/precision.h"
 #include "tools/tuner_watch.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
@@ -40,34 +41,32 @@ constexpr char kUsage[] =
     "  serve --checkpoint=runs/convnet --port=8080\n";
 
 absl::StatusOr<std::shared_ptr<inference::Classifier>> Load() {
+  RETURN_IF_ERROR(CheckCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
   inference::ClassifierOptions options;
   layers::TunerWatch watch = TerminalWatch();
   options.before_measuring = std::move(watch.before_measuring);
   options.stuck = std::move(watch.stuck);
   options.threads = absl::GetFlag(FLAGS_threads);
   options.batch_size = absl::GetFlag(FLAGS_batch_size);
-  if (absl::GetFlag(FLAGS_precision) == "bf16") options.precision = inference::Precision::kBf16;
+  ASSIGN_OR_RETURN(const ElementType precision,
+                   ParsePrecision("precision", absl::GetFlag(FLAGS_precision)));
+  if (precision == ElementType::kBf16) options.precision = inference::Precision::kBf16;
   ASSIGN_OR_RETURN(auto classifier,
                    inference::Classifier::Load(absl::GetFlag(FLAGS_checkpoint), options));
   return std::shared_ptr<inference::Classifier>(std::move(classifier));
 }
 
 absl::StatusOr<inference::ServerOptions> OptionsOfFlags() {
-  if (const std::string p = absl::GetFlag(FLAGS_precision); p != "f32" && p != "bf16")
-    return absl::InvalidArgumentError(absl::StrCat("--precision=", p, ": expected f32 or bf16"));
   if (const int port = absl::GetFlag(FLAGS_port); port < 0 || port > 65'535)
-    return absl::InvalidArgumentError(absl::StrCat("--port=", port, ": expected 0 to 65535"));
+    return FlagError("port", absl::StrCat(port), "0 to 65535");
   if (const double delay = absl::GetFlag(FLAGS_delay); !(delay >= 0 && delay <= 10'000))
-    return absl::InvalidArgumentError(
-        absl::StrCat("--delay=", delay, ": expected 0 to 10000 milliseconds"));
+    return FlagError("delay", absl::StrCat(delay), "0 to 10000 milliseconds");
   for (const auto& [name, value] :
        {std::pair<const char*, int64_t>{"most_waiting", absl::GetFlag(FLAGS_most_waiting)},
         {"connections", absl::GetFlag(FLAGS_connections)},
         {"most_bytes", absl::GetFlag(FLAGS_most_bytes)},
         {"most_pixels", absl::GetFlag(FLAGS_most_pixels)}}) {
-    if (value < 1)
-      return absl::InvalidArgumentError(
-          absl::StrCat("--", name, "=", value, ": expected 1 or more"));
+    if (value < 1) return FlagError(name, absl::StrCat(value), "1 or more");
   }
   inference::ServerOptions options;
   options.address = absl::GetFlag(FLAGS_address);
@@ -90,7 +89,6 @@ absl::Status Serve(const CommandLine&) {
   signal(SIGPIPE, SIG_IGN);
 
   ASSIGN_OR_RETURN(const inference::ServerOptions options, OptionsOfFlags());
-  RETURN_IF_ERROR(CheckCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
   ASSIGN_OR_RETURN(std::shared_ptr<inference::Classifier> classifier, Load());
   ASSIGN_OR_RETURN(const auto server, inference::Server::Start(std::move(classifier), options));
   printf("http://%s:%d/\n", options.address.c_str(), server->port());

@@ -29,6 +29,7 @@
 #include "layers/network/network_text.h"
 #include "layers/zoo/zoo.h"
 #include "tools/command_line.h"
+#include "tools/precision.h"
 #include "tools/progress.h"
 #include "tools/tuner_watch.h"
 #include "training/explain.h"
@@ -118,10 +119,7 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
   if (line.WasGiven("validation"))
     train.mutable_evaluation()->set_validation(absl::GetFlag(FLAGS_validation));
   if (line.WasGiven("precision")) {
-    const std::string precision = absl::GetFlag(FLAGS_precision);
-    if (precision != "f32" && precision != "bf16")
-      return FlagError("precision", precision, "f32 or bf16");
-    train.set_precision(precision == "bf16" ? layers::Train::BF16 : layers::Train::F32);
+    RETURN_IF_ERROR(SetPrecision(absl::GetFlag(FLAGS_precision), network));
   }
   if (line.WasGiven("memory")) train.set_memory(absl::GetFlag(FLAGS_memory));
   for (const char* flag : {"epochs", "batch_size", "seed", "precision", "memory"}) {
@@ -391,8 +389,7 @@ int Describe(const CommandLine& line) {
 int Explain(const training::RunOptions& options) {
   training::CachedTuner tuner(options.threads, TerminalWatch());
   const absl::StatusOr<std::string> table = training::Explain(
-      options.network,
-      {training::PrecisionOf(options.network.text), options.exact, options.threads, {}},
+      options.network, {PrecisionToUse(options.network.text), options.exact, options.threads, {}},
       tuner.get());
   if (!table.ok()) return Fail(table.status());
   fputs(table->c_str(), stdout);

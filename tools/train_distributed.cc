@@ -23,6 +23,7 @@
 #include "base/parallel.h"
 #include "distributed/mpi_communicator.h"
 #include "tools/command_line.h"
+#include "tools/precision.h"
 #include "tools/train.h"
 
 ABSL_FLAG(
@@ -154,13 +155,11 @@ int Main(int argc, char** argv) {
                   absl::StrCat("none here, where mpirun or srun has started ", ranks.ranks()));
     return ranks.rank() == 0 ? Fail(status) : ExitCodeOf(status);
   }
-  const std::string gradients = absl::GetFlag(FLAGS_gradients);
-  absl::Status known;
-  if (gradients != "f32" && gradients != "bf16")
-    known = FlagError("gradients", gradients, "f32 or bf16");
-  if (absl::Status status = distributed::Agree(ranks, known); !status.ok())
+  const absl::StatusOr<ElementType> gradients =
+      ParsePrecision("gradients", absl::GetFlag(FLAGS_gradients));
+  if (absl::Status status = distributed::Agree(ranks, gradients.status()); !status.ok())
     return ranks.rank() == 0 ? Fail(status) : ExitCodeOf(status);
-  return TrainProgram(line, ranks, gradients == "bf16" ? ElementType::kBf16 : ElementType::kF32);
+  return TrainProgram(line, ranks, *gradients);
 }
 
 }  // namespace

@@ -67,6 +67,7 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
                                              : data::ComputeNormalization(images)));
   if (images.target_kind == data::TargetKind::kNumbers) WriteTargetScale(images, text);
   ASSIGN_OR_RETURN(ResolvedNetwork network, Resolve(text, options.data.shape));
+  if (const std::string note = PrecisionNote(text); !note.empty()) observer.Say(note);
   network.run.total_steps = kSweepSteps;
   ASSIGN_OR_RETURN(
       std::unique_ptr<TrainingStep> made,

@@ -1,7 +1,5 @@
 #include "training/recipe.h"
 
-#include <stdio.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -228,10 +226,15 @@ void WriteNormalization(const data::Normalization& normalization, layers::Networ
 }
 
 ElementType PrecisionOf(const layers::Network& network) {
-  if (network.train().precision() != layers::Train::BF16) return ElementType::kF32;
-  if (tensor::onednn::Bf16Available()) return ElementType::kBf16;
-  fprintf(stderr, "note: this processor has no bf16 arithmetic; running in f32\n");
-  return ElementType::kF32;
+  const bool asks_bf16 = network.train().precision() == layers::Train::BF16;
+  return asks_bf16 && tensor::onednn::Bf16Available() ? ElementType::kBf16 : ElementType::kF32;
+}
+
+std::string PrecisionNote(const layers::Network& network) {
+  const bool asks_bf16 = network.train().precision() == layers::Train::BF16;
+  return asks_bf16 && PrecisionOf(network) != ElementType::kBf16
+             ? "note: this processor has no bf16 arithmetic; running in f32"
+             : "";
 }
 
 using Averaging = layers::Train::Evaluation;

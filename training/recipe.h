@@ -111,9 +111,11 @@ absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network);
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
                                                         const data::Normalization& normalization);
 
-// Returns the element type that the recipe's field `precision` names. If that is bf16 and the
-// processor has no bf16 arithmetic, returns f32 and says so on standard error.
+// Returns the element type that the recipe's field `precision` names; f32 if that is bf16 and the
+// processor has no bf16 arithmetic. PrecisionNote() returns a line that says so to the user, or
+// nothing if the precision is the one named.
 ElementType PrecisionOf(const layers::Network& network);
+std::string PrecisionNote(const layers::Network& network);
 
 // Returns the views (shifted or mirrored versions) of an image whose predictions are averaged; for
 // NONE the unchanged image only.

@@ -33,6 +33,7 @@ absl::Status Trainer::TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& l
 }
 
 absl::Status Trainer::Prepare() {
+  if (const std::string note = PrecisionNote(network_); !note.empty()) observer_.Say(note);
   // The images are read while the step is compiled.
   std::future<absl::StatusOr<data::Dataset>> train_loading =
       std::async(std::launch::async, [this] { return options_.data.load(data::Split::kTrain); });

@@ -1,0 +1,27 @@
+// How programs take and tell the precision that they compute with.
+#ifndef COTANGENT_TOOLS_PRECISION_H_
+#define COTANGENT_TOOLS_PRECISION_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/element_type.h"
+#include "layers/network/network.pb.h"
+
+namespace cotangent::tools {
+
+// Returns the element type that --FLAG=VALUE names: f32 or bf16.
+absl::StatusOr<ElementType> ParsePrecision(absl::string_view flag, const std::string& value);
+
+// Writes the value of --precision into the recipe.
+absl::Status SetPrecision(const std::string& value, layers::Network& network);
+
+// Returns training::PrecisionOf(network). If the recipe names another one, says so on standard
+// error.
+ElementType PrecisionToUse(const layers::Network& network);
+
+}  // namespace cotangent::tools
+
+#endif  // COTANGENT_TOOLS_PRECISION_H_
