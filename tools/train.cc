@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,13 +13,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "data/dataset.h"
 #include "data/fetch.h"
 #include "data/file.h"
 #include "data/image_file.h"
-#include "data/pipeline.h"
 #include "data/sources/source.h"
 #include "distributed/communicator.h"
 #include "layers/network/build.h"
@@ -396,63 +392,15 @@ int Explain(const training::RunOptions& options) {
   return kExitDone;
 }
 
-// Returns what an image of a batch shows: "cat"; "0.7 cat + 0.3 dog" if images are mixed; "dog +
-// cat" for labels; "weight -0.4 + age 1.2" for numbers, in scaled units.
-std::string TargetText(const data::Dataset& images, data::TargetFormat format, const char* target) {
-  if (format == data::TargetFormat::kClassNumbers) {
-    int32_t label = 0;
-    std::memcpy(&label, target, sizeof(label));
-    return images.classes[label];
-  }
-  std::vector<std::string> parts;
-  for (size_t k = 0; k < images.classes.size(); ++k) {
-    float value = 0;
-    std::memcpy(&value, target + k * sizeof(value), sizeof(value));
-    if (images.target_kind == data::TargetKind::kNumbers) {
-      parts.push_back(absl::StrFormat("%s %.2f", images.classes[k], value));
-    } else if (value != 0) {
-      parts.push_back(value == 1 ? images.classes[k]
-                                 : absl::StrFormat("%.2f %s", value, images.classes[k]));
-    }
-  }
-  return parts.empty() ? "none" : absl::StrJoin(parts, " + ");
-}
-
 // Writes the picture of the first batch, and prints its labels on standard output, one line for
 // each row of the picture.
 int ShowBatch(const training::RunOptions& options) {
-  const layers::Network& network = options.network.text;
-  const absl::StatusOr<data::Dataset> images = options.data.load(data::Split::kTrain);
-  if (!images.ok()) return Fail(images.status());
-  const absl::StatusOr<data::Normalization> normalization = training::NormalizationOf(
-      network, options.data.normalization.has_value() ? *options.data.normalization
-                                                      : data::ComputeNormalization(*images));
-  if (!normalization.ok()) return Fail(normalization.status());
-  layers::Network scaled = network;
-  if (images->target_kind == data::TargetKind::kNumbers)
-    training::WriteTargetScale(*images, scaled);
-  const absl::StatusOr<data::PipelineOptions> batches =
-      training::PipelineOptionsOf(scaled, *normalization);
-  if (!batches.ok()) return Fail(batches.status());
-  absl::StatusOr<data::BatchMaker> maker = data::BatchMaker::Create(&*images, *batches);
-  if (!maker.ok()) return Fail(maker.status());
-  std::vector<float> batch(maker->image_bytes() / sizeof(float));
-  std::vector<char> targets(maker->target_bytes());
-  if (absl::Status status = maker->MakeBatch(0, 0, batch.data(), targets.data()); !status.ok())
-    return Fail(status);
-  const data::Image picture =
-      training::report::DrawBatch(batch.data(), maker->SizeOf(0), images->channels, images->height,
-                                  images->width, *normalization);
-  if (absl::Status status = data::WritePng(absl::GetFlag(FLAGS_show_batch), picture); !status.ok())
-    return Fail(status);
-  const size_t columns = (picture.width + 2) / (images->width + 2);
-  const size_t shown = std::min<size_t>(maker->SizeOf(0), training::report::kMostImagesOfPicture);
-  for (size_t i = 0; i < shown; ++i) {
-    printf("%s%s",
-           TargetText(*images, batches->targets, targets.data() + i * maker->bytes_of_target())
-               .c_str(),
-           (i + 1) % columns == 0 || i + 1 == shown ? "\n" : ", ");
-  }
+  const absl::StatusOr<training::report::BatchPicture> batch =
+      training::report::DrawFirstBatch(options.network.text, options.data);
+  if (!batch.ok()) return Fail(batch.status());
+  const absl::Status status = data::WritePng(absl::GetFlag(FLAGS_show_batch), batch->image);
+  if (!status.ok()) return Fail(status);
+  fputs(batch->targets.c_str(), stdout);
   return kExitDone;
 }
 

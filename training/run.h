@@ -37,7 +37,7 @@ enum class OnNonFinite {
 };
 
 struct RunOptions {
-  ResolvedNetwork network;
+  ResolvedNetwork network;  // as Resolve() makes it of data.shape, for one rank
   RunData data;
   std::string output_dir;
   int threads = 1;

@@ -76,12 +76,16 @@ absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& tr
   if (options_.resume_from.has_value()) {
     RETURN_IF_ERROR(Resume(*options_.resume_from));
   }
+  ResolvedNetwork network = options_.network;
   // Class weights are computed from the images, and the network is compiled with them.
-  if (network_.train().class_weight() == layers::Train::BALANCED) {
+  const bool has_weights = network_.train().class_weight() == layers::Train::BALANCED;
+  if (has_weights) {
     RETURN_IF_ERROR(TakeTrainSet(train_loading));
     WriteBalancedWeights(train_set_, network_);
   }
-  ASSIGN_OR_RETURN(ResolvedNetwork network, Resolve(network_, options_.data.shape, ranks_.ranks()));
+  if (has_weights || ranks_.ranks() > 1) {
+    ASSIGN_OR_RETURN(network, Resolve(network_, options_.data.shape, ranks_.ranks()));
+  }
   network.run = run_;
   ASSIGN_OR_RETURN(step_, TrainingStep::Create(std::move(network), step_options_, tuner_));
   if (!before_.has_value()) return absl::OkStatus();

@@ -3,9 +3,13 @@
 #define COTANGENT_TRAINING_REPORT_BATCH_PICTURE_H_
 
 #include <cstdint>
+#include <string>
 
+#include "absl/status/statusor.h"
 #include "data/dataset.h"
 #include "data/image.h"
+#include "layers/network/network.pb.h"
+#include "training/recipe.h"
 
 namespace cotangent::training::report {
 
@@ -16,6 +20,15 @@ inline constexpr int64_t kMostImagesOfPicture = 64;
 // to 255 are clipped. Images of one channel are drawn in grey.
 data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int64_t height,
                       int64_t width, const data::Normalization& normalization);
+
+struct BatchPicture {
+  data::Image image;
+  // What the images show, "cat, ship\n", a line for each row of the picture.
+  std::string targets;
+};
+// Makes the first batch of training images, augmented and mixed as the recipe says, and draws it.
+// Returns the errors of reading the images and of the recipe.
+absl::StatusOr<BatchPicture> DrawFirstBatch(const layers::Network& network, const RunData& data);
 
 }  // namespace cotangent::training::report
 

@@ -7,7 +7,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/network/network_text.h"
-#include "training/report/batch_picture.h"
 
 namespace cotangent::training::report {
 namespace {
@@ -36,22 +35,6 @@ layer { name: "fc" linear {} }
   EXPECT_THAT(inputs["b"], ElementsAre("a"));
   EXPECT_THAT(inputs["sum"], ElementsAre("a", "b"));
   EXPECT_THAT(inputs["fc"], ElementsAre("sum"));
-}
-
-TEST(DrawBatch, UndoesTheNormalisation) {
-  data::Normalization normalization;
-  normalization.mean = {0.5, 0.25, 0};
-  normalization.deviation = {0.5, 0.25, 1};
-  // Two images of one pixel each: the bytes (0, 51, 102), and (255, 255, 255), where two values are
-  // clipped.
-  const float images[6] = {-1, -0.2f, 0.4f, 1, 3, 7};
-  const data::Image picture = DrawBatch(images, 2, 3, 1, 1, normalization);
-  EXPECT_EQ(picture.width, 4);  // the images, one pixel wide, are two pixels apart
-  EXPECT_EQ(picture.height, 1);
-  EXPECT_THAT(std::vector<uint8_t>(picture.rgb.begin(), picture.rgb.begin() + 3),
-              ElementsAre(0, 51, 102));
-  EXPECT_THAT(std::vector<uint8_t>(picture.rgb.end() - 3, picture.rgb.end()),
-              ElementsAre(255, 255, 255));
 }
 
 }  // namespace
