@@ -46,8 +46,11 @@ std::optional<double> LoggedAccuracy(const training::FoundCheckpoint& found) {
   std::istringstream lines(*log);
   for (std::string text; std::getline(lines, text);) {
     const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object() || !line.contains("step") || !line["step"].is_number() ||
-        absl::StrCat(line["step"].get<int64_t>()) != found.checkpoint.Get("step"))
+    if (!line.is_object()) continue;
+    // The last evaluation may be of an earlier step's parameters.
+    const auto step = line.contains("test_step") ? line.find("test_step") : line.find("step");
+    if (step == line.end() || !step->is_number() ||
+        absl::StrCat(step->get<int64_t>()) != found.checkpoint.Get("step"))
       continue;
     const auto measured = line.find("test_accuracy");
     if (measured != line.end() && measured->is_number()) accuracy = measured->get<double>();

@@ -87,6 +87,9 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
 // Returns "DIRECTORY/checkpoint-00001200.safetensors" for step 1200.
 std::string CheckpointPath(const std::string& directory, int64_t step);
 
+// The name of the checkpoint whose parameters had the best evaluation on the validation images.
+inline constexpr char kBestCheckpoint[] = "best.safetensors";
+
 // A checkpoint file of a run. ListCheckpoints() returns all checkpoint files of a directory, the
 // one of the latest step first.
 struct CheckpointFile {

@@ -112,8 +112,9 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
   if (!built.ok()) return layers::AtPlace(text, built.status());
   RETURN_IF_ERROR(CheckTargets(text, data));
   RETURN_IF_ERROR(CheckClasses(*built, data.classes, data.targets));
-  if (text.train().class_weight() == layers::Train::BALANCED && text.has_loss() &&
-      !text.loss().has_softmax_cross_entropy()) {
+  const bool has_class_weights = text.loss().has_softmax_cross_entropy() ||
+                                 text.loss().kind_case() == layers::Loss::KIND_NOT_SET;
+  if (text.train().class_weight() == layers::Train::BALANCED && !has_class_weights) {
     return Bad(text,
                "train.class_weight is BALANCED: only softmax_cross_entropy has weights of classes; "
                "take sampling: BALANCED, or that loss");

@@ -46,7 +46,7 @@ struct RunOptions {
   // on this number.
   int workers = 0;
   bool exact = false;  // whether to leave out Winograd convolutions, which round more
-  // If not 0, the run is interrupted after so many steps, including those before a resumption.
+  // If not 0, the run evaluates and ends after so many steps, including those before a resumption.
   int64_t max_steps = 0;
   int64_t checkpoint_every = 0;  // steps; 0: after each epoch. The run's end always writes one.
   int keep = 2;                  // how many checkpoints are kept; older ones are removed

@@ -21,6 +21,7 @@
 #include "base/status_macros.h"
 #include "data/file.h"
 #include "nlohmann/json.hpp"
+#include "training/checkpoint.h"
 
 namespace cotangent::training {
 namespace {
@@ -44,7 +45,7 @@ std::string ReadAll(int descriptor) {
 }
 
 bool BelongsToARun(const std::string& name) {
-  return name == "metrics.jsonl" || name == "network.textproto" || name == "best.safetensors" ||
+  return name == "metrics.jsonl" || name == "network.textproto" || name == kBestCheckpoint ||
          name == "report.html" || absl::StartsWith(name, "events.out.tfevents.") ||
          (absl::StartsWith(name, "checkpoint-") && absl::EndsWith(name, ".safetensors"));
 }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "data/file.h"
 #include "layers/network/build.h"
 #include "layers/network/network_text.h"
 #include "training/recipe.h"
@@ -28,6 +29,11 @@ absl::StatusOr<FoundCheckpoint> OpenCheckpoint(
           absl::StrCat("there is no good checkpoint in ", file_or_directory, damaged,
                        "; train writes them: train --output_dir=", file_or_directory));
     if (!damaged.empty() && say) say(absl::StrCat("passed over", damaged.substr(1)));
+    const std::string best = data::JoinPath(file_or_directory, kBestCheckpoint);
+    if (say && std::filesystem::exists(best, error)) {
+      say(absl::StrCat("using the newest checkpoint, ", found->path,
+                       "; the best on the validation images is ", best));
+    }
     return *std::move(found);
   }
   absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(file_or_directory);

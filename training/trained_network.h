@@ -17,9 +17,11 @@
 
 namespace cotangent::training {
 
-// Opens a checkpoint file or, if the path is a directory, its newest undamaged checkpoint. If there
-// are newer ones that are damaged, calls `say` with a line that names them. Returns NotFound or
-// InvalidArgument if there is no good checkpoint, ResourceExhausted if memory does not suffice.
+// Opens a checkpoint file or, if the path is a directory, its newest undamaged checkpoint. Calls
+// `say` with a line that names newer ones that are damaged, and with one that names the checkpoint
+// that was best on the validation images if the directory has it, since it is not the one opened.
+// Returns NotFound or InvalidArgument if there is no good checkpoint, ResourceExhausted if memory
+// does not suffice.
 absl::StatusOr<FoundCheckpoint> OpenCheckpoint(
     const std::string& file_or_directory,
     const std::function<void(const std::string& line)>& say = nullptr);

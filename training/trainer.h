@@ -28,9 +28,6 @@
 
 namespace cotangent::training {
 
-// The name of the checkpoint whose parameters had the best evaluation on the validation images.
-inline constexpr char kBestCheckpoint[] = "best.safetensors";
-
 class Trainer {
  public:
   Trainer(const RunOptions& options, layers::Tuner* tuner, RunObserver& observer)

@@ -390,6 +390,23 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   std::ifstream onnx(directory + "/net.onnx", std::ios::binary);
   const std::string model((std::istreambuf_iterator<char>(onnx)), std::istreambuf_iterator<char>());
   EXPECT_NE(model.find("accuracy"), std::string::npos);
+
+  // With validation images the last line's test accuracy may be that of another checkpoint, the best
+  // on these images. A program that is given the directory takes the newest one, and says so.
+  std::filesystem::copy(Checkpoint(directory + "/run", kSteps),
+                        directory + "/run/best.safetensors");
+  std::ofstream(directory + "/run/metrics.jsonl", std::ios::app)
+      << R"({"step": 1, "test_step": )" << kSteps << R"(, "test_accuracy": 0.15625})"
+      << "\n";
+  const Outcome best =
+      RunTool("export", {"--checkpoint=run/best.safetensors", "--output=best.onnx"}, directory);
+  EXPECT_EQ(best.exit_code, 0) << best.errors;
+  EXPECT_EQ(best.errors, "");
+  EXPECT_THAT(ReadFileOrEmpty(directory + "/best.onnx"), HasSubstr("0.15625"));
+  const Outcome newest = RunTool("predict", {"--checkpoint=run", "black.png"}, directory);
+  EXPECT_THAT(newest.errors,
+              HasSubstr("using the newest checkpoint, " + Checkpoint("run", kSteps)));
+  EXPECT_THAT(newest.errors, HasSubstr("run/best.safetensors"));
 }
 
 TEST(Programs, PredictExplainsAnAnswer) {
