@@ -14,6 +14,9 @@ namespace {
 
 // The number of channels processed together: the floats of an AVX-512 register.
 constexpr int64_t kLanes = 16;
+// The channels of a group where windows are large (Row::wide): the longer the pieces of memory that
+// are read at once, the better it is fetched ahead.
+constexpr int64_t kWideLanes = 64, kCellsOfLargeWindow = 16;
 
 // One row of pixels of the tensor that is written (the output in the forward direction, the input
 // gradient in the backward direction), for one span of adjacent channels of one image. Everything
@@ -28,6 +31,7 @@ struct Row {
   void* positions;       // of the image's output side
   void* write;           // the side of the image being written
   bool count_include_pad;
+  bool wide;  // forward averages take kWideLanes channels at a time
 };
 
 struct Range {
@@ -51,13 +55,15 @@ COTANGENT_INLINE Range WindowsOver(int64_t in, int64_t stride, int64_t pad, int6
           std::min(out_extent, padded / stride + 1)};
 }
 
-// Divides the `span` channels of a row into groups of kLanes, then at most one of 8, then at most
-// one of fewer, and calls body(first channel, count) for each. `count` is a compile-time constant,
-// except in the last case.
-template <typename Body>
+// Divides the `span` channels of a row into groups of kGroup, then of kLanes, then at most one of 8,
+// then at most one of fewer, and calls body(first channel, count) for each. `count` is a compile-time
+// constant, except in the last case.
+template <int64_t kGroup = kLanes, typename Body>
 COTANGENT_INLINE void ForEachLanes(int64_t span, Body body) {
   int64_t c = 0;
-  for (; c + kLanes <= span; c += kLanes) body(c, std::integral_constant<int64_t, kLanes>{});
+  for (; c + kGroup <= span; c += kGroup) body(c, std::integral_constant<int64_t, kGroup>{});
+  for (; kGroup > kLanes && c + kLanes <= span; c += kLanes)
+    body(c, std::integral_constant<int64_t, kLanes>{});
   if (c + 8 <= span) {
     body(c, std::integral_constant<int64_t, 8>{});
     c += 8;
@@ -156,19 +162,20 @@ COTANGENT_INLINE void AverageForwardRow(const Row& row) {
     const Range columns = CellsOfWindow(x, s.stride_width, s.pad_left, s.window_width, s.in_width);
     const float weight = Weight(row, rows, columns);
     T* out = static_cast<T*>(row.write) + (row.y * out_width + x) * row.pixel_stride;
-    ForEachLanes(
-        row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
-          float sum[kLanes] = {};
-          for (int64_t ky = rows.begin; ky < rows.end; ++ky) {
-            const int64_t in_y = row.y * s.stride_height - s.pad_top + ky;
-            for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
-              const int64_t in_x = x * s.stride_width - s.pad_left + kx;
-              const T* at = in + (in_y * s.in_width + in_x) * row.pixel_stride + c;
-              for (int64_t i = 0; i < count; ++i) sum[i] += static_cast<float>(at[i]);
-            }
-          }
-          for (int64_t i = 0; i < count; ++i) out[c + i] = T(sum[i] * weight);
-        });
+    const auto average = [&](int64_t c, auto count) __attribute__((always_inline)) {
+      using Wide = std::integral_constant<int64_t, kWideLanes>;
+      float sum[std::is_same_v<decltype(count), Wide> ? kWideLanes : kLanes] = {};
+      for (int64_t ky = rows.begin; ky < rows.end; ++ky) {
+        const int64_t in_y = row.y * s.stride_height - s.pad_top + ky;
+        for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
+          const int64_t in_x = x * s.stride_width - s.pad_left + kx;
+          const T* at = in + (in_y * s.in_width + in_x) * row.pixel_stride + c;
+          for (int64_t i = 0; i < count; ++i) sum[i] += static_cast<float>(at[i]);
+        }
+      }
+      for (int64_t i = 0; i < count; ++i) out[c + i] = T(sum[i] * weight);
+    };
+    row.wide ? ForEachLanes<kWideLanes>(row.span, average) : ForEachLanes(row.span, average);
   }
 }
 
@@ -243,6 +250,7 @@ void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, Element
                 positions_c = output_written ? to.c_block : from.c_block;
   const int64_t size = Bytes(type), blocks = PaddedChannels(shape.channels, layout) / to.block;
   const int64_t position_size = Bytes(PositionType(shape.window_height, shape.window_width));
+  const bool wide = !HasAvx512() && shape.window_height * shape.window_width >= kCellsOfLargeWindow;
   const int64_t rows = shape.batch * blocks * written.height();
   ParallelRanges(rows, LeastItems(written.width() * to.block), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -258,7 +266,8 @@ void ForEachRow(RowKernel kernel, const PoolShape& shape, Layout layout, Element
                                : static_cast<char*>(positions) +
                                      (n * positions_n + block * positions_c) * position_size,
               .write = static_cast<char*>(write) + (n * to.n + block * to.c_block) * size,
-              .count_include_pad = count_include_pad});
+              .count_include_pad = count_include_pad,
+              .wide = wide});
     }
   });
 }

@@ -18,6 +18,13 @@ using ::testing::HasSubstr;
 
 std::vector<PoolShape> Shapes() {
   return {
+      // A large window and many channels: groups of 64, 16, 8 and a rest.
+      {.batch = 2,
+       .channels = 157,
+       .in_height = 5,
+       .in_width = 6,
+       .window_height = 5,
+       .window_width = 6},
       {.batch = 2,
        .channels = 24,
        .in_height = 8,
