@@ -85,6 +85,15 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   };
   static std::vector<Taps> OfResults(const Axis& axis, bool gradient);
   static std::vector<Taps> OfKernel(const Axis& axis);
+  // Results along a row, `first`, `first + step`, ..., that read by taps of neighbouring sources:
+  // the first one by tap i reads index `source + i`, which may be outside the row.
+  struct RowPhase {
+    int64_t first, step, count, source;
+    std::vector<int64_t> kernel;  // columns of the kernel, by tap
+  };
+  // Returns the phases of a row, or nothing if some have no taps or taps of sources that are no
+  // neighbours.
+  std::vector<RowPhase> PhasesOfRow() const;
 
   Axis vertical() const;
   Axis horizontal() const;
@@ -94,6 +103,10 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   int64_t shares() const;
 
   void SumRow(const ConvolutionArguments& arguments, int64_t image, const Line& line) const;
+  // Do the same as SumRow() and CorrelateImage() by kernels for whole rows, if there are any for
+  // this convolution; return whether there are.
+  bool SumWholeRow(const ConvolutionArguments& arguments, int64_t image, const Line& line) const;
+  bool CorrelateRows(const ConvolutionArguments& arguments, int64_t image, float* sums) const;
   void SumAll(const ConvolutionArguments& arguments) const;
   void CorrelateImage(const ConvolutionArguments& arguments, int64_t image, float* sums) const;
   void CorrelateAll(const ConvolutionArguments& arguments) const;
@@ -107,6 +120,7 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   // the kernel, the outputs that use this tap.
   std::vector<Taps> rows_, columns_;
   std::vector<Line> lines_;  // all rows of results, from top to bottom
+  std::vector<RowPhase> row_phases_;
 };
 
 bool DepthwiseConvolution::IsAvailable(const ConvolutionShape& s, Direction, ElementType type) {
@@ -137,6 +151,7 @@ DepthwiseConvolution::DepthwiseConvolution(const ConvolutionShape& shape, Direct
   }
   std::sort(lines_.begin(), lines_.end(),
             [](const Line& a, const Line& b) { return a.row() < b.row(); });
+  if (!bf16_ && kernels_.sum_row != nullptr) row_phases_ = PhasesOfRow();
 }
 
 DepthwiseConvolution::Axis DepthwiseConvolution::vertical() const {
@@ -204,6 +219,29 @@ std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfKernel(const Axi
   return all;
 }
 
+std::vector<DepthwiseConvolution::RowPhase> DepthwiseConvolution::PhasesOfRow() const {
+  const Axis a = horizontal();
+  if (a.dilation != 1) return {};
+  std::vector<RowPhase> phases;
+  if (direction_ != Direction::kInputGradient) {
+    phases.push_back({0, 1, a.out, -a.pad, {}});
+    for (int64_t k = 0; k < a.kernel; ++k) phases[0].kernel.push_back(k);
+    return phases;
+  }
+  for (int64_t first = 0; first < std::min(a.stride, a.in); ++first) {
+    RowPhase phase = {first, a.stride, DivideUp(a.in - first, a.stride), 0, {}};
+    for (int64_t k = a.kernel - 1; k >= 0; --k) {
+      const int64_t at = first + a.pad - k;
+      if (at % a.stride != 0) continue;
+      if (phase.kernel.empty()) phase.source = at / a.stride;
+      phase.kernel.push_back(k);
+    }
+    if (phase.kernel.empty()) return {};
+    phases.push_back(std::move(phase));
+  }
+  return phases;
+}
+
 int64_t DepthwiseConvolution::row() const { return RoundUp(shape_.in_channels, 16); }
 int64_t DepthwiseConvolution::shares() const { return std::min(shape_.batch, kMostShares); }
 
@@ -267,13 +305,62 @@ void DepthwiseConvolution::SumRow(const ConvolutionArguments& arguments, int64_t
   }
 }
 
+bool DepthwiseConvolution::SumWholeRow(const ConvolutionArguments& arguments, int64_t image,
+                                       const Line& line) const {
+  const bool forward = direction_ == Direction::kForward;
+  const Axis y = vertical(), x = horizontal();
+  const int64_t source_height = forward ? y.in : y.out, source_width = forward ? x.in : x.out,
+                height = forward ? y.out : y.in, width = forward ? x.out : x.in,
+                channels = shape_.in_channels;
+  const float* const source = static_cast<const float*>(forward ? arguments.in : arguments.out) +
+                              image * source_height * source_width * channels;
+  float* const results = static_cast<float*>(forward ? arguments.out : arguments.in);
+  int64_t row_at[kMostTaps], weight_at[kMostTaps];
+  for (const RowPhase& phase : row_phases_) {
+    int64_t rows = 0, count = 0;
+    const std::vector<Tap>& taps = line.rows->taps;
+    for (size_t t = 0; t < taps.size(); ++t) {
+      // From top to bottom. In the gradient, the first tap reads the lowest row.
+      const Tap& tap = forward ? taps[t] : taps[taps.size() - 1 - t];
+      row_at[rows++] = (tap.source + line.index * line.rows->source_step) * source_width * channels;
+      for (const int64_t k : phase.kernel)
+        weight_at[count++] = (tap.kernel * shape_.kernel_width + k) * row();
+    }
+    const int64_t at = ((image * height + line.row()) * width + phase.first) * channels;
+    const bool done =
+        kernels_.sum_row({.channels = channels,
+                          .pixels = phase.count,
+                          .rows = rows,
+                          .taps = static_cast<int64_t>(phase.kernel.size()),
+                          .width = source_width,
+                          .first = phase.source,
+                          .source_step = forward ? x.stride : 1,
+                          .source = source,
+                          .row_at = row_at,
+                          .weights = static_cast<const float*>(arguments.weights),
+                          .weight_at = weight_at,
+                          .bias = forward ? static_cast<const float*>(arguments.bias) : nullptr,
+                          .addend = forward && arguments.addend != nullptr
+                                        ? static_cast<const float*>(arguments.addend) + at
+                                        : nullptr,
+                          .relu = relu_,
+                          .out = results + at,
+                          .out_step = phase.step * channels});
+    if (!done) return false;
+  }
+  return !row_phases_.empty();
+}
+
 void DepthwiseConvolution::SumAll(const ConvolutionArguments& arguments) const {
   // If there are few images, the rows of each image are divided among threads, too.
   const int64_t height = static_cast<int64_t>(lines_.size()),
                 parts = std::min(height, DivideUp(kLeastUnits, shape_.batch));
   ParallelFor(shape_.batch * parts, [&](int64_t share) {
     const auto [begin, end] = PartOf(height, share % parts, parts);
-    for (int64_t i = begin; i < end; ++i) SumRow(arguments, share / parts, lines_[i]);
+    for (int64_t i = begin; i < end; ++i) {
+      if (!SumWholeRow(arguments, share / parts, lines_[i]))
+        SumRow(arguments, share / parts, lines_[i]);
+    }
   });
 }
 
@@ -310,14 +397,51 @@ void DepthwiseConvolution::CorrelateImage(const ConvolutionArguments& arguments,
   }
 }
 
+bool DepthwiseConvolution::CorrelateRows(const ConvolutionArguments& arguments, int64_t image,
+                                         float* sums) const {
+  const int64_t channels = shape_.in_channels, row_floats = shape_.in_width * channels,
+                out_floats = shape_.out_width() * channels;
+  const float* const in =
+      static_cast<const float*>(arguments.in) + image * shape_.in_height * row_floats;
+  const float* const gradient =
+      static_cast<const float*>(arguments.out) + image * shape_.out_height() * out_floats;
+  int64_t row_at[kMostTaps], sum_at[kMostTaps];
+  for (const RowPhase& phase : row_phases_) {
+    for (const Line& line : lines_) {
+      int64_t rows = 0, count = 0;
+      for (const Tap& tap : line.rows->taps) {
+        row_at[rows++] = (tap.source + line.index * line.rows->source_step) * row_floats;
+        for (const int64_t k : phase.kernel)
+          sum_at[count++] = (tap.kernel * shape_.kernel_width + k) * row();
+      }
+      if (!kernels_.correlate_row({.channels = channels,
+                                   .pixels = phase.count,
+                                   .rows = rows,
+                                   .taps = shape_.kernel_width,
+                                   .width = shape_.in_width,
+                                   .first = phase.source,
+                                   .source_step = shape_.stride_width,
+                                   .source = in,
+                                   .row_at = row_at,
+                                   .gradient = gradient + line.row() * out_floats,
+                                   .sums = sums,
+                                   .sum_at = sum_at}))
+        return false;
+    }
+  }
+  return !row_phases_.empty();
+}
+
 void DepthwiseConvolution::CorrelateAll(const ConvolutionArguments& arguments) const {
   const int64_t count = taps() * row();
   float* const sums = static_cast<float*>(arguments.scratch);
   std::memset(sums, 0, shares() * count * 4);
   ParallelFor(shares(), [&](int64_t share) {
     const auto [begin, end] = PartOf(shape_.batch, share, shares());
-    for (int64_t image = begin; image < end; ++image)
-      CorrelateImage(arguments, image, sums + share * count);
+    for (int64_t image = begin; image < end; ++image) {
+      if (!CorrelateRows(arguments, image, sums + share * count))
+        CorrelateImage(arguments, image, sums + share * count);
+    }
   });
   float* const gradient = static_cast<float*>(arguments.weights);
   std::memcpy(gradient, sums, count * 4);

@@ -48,9 +48,48 @@ struct Correlation {
   const int64_t* sum_at = nullptr;  // floats from `sums`, for each tap
 };
 
+// Computes one row of results in f32, of which result p reads by tap (y, x) pixel p * source_step +
+// first + x of a row of `width` pixels; pixels outside it count as zero. Distances are in floats.
+//
+//   out[p][c] = bias[c] + sum over y < rows, x < taps of
+//               weights[weight_at[y * taps + x] + c] * source[row_at[y] + (p * source_step + first + x) * channels + c]
+//               (+ addend[p][c]), then max(0, .) if `relu`; for p < pixels, c < channels
+struct RowSum {
+  int64_t channels = 0, pixels = 0, rows = 0, taps = 0;
+  int64_t width = 0, first = 0, source_step = 1;
+  const float* source = nullptr;
+  const int64_t* row_at = nullptr;  // for each row, from top to bottom
+  const float* weights = nullptr;
+  const int64_t* weight_at = nullptr;
+  const float* bias = nullptr;    // [channels], or null
+  const float* addend = nullptr;  // laid out like `out`, or null
+  bool relu = false;
+  float* out = nullptr;
+  int64_t out_step = 0;  // from one pixel's result to the next's
+};
+
+// Adds what one row of output gradients contributes to the weight gradient, in f32. Sources are
+// those of RowSum; a pixel of `gradient` has `channels` floats.
+//
+//   sums[sum_at[y * taps + x] + c] += sum over p < pixels of
+//                                     source[row_at[y] + (p * source_step + first + x) * channels + c] * gradient[p][c]
+struct RowCorrelation {
+  int64_t channels = 0, pixels = 0, rows = 0, taps = 0;
+  int64_t width = 0, first = 0, source_step = 1;
+  const float* source = nullptr;
+  const int64_t* row_at = nullptr;  // for each row, from top to bottom
+  const float* gradient = nullptr;
+  float* sums = nullptr;
+  const int64_t* sum_at = nullptr;
+};
+
 struct Kernels {
   void (*sum)(bool bf16, const WeightedSum& sum);
   void (*correlate)(bool bf16, const Correlation& correlation);
+  // AVX2 only, where registers are few: these read a source once for all results that need it.
+  // Each returns whether it has code for so many taps and this source_step; if not, it does nothing.
+  bool (*sum_row)(const RowSum& sum) = nullptr;
+  bool (*correlate_row)(const RowCorrelation& correlation) = nullptr;
 };
 
 extern const Kernels kAvx512, kAvx2;
