@@ -6,8 +6,11 @@
 // `shape` limits the table to shapes whose name contains this text; `choice` limits it to
 // candidates whose direction and name, such as "weight_gradient direct nhwc/bf16 nhwc/bf16
 // outer_product:amx", contain this text.
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -71,6 +74,43 @@ std::vector<NamedShape> Shapes() {
       {"resnet50 512->1024@28 1x1 s2", Square(512, 1024, 28, 1, 0, 2)},
       {"resnet50 512@7", Square(512, 512, 7, 3, 1)},
       {"resnet50 2048->512@7", Square(2048, 512, 7, 1, 0)},
+      {"resnet50 stem 7x7 s2", Square(3, 64, 224, 7, 3, 2)},
+      {"resnet50 64@56", Square(64, 64, 56, 3, 1)},
+      {"resnet50 1024->256@14", Square(1024, 256, 14, 1, 0)},
+      {"resnet50 512->2048@7", Square(512, 2048, 7, 1, 0)},
+      {"wide_resnet 16->64@32", Square(16, 64, 32, 3, 1)},
+      {"densenet 28->12@32", Square(28, 12, 32, 3, 1)},
+      {"densenet 148->12@32", Square(148, 12, 32, 3, 1)},
+      {"densenet 292->12@16", Square(292, 12, 16, 3, 1)},
+      {"densenet 436->12@8", Square(436, 12, 8, 3, 1)},
+      {"densenet 160@32 1x1", Square(160, 160, 32, 1, 0)},
+      {"densenet 304@16 1x1", Square(304, 304, 16, 1, 0)},
+      {"mobilenet 16->72@32", Square(16, 72, 32, 1, 0)},
+      {"mobilenet 72->24@16", Square(72, 24, 16, 1, 0)},
+      {"mobilenet 40->240@8", Square(40, 240, 8, 1, 0)},
+      {"mobilenet 240->40@8", Square(240, 40, 8, 1, 0)},
+      {"mobilenet 96->576@4", Square(96, 576, 4, 1, 0)},
+      {"mobilenet 576->96@4", Square(576, 96, 4, 1, 0)},
+      {"efficientnet 16->96@32", Square(16, 96, 32, 1, 0)},
+      {"efficientnet 96->24@32", Square(96, 24, 32, 1, 0)},
+      {"efficientnet 24->144@32", Square(24, 144, 32, 1, 0)},
+      {"efficientnet 240->40@16", Square(240, 40, 16, 1, 0)},
+      {"efficientnet 112->672@8", Square(112, 672, 8, 1, 0)},
+      {"efficientnet 1152->192@4", Square(1152, 192, 4, 1, 0)},
+      {"convnext 3->40@32 2x2 s2", Square(3, 40, 32, 2, 0, 2)},
+      {"convnext 40->160@16", Square(40, 160, 16, 1, 0)},
+      {"convnext 160->40@16", Square(160, 40, 16, 1, 0)},
+      {"convnext 160->640@4", Square(160, 640, 4, 1, 0)},
+      {"convnext 80->160@8 2x2 s2", Square(80, 160, 8, 2, 0, 2)},
+      {"resnext 128@16 g32", Square(128, 128, 16, 3, 1, 1, 32)},
+      {"resnext 256@8 g32", Square(256, 256, 8, 3, 1, 1, 32)},
+      {"regnet 120@16 g24", Square(120, 120, 16, 3, 1, 1, 5)},
+      {"depthwise 40@16 7x7", Square(40, 40, 16, 7, 3, 1, 40)},
+      {"depthwise 320@2 7x7", Square(320, 320, 2, 7, 3, 1, 320)},
+      {"depthwise 64@32 5x5", Square(64, 64, 32, 5, 2, 1, 64)},
+      {"depthwise 144@32", Square(144, 144, 32, 3, 1, 1, 144)},
+      {"depthwise 240@16 5x5", Square(240, 240, 16, 5, 2, 1, 240)},
+      {"depthwise 576@8 5x5", Square(576, 576, 8, 5, 2, 1, 576)},
       {"depthwise 64@32", Square(64, 64, 32, 3, 1, 1, 64)},
       {"depthwise 64@32 s2", Square(64, 64, 32, 3, 1, 2, 64)},
       {"depthwise 96@32 5x5", Square(96, 96, 32, 5, 2, 1, 96)},
@@ -129,13 +169,33 @@ void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType 
                                             scratch.data()};
     const ConvolutionTime time =
         Measure(**convolution, arguments, plain.as<float>(), {.repetitions = 7});
-    std::printf(
-        "    %9.3f ms  %7.0f GFLOP/s  pack %6.3f ms  scratch %6.1f MiB  %s\n",
-        time.run_seconds * 1e3, 2e-9 * static_cast<double>(shape.MultiplyAdds()) / time.run_seconds,
-        time.pack_seconds * 1e3, static_cast<double>((*convolution)->scratch_bytes()) / (1 << 20),
-        choice.ToString().c_str());
+    // What must be read and written at least: both sides and the weights, once.
+    const double bytes = static_cast<double>(in.size() + out.size() + packed.size());
+    std::printf("    %9.3f ms  %7.0f GFLOP/s  %6.1f GB/s  pack %6.3f ms  scratch %6.1f MiB  %s\n",
+                time.run_seconds * 1e3,
+                2e-9 * static_cast<double>(shape.MultiplyAdds()) / time.run_seconds,
+                1e-9 * bytes / time.run_seconds, time.pack_seconds * 1e3,
+                static_cast<double>((*convolution)->scratch_bytes()) / (1 << 20),
+                choice.ToString().c_str());
     std::fflush(stdout);
   }
+}
+
+// Returns the bytes that all threads together copy in a second, read and written ones, between
+// arrays that no cache holds.
+double CopySpeed() {
+  constexpr int64_t kBytes = 256 << 20;
+  AlignedBuffer from = Filled(kBytes, ElementType::kF32), to = Filled(kBytes, ElementType::kF32);
+  double fastest = 1e9;
+  for (int i = 0; i < 5; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    ParallelRanges(kBytes, 1, [&](int64_t first, int64_t end) {
+      std::memcpy(to.as<char>() + first, from.as<char>() + first, end - first);
+    });
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    fastest = std::min(fastest, seconds.count());
+  }
+  return 2.0 * kBytes / fastest;
 }
 
 int Main(int argc, char** argv) {
@@ -143,9 +203,9 @@ int Main(int argc, char** argv) {
   const ElementType precision =
       argc > 2 && std::string(argv[2]) == "bf16" ? ElementType::kBf16 : ElementType::kF32;
   const std::string shape_filter = argc > 3 ? argv[3] : "", choice_filter = argc > 4 ? argv[4] : "";
-  std::printf("%s, %d threads, oneDNN %s, batch %d, %s\n", ProcessorName().c_str(), Threads(),
-              onednn::Version().c_str(), static_cast<int>(batch),
-              std::string(Name(precision)).c_str());
+  std::printf("%s, %d threads, oneDNN %s, batch %d, %s, copies %.1f GB/s (read and written)\n",
+              ProcessorName().c_str(), Threads(), onednn::Version().c_str(),
+              static_cast<int>(batch), std::string(Name(precision)).c_str(), 1e-9 * CopySpeed());
   for (NamedShape& named : Shapes()) {
     if (named.name.find(shape_filter) == std::string::npos) continue;
     named.shape.batch = batch;

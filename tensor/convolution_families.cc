@@ -8,13 +8,15 @@ namespace cotangent::tensor {
 
 extern const ConvolutionFamily kWinogradFamily, kWinogradRowsFamily, kDepthwiseFamily,
     kOuterProductFamily, kShiftedProductFamily, kProductFamily, kLinearProductFamily,
-    kOneDnnDirectFamily, kOneDnnWinogradFamily, kOneDnnMatmulFamily, kOneDnnInt8Family;
+    kPixelProductFamily, kPixelCorrelationFamily, kOneDnnDirectFamily, kOneDnnWinogradFamily,
+    kOneDnnMatmulFamily, kOneDnnInt8Family;
 
 absl::Span<const ConvolutionFamily* const> ConvolutionFamilies() {
   static constexpr const ConvolutionFamily* kFamilies[] = {
-      &kWinogradFamily,       &kWinogradRowsFamily, &kDepthwiseFamily,     &kOuterProductFamily,
-      &kShiftedProductFamily, &kProductFamily,      &kLinearProductFamily, &kOneDnnDirectFamily,
-      &kOneDnnWinogradFamily, &kOneDnnMatmulFamily, &kOneDnnInt8Family};
+      &kWinogradFamily,         &kWinogradRowsFamily, &kDepthwiseFamily,      &kOuterProductFamily,
+      &kShiftedProductFamily,   &kProductFamily,      &kLinearProductFamily,  &kPixelProductFamily,
+      &kPixelCorrelationFamily, &kOneDnnDirectFamily, &kOneDnnWinogradFamily, &kOneDnnMatmulFamily,
+      &kOneDnnInt8Family};
   return kFamilies;
 }
 

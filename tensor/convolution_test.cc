@@ -29,8 +29,40 @@ constexpr double kBf16Tolerance = 1.0 / 256;
 // In bf16, Winograd's algorithm also rounds between its transforms.
 constexpr double kBf16WinogradTolerance = 0.02;
 
+// A square kernel with padding that keeps the size at a stride of 1.
+ConvolutionShape Padded(int64_t in, int64_t out, int64_t groups, int64_t height, int64_t width,
+                        int64_t kernel, int64_t stride) {
+  return {.batch = 2,
+          .in_channels = in,
+          .out_channels = out,
+          .groups = groups,
+          .in_height = height,
+          .in_width = width,
+          .kernel_height = kernel,
+          .kernel_width = kernel,
+          .stride_height = stride,
+          .stride_width = stride,
+          .pad_top = kernel / 2,
+          .pad_bottom = kernel / 2,
+          .pad_left = kernel / 2,
+          .pad_right = kernel / 2};
+}
+
 std::vector<ConvolutionShape> Shapes() {
   return {
+      // Depthwise: rows with blocks of pixels inside the image, at its borders and left over.
+      Padded(19, 19, 19, 6, 27, 3, 1),
+      Padded(40, 40, 40, 9, 26, 5, 1),
+      Padded(9, 9, 9, 8, 21, 7, 1),
+      Padded(24, 24, 24, 9, 41, 3, 2),
+      Padded(17, 17, 17, 12, 39, 5, 2),
+      Padded(8, 8, 8, 9, 33, 7, 2),
+      // Products of pixels: several pieces and panels, lines longer than a share, pixels a power of
+      // two apart, groups.
+      Padded(256, 270, 1, 5, 6, 1, 1),
+      Padded(96, 28, 1, 7, 9, 3, 2),
+      Padded(5, 12, 1, 3, 300, 3, 1),
+      Padded(24, 40, 4, 9, 10, 3, 2),
       {.batch = 2,
        .in_channels = 3,
        .out_channels = 16,

@@ -20,6 +20,8 @@ const depthwise_kernels::Kernels& DepthwiseKernels() {
   return HasAvx512() ? depthwise_kernels::kAvx512 : depthwise_kernels::kAvx2;
 }
 
+const pixel_kernels::Kernels& PixelKernels() { return pixel_kernels::kAvx2; }
+
 const tile_kernels::Kernels& TileKernels() { return tile_kernels::kAmx; }
 
 std::string OwnKernelsName(ElementType type) {

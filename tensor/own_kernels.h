@@ -1,5 +1,5 @@
 // Picks the kernels for this processor's widest instruction set from product_kernels.h,
-// winograd_kernels.h, depthwise_kernels.h and tile_kernels.h ("own" as opposed to oneDNN's).
+// winograd_kernels.h, depthwise_kernels.h, pixel_kernels.h and tile_kernels.h ("own" as opposed to oneDNN's).
 #ifndef COTANGENT_TENSOR_OWN_KERNELS_H_
 #define COTANGENT_TENSOR_OWN_KERNELS_H_
 
@@ -7,6 +7,7 @@
 
 #include "base/element_type.h"
 #include "tensor/depthwise_kernels.h"
+#include "tensor/pixel_kernels.h"
 #include "tensor/product_kernels.h"
 #include "tensor/tile_kernels.h"
 #include "tensor/winograd_kernels.h"
@@ -21,6 +22,8 @@ bool HaveOwnKernels(ElementType type);
 const product_kernels::Kernels& ProductKernels();
 const winograd::Kernels& WinogradKernels();
 const depthwise_kernels::Kernels& DepthwiseKernels();
+// Returns the kernels of pixel_kernels.h. REQUIRES: HaveOwnKernels(kF32) and not HasAvx512().
+const pixel_kernels::Kernels& PixelKernels();
 // Returns the kernels of tile_kernels.h. REQUIRES: HasAmx() (base/cpu.h).
 const tile_kernels::Kernels& TileKernels();
 

@@ -12,6 +12,7 @@ bool HaveOwnKernels(ElementType) { return false; }
 const product_kernels::Kernels& ProductKernels() { std::abort(); }
 const winograd::Kernels& WinogradKernels() { std::abort(); }
 const depthwise_kernels::Kernels& DepthwiseKernels() { std::abort(); }
+const pixel_kernels::Kernels& PixelKernels() { std::abort(); }
 const tile_kernels::Kernels& TileKernels() { std::abort(); }
 std::string OwnKernelsName(ElementType) { std::abort(); }
 
