@@ -18,6 +18,7 @@
 #include "inference/inference_file.h"
 #include "inference/trained_testing.h"
 #include "layers/plan/tuner.h"
+#include "training/checkpoint.h"
 #include "training/evaluation.h"
 
 namespace cotangent::inference {
@@ -213,6 +214,44 @@ TEST(Classifier, WhatIsWrongIsAnError) {
       Classifier::Load(WriteNetwork("wrong.safetensors"), {.batch_size = 0}).status()));
   EXPECT_FALSE(Classifier::Load(::testing::TempDir() + "/nowhere").ok());
   EXPECT_THAT(Classifier::LoadBytes("12345678", "bytes").status().message(), HasSubstr("bytes: "));
+}
+
+TEST(Classifier, WeightsThatAreNotFiniteAreAnError) {
+  const auto status_of = [](const std::string& tensor, float number) {
+    const training::TrainedNetwork trained = MakeTrained(kNetwork, kClasses);
+    const auto* const parameter = trained.store->FindParameter(tensor);
+    if (parameter != nullptr) {
+      trained.store->values()[parameter->offset + parameter->size - 1] = number;
+    } else {
+      trained.store->state_values()[trained.store->FindState(tensor)->offset] = number;
+    }
+    const std::string path = ::testing::TempDir() + "/infinite.safetensors";
+    EXPECT_TRUE(WriteInferenceFile(path, trained).ok());
+    return Classifier::Load(path).status();
+  };
+  const training::TrainedNetwork trained = MakeTrained(kNetwork, kClasses);
+  const std::string weight = trained.store->parameters().front().name;
+  EXPECT_TRUE(absl::IsInvalidArgument(status_of(weight, NAN)));
+  EXPECT_THAT(status_of(weight, NAN).message(),
+              HasSubstr("infinite.safetensors: tensor " + weight + " is not a number at ["));
+  EXPECT_THAT(status_of(weight, -INFINITY).message(), HasSubstr(" is infinite at ["));
+  for (const layers::ParameterStore::Slot& state : trained.store->states())
+    EXPECT_THAT(status_of(state.name, NAN).message(), HasSubstr("tensor " + state.name + " is "));
+}
+
+TEST(Classifier, ClassesThatCannotBeReadAreAnError) {
+  const std::string path = ::testing::TempDir() + "/classes.safetensors";
+  for (const std::string classes :
+       {"[\"cat\", \"do", "{\"cat\": 0}", "[\"cat\", 3]", "cat, dog", "null"}) {
+    ASSERT_TRUE(training::WriteCheckpoint(
+                    path, {{"step", "0"}, {"dataset", "sample"}, {"classes", classes}}, {})
+                    .ok());
+    const absl::Status status = Classifier::Load(path).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status));
+    EXPECT_THAT(status.message(), HasSubstr("classes.safetensors: its metadata's classes cannot be "
+                                            "read: they are " +
+                                            classes + "; expected a list of names"));
+  }
 }
 
 TEST(Classifier, SpeaksC) {

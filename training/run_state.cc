@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "base/status_macros.h"
 #include "data/file.h"
 #include "layers/network/network_text.h"
+#include "layers/plan/finite.h"
 #include "nlohmann/json.hpp"
 #include "tensor/onednn.h"
 #include "training/quantisation_text.h"
@@ -34,6 +36,8 @@ constexpr char kStep[] = "step", kEpoch[] = "epoch", kEpochs[] = "epochs", kSeed
 
 constexpr char kOptimizerPrefix[] = "optimizer/";
 constexpr char kAveragePrefix[] = "ema/";
+
+constexpr size_t kLongestQuote = 60;  // characters of a damaged entry in a message
 
 constexpr char kAnotherNetwork[] =
     "; it is a checkpoint of another network: use that one's --network, or another --output_dir";
@@ -60,11 +64,19 @@ std::string ClassesText(const std::vector<std::string>& classes) {
 }
 
 // Returns an empty list for checkpoints of earlier versions, which do not store the classes.
-std::vector<std::string> ParseClasses(const std::string& text) {
+absl::StatusOr<std::vector<std::string>> ParseClasses(const std::string& text,
+                                                      const std::string& path) {
   std::vector<std::string> classes;
+  if (text.empty()) return classes;
   const json list = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!list.is_array()) return classes;
-  for (const json& name : list) classes.push_back(name.is_string() ? name.get<std::string>() : "");
+  const auto is_name = [](const json& name) { return name.is_string(); };
+  if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": its metadata's classes cannot be read: they are ",
+                     text.substr(0, kLongestQuote), text.size() > kLongestQuote ? "..." : "",
+                     R"(; expected a list of names such as ["cat", "dog"], as train writes it)"));
+  }
+  for (const json& name : list) classes.push_back(name.get<std::string>());
   return classes;
 }
 
@@ -103,7 +115,8 @@ absl::Status CopyParametersAndStates(const Checkpoint& checkpoint, const std::st
                                      const std::string& parameter_prefix, ParameterStore& store) {
   RETURN_IF_ERROR(
       CopyTensors(checkpoint, path, store.parameters(), parameter_prefix, store.values()));
-  return CopyTensors(checkpoint, path, store.states(), "", store.state_values());
+  RETURN_IF_ERROR(CopyTensors(checkpoint, path, store.states(), "", store.state_values()));
+  return layers::CheckFinite(store, path);
 }
 
 }  // namespace
@@ -166,7 +179,7 @@ absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::s
   (void)!absl::SimpleAtoi(checkpoint.Get(kValidatedStep), &state.validated_step);
   state.network = checkpoint.Get(kNetwork);
   state.dataset = checkpoint.Get(kDataset);
-  state.classes = ParseClasses(checkpoint.Get(kClasses));
+  ASSIGN_OR_RETURN(state.classes, ParseClasses(checkpoint.Get(kClasses), path));
   state.data_checksum = checkpoint.Get(kData);
   const bool is_bf16 = checkpoint.Get(kPrecision) == PrecisionName(ElementType::kBf16);
   state.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;

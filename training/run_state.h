@@ -70,7 +70,7 @@ std::vector<CheckpointTensor> TensorsOf(TrainingStep& step);
 
 // Copies parameters, statistics and the optimizer's state from a checkpoint into `step`. Returns
 // InvalidArgument if tensors are missing or have another shape, which means that the network or the
-// optimizer is another one.
+// optimizer is another one, or if a parameter or statistic is not finite.
 absl::Status Restore(const Checkpoint& checkpoint, const std::string& path, TrainingStep& step);
 
 // Fills `store` with what inference uses: statistics and parameters, or the parameters' moving

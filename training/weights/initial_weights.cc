@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
+#include "layers/plan/finite.h"
 
 namespace cotangent::training {
 namespace {
@@ -198,6 +199,7 @@ absl::StatusOr<std::string> TakeInitialWeights(const InitialWeights& initial,
                      "--map=NAME_IN_FILE=NAME_IN_NETWORK, or use another network\n",
                      report));
   }
+  RETURN_IF_ERROR(layers::CheckFinite(store, initial.source));
   return report;
 }
 

@@ -35,7 +35,8 @@ absl::StatusOr<InitialWeights> ReadInitialWeights(const std::string& path,
 // has a tensor of the same (renamed) name and the same shape; the others keep their values. Returns
 // a table with a line for each layer: what was taken, what the file lacks, what has another shape
 // or type, and which tensors of the file the network lacks. Returns InvalidArgument if a map
-// matches no name of the file, if maps give two tensors one name, or if no tensor was taken.
+// matches no name of the file, if maps give two tensors one name, if no tensor was taken, or if a
+// number is not finite.
 absl::StatusOr<std::string> TakeInitialWeights(const InitialWeights& initial,
                                                layers::ParameterStore& store);
 

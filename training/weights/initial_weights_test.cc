@@ -124,6 +124,21 @@ TEST(InitialWeights, NothingThatFitsIsAnError) {
 
 // NETWORK_names.txt has the names and shapes of a network's tensors in torchvision and timm, as
 // PyTorch lists them.
+TEST(InitialWeights, NumbersThatAreNoneAreAnError) {
+  const std::string header = R"({"fc.bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
+  std::string bytes(8, '\0');
+  bytes[0] = static_cast<char>(header.size());
+  bytes += header;
+  for (const char* number : {"\0\0\0\0", "\0\0\xc0\x7f"}) bytes += std::string(number, 4);
+  auto file = ParseSafetensorsWeights(bytes, "w.safetensors");
+  ASSERT_TRUE(file.ok()) << file.status();
+  Network network = Make("input { height: 2 width: 2 } layer { name: \"fc\" linear {} }", 2);
+  const auto report = TakeInitialWeights({"w.safetensors", *std::move(file), {}}, *network.store);
+  EXPECT_TRUE(absl::IsInvalidArgument(report.status()));
+  EXPECT_THAT(report.status().message(),
+              HasSubstr("w.safetensors: tensor fc.bias is not a number at [1]; expected"));
+}
+
 TEST(InitialWeights, TheZoosResidualNetworksAreNamedAsInPyTorch) {
   for (const std::string network : {"resnet18", "resnet50"}) {
     std::ifstream lines(Path(network + "_names.txt"));
