@@ -176,7 +176,9 @@ bool SimilarSizes(int64_t a, int64_t b) {
 bool SimilarChannels(int64_t a, int64_t b) {
   return SimilarSizes(a, b) && (a % 16 == 0) == (b % 16 == 0);
 }
-bool Similar(const ConvolutionShape& a, const ConvolutionShape& b) {
+// With constant weights, which implementation is fastest depends on how long reading them takes, so
+// the numbers of weights must be similar, too.
+bool Similar(const ConvolutionShape& a, const ConvolutionShape& b, const ConvolutionUse& use) {
   ConvolutionShape like_a = b;
   like_a.batch = a.batch;
   like_a.in_channels = a.in_channels, like_a.out_channels = a.out_channels;
@@ -185,6 +187,9 @@ bool Similar(const ConvolutionShape& a, const ConvolutionShape& b) {
     return s.groups > 1 && s.groups == s.in_channels && s.groups == s.out_channels;
   };
   if (depthwise(a) && depthwise(b)) like_a.groups = a.groups;
+  if (use.constant_weights && !SimilarSizes(a.weights().NumElements(), b.weights().NumElements())) {
+    return false;
+  }
   return like_a == a && a.IsLinear() == b.IsLinear() && SimilarSizes(a.batch, b.batch) &&
          SimilarChannels(a.in_channels, b.in_channels) &&
          SimilarChannels(a.out_channels, b.out_channels) &&
@@ -386,7 +391,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const Convolutio
   const std::vector<tensor::ConvolutionChoice> all = Candidates(shape, direction, use);
   for (const MeasuredShape& other : measured_shapes_) {
     if (!other.screened || other.direction != direction || !(other.use == use) ||
-        !Similar(shape, other.shape))
+        !Similar(shape, other.shape, use))
       continue;
     std::vector<MeasuredChoice> candidates;
     for (const MeasuredChoice& c : other.choices) {
