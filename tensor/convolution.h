@@ -123,11 +123,12 @@ struct Int8Convolution {
 };
 
 // Returns whether this processor has 8-bit kernels that are faster than those in bf16 or f32. Such
-// kernels need VNNI (of AVX-512 or AVX2) or AMX.
+// kernels need AVX2, VNNI or AMX.
 bool Int8Available();
 
 // Returns the choices that are worth measuring for a forward convolution with Epilogue::int8; none
-// if Int8Available() is false. Convolution::Create() refuses some of them if there is an addend.
+// if Int8Available() is false, and none for groups without VNNI or AMX. Convolution::Create()
+// refuses some of them if there is an addend.
 std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
                                               ElementType out_type);
 

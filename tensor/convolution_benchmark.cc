@@ -1,8 +1,9 @@
 // Times every candidate (a way to compute a convolution that Candidates() of convolution.h lists)
 // of every direction on the convolutions of well-known networks, and prints a table:
 //
-//   convolution_benchmark [batch] [f32|bf16] [shape] [choice]
+//   convolution_benchmark [batch] [f32|bf16|u8] [shape] [choice]
 //
+// u8: forward convolutions of 8-bit integers, to u8.
 // `shape` limits the table to shapes whose name contains this text; `choice` limits it to
 // candidates whose direction and name, such as "weight_gradient direct nhwc/bf16 nhwc/bf16
 // outer_product:amx", contain this text.
@@ -139,6 +140,8 @@ AlignedBuffer Filled(int64_t bytes, ElementType type) {
     const float value = static_cast<float>(i * 2654435761u % 1024) / 1024 - 0.5f;
     if (type == ElementType::kBf16) {
       buffer->as<Bf16>()[i] = Bf16(value);
+    } else if (Bytes(type) == 1) {
+      buffer->as<uint8_t>()[i] = static_cast<uint8_t>(i * 2654435761u % 251);
     } else {
       buffer->as<float>()[i] = value;
     }
@@ -148,11 +151,16 @@ AlignedBuffer Filled(int64_t bytes, ElementType type) {
 
 void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType precision,
                 const std::string& filter) {
-  for (const ConvolutionChoice& choice : Candidates(shape, direction, precision, /*exact=*/false)) {
+  const bool is_int8 = precision == ElementType::kU8;
+  const Int8Convolution int8 = {.out_type = ElementType::kU8,
+                                .weight_scales = std::vector<float>(shape.out_channels, 0.01f)};
+  for (const ConvolutionChoice& choice :
+       is_int8 ? Int8Candidates(shape, precision, precision)
+               : Candidates(shape, direction, precision, /*exact=*/false)) {
     const std::string name = std::string(Name(direction)) + " " + choice.ToString();
     if (name.find(filter) == std::string::npos) continue;
     absl::StatusOr<std::unique_ptr<Convolution>> convolution =
-        Convolution::Create(shape, direction, choice);
+        Convolution::Create(shape, direction, choice, {.int8 = is_int8 ? &int8 : nullptr});
     if (!convolution.ok()) {
       std::printf("    %s: %s\n", choice.ToString().c_str(),
                   convolution.status().ToString().c_str());
@@ -200,8 +208,10 @@ double CopySpeed() {
 
 int Main(int argc, char** argv) {
   const int64_t batch = argc > 1 ? std::atoll(argv[1]) : 128;
-  const ElementType precision =
-      argc > 2 && std::string(argv[2]) == "bf16" ? ElementType::kBf16 : ElementType::kF32;
+  const std::string type = argc > 2 ? argv[2] : "f32";
+  const ElementType precision = type == "bf16" ? ElementType::kBf16
+                                : type == "u8" ? ElementType::kU8
+                                               : ElementType::kF32;
   const std::string shape_filter = argc > 3 ? argv[3] : "", choice_filter = argc > 4 ? argv[4] : "";
   std::printf("%s, %d threads, oneDNN %s, batch %d, %s, copies %.1f GB/s (read and written)\n",
               ProcessorName().c_str(), Threads(), onednn::Version().c_str(),
@@ -212,6 +222,7 @@ int Main(int argc, char** argv) {
     std::printf("\n%s: %s\n", named.name.c_str(), named.shape.ToString().c_str());
     for (Direction direction :
          {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
+      if (precision == ElementType::kU8 && direction != Direction::kForward) continue;
       std::printf("  %s\n", std::string(Name(direction)).c_str());
       MeasureAll(named.shape, direction, precision, choice_filter);
     }

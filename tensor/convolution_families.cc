@@ -9,14 +9,14 @@ namespace cotangent::tensor {
 extern const ConvolutionFamily kWinogradFamily, kWinogradRowsFamily, kDepthwiseFamily,
     kOuterProductFamily, kShiftedProductFamily, kProductFamily, kLinearProductFamily,
     kPixelProductFamily, kPixelCorrelationFamily, kOneDnnDirectFamily, kOneDnnWinogradFamily,
-    kOneDnnMatmulFamily, kOneDnnInt8Family;
+    kOneDnnMatmulFamily, kOneDnnInt8Family, kInt8WinogradFamily, kInt8ProductFamily;
 
 absl::Span<const ConvolutionFamily* const> ConvolutionFamilies() {
   static constexpr const ConvolutionFamily* kFamilies[] = {
       &kWinogradFamily,         &kWinogradRowsFamily, &kDepthwiseFamily,      &kOuterProductFamily,
       &kShiftedProductFamily,   &kProductFamily,      &kLinearProductFamily,  &kPixelProductFamily,
       &kPixelCorrelationFamily, &kOneDnnDirectFamily, &kOneDnnWinogradFamily, &kOneDnnMatmulFamily,
-      &kOneDnnInt8Family};
+      &kOneDnnInt8Family,       &kInt8WinogradFamily, &kInt8ProductFamily};
   return kFamilies;
 }
 

@@ -1,27 +1,22 @@
 // Forward convolutions of 8-bit integers (Int8Convolution in convolution.h) by oneDNN's kernels, in
 // NHWC. A linear layer runs as a pointwise convolution of one image, in which each pixel holds the
 // features of one row of the batch.
-#include <algorithm>
-#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "base/element_type.h"
 #include "base/memory.h"
 #include "base/round_up.h"
 #include "base/status_macros.h"
 #include "tensor/convolution_family.h"
+#include "tensor/int8_convolution.h"
 #include "tensor/onednn.h"
 
 namespace cotangent::tensor {
 namespace {
-
-// The largest weight in s8. -128 is not used, so that the range is symmetric.
-constexpr float kLargestWeight = 127;
 
 int64_t Aligned(int64_t bytes) { return RoundUp(bytes, kAlignment); }
 
@@ -91,15 +86,7 @@ absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> OneDnnInt8Convolution
     const Epilogue& epilogue) {
   const Int8Convolution& int8 = *epilogue.int8;
   const bool is_real = int8.out_type == ElementType::kF32;
-  if (choice.in_layout != Layout::kNhwc || choice.out_layout != Layout::kNhwc ||
-      choice.in_type != int8.in_type ||
-      (is_real ? choice.out_type != ElementType::kF32 && choice.out_type != ElementType::kBf16
-               : choice.out_type != int8.out_type) ||
-      static_cast<int64_t>(int8.weight_scales.size()) != shape.out_channels || epilogue.pooled) {
-    return absl::InvalidArgumentError(absl::StrCat("convolution ", shape.ToString(), ", ",
-                                                   choice.ToString(),
-                                                   ": not one of integers that was asked for"));
-  }
+  RETURN_IF_ERROR(CheckInt8Choice(shape, choice, epilogue));
   onednn::Description d = DescriptionOf(shape, choice);
   const float out_scale = is_real ? 1 : int8.out_scale;
   for (size_t o = 0; o < d.scales.size(); ++o)
@@ -125,11 +112,10 @@ void OneDnnInt8Convolution::PackWeights(const float* oihw, void* packed) const {
   const int64_t pixels = shape_.kernel_height * shape_.kernel_width, channels = taps / pixels;
   std::vector<int8_t> integers(count);
   for (int64_t i = 0; i < count; ++i) {
-    const float scaled = std::nearbyint(oihw[i] / weight_scales_[i / taps]);
     const int64_t tap = i % taps;
     // The features of a linear layer lie in the order of its NHWC input image.
     const int64_t place = shape_.IsLinear() ? i - tap + tap % pixels * channels + tap / pixels : i;
-    integers[place] = static_cast<int8_t>(std::clamp(scaled, -kLargestWeight, kLargestWeight));
+    integers[place] = RoundedWeight(oihw[i], weight_scales_[i / taps]);
   }
   primitive_->PackWeights(integers.data(), packed);
 }
@@ -147,8 +133,10 @@ void OneDnnInt8Convolution::Run(const ConvolutionArguments& a) const {
 extern constexpr ConvolutionFamily kOneDnnInt8Family = {
     .name = "oneDNN's 8-bit integers",
     .algorithm = Algorithm::kDirect,
-    .available = [](const ConvolutionShape&, Direction direction,
-                    const SideTypes&) { return direction == Direction::kForward; },
+    .available =
+        [](const ConvolutionShape&, Direction direction, const SideTypes&) {
+          return direction == Direction::kForward && onednn::Int8Available();
+        },
     .candidates =
         [](const ConvolutionShape& shape, Direction, const SideTypes& types) {
           std::vector<ConvolutionCandidate> all;
@@ -165,22 +153,5 @@ extern constexpr ConvolutionFamily kOneDnnInt8Family = {
     .int8 = true,
     .create = OneDnnInt8Convolution::Create,
 };
-
-bool Int8Available() { return onednn::Int8Available(); }
-
-std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
-                                              ElementType out_type) {
-  std::vector<ConvolutionChoice> candidates;
-  if (!shape.Validate().ok() || !Int8Available()) return candidates;
-  std::vector<ElementType> out_types = {out_type};
-  if (out_type == ElementType::kF32 && Bf16Available()) out_types.push_back(ElementType::kBf16);
-  for (const ElementType type : out_types) {
-    for (ConvolutionCandidate& candidate :
-         kOneDnnInt8Family.candidates(shape, Direction::kForward, {in_type, type})) {
-      candidates.push_back(std::move(candidate.choice));
-    }
-  }
-  return candidates;
-}
 
 }  // namespace cotangent::tensor

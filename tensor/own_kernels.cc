@@ -8,6 +8,8 @@ bool HaveOwnKernels(ElementType type) {
   return type == ElementType::kBf16 ? HasAvx512Bf16() : type == ElementType::kF32 && HasAvx2();
 }
 
+bool HaveOwnInt8Kernels() { return HasAvx2(); }
+
 const product_kernels::Kernels& ProductKernels() {
   return HasAvx512() ? product_kernels::kAvx512 : product_kernels::kAvx2;
 }
@@ -20,6 +22,7 @@ const depthwise_kernels::Kernels& DepthwiseKernels() {
   return HasAvx512() ? depthwise_kernels::kAvx512 : depthwise_kernels::kAvx2;
 }
 
+const int8_kernels::Kernels& Int8Kernels() { return int8_kernels::kAvx2; }
 const pixel_kernels::Kernels& PixelKernels() { return pixel_kernels::kAvx2; }
 
 const tile_kernels::Kernels& TileKernels() { return tile_kernels::kAmx; }

@@ -1,5 +1,6 @@
 // Picks the kernels for this processor's widest instruction set from product_kernels.h,
-// winograd_kernels.h, depthwise_kernels.h, pixel_kernels.h and tile_kernels.h ("own" as opposed to oneDNN's).
+// winograd_kernels.h, depthwise_kernels.h, pixel_kernels.h, int8_kernels.h and tile_kernels.h ("own"
+// as opposed to oneDNN's).
 #ifndef COTANGENT_TENSOR_OWN_KERNELS_H_
 #define COTANGENT_TENSOR_OWN_KERNELS_H_
 
@@ -7,6 +8,7 @@
 
 #include "base/element_type.h"
 #include "tensor/depthwise_kernels.h"
+#include "tensor/int8_kernels.h"
 #include "tensor/pixel_kernels.h"
 #include "tensor/product_kernels.h"
 #include "tensor/tile_kernels.h"
@@ -18,10 +20,15 @@ namespace cotangent::tensor {
 // for bf16 with AVX512_BF16.
 bool HaveOwnKernels(ElementType type);
 
+// Returns whether Int8Kernels() exist for this processor: it has AVX2.
+bool HaveOwnInt8Kernels();
+
 // Return the kernels for this processor's widest instruction set. REQUIRES: HaveOwnKernels(kF32).
 const product_kernels::Kernels& ProductKernels();
 const winograd::Kernels& WinogradKernels();
 const depthwise_kernels::Kernels& DepthwiseKernels();
+// Returns the kernels of int8_kernels.h. REQUIRES: HaveOwnInt8Kernels().
+const int8_kernels::Kernels& Int8Kernels();
 // Returns the kernels of pixel_kernels.h. REQUIRES: HaveOwnKernels(kF32) and not HasAvx512().
 const pixel_kernels::Kernels& PixelKernels();
 // Returns the kernels of tile_kernels.h. REQUIRES: HasAmx() (base/cpu.h).

@@ -220,8 +220,8 @@ absl::Status Quantise(const CommandLine& line) {
   ASSIGN_OR_RETURN(const Material material, LoadMaterial(trained, options.threads));
   if (!tensor::Int8Available()) {
     fprintf(stderr,
-            "quantise: this processor has no instructions for products of 8-bit integers (VNNI): "
-            "the accuracy after is that of rounded weights alone\n");
+            "quantise: this processor has no instructions for products of integers (AVX2): the "
+            "accuracy after is that of rounded weights alone\n");
   }
 
   training::CachedTuner tuner(options.threads, TerminalWatch());

@@ -52,8 +52,9 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
     evaluator->folded_->Update();
     evaluator->parameters_changed_ = false;
     evaluator->quantised_ = evaluator->folded_->graph();
-    RETURN_IF_ERROR(layers::QuantiseGraph(quantisation, made.prediction,
-                                          evaluator->folded_->store(), *evaluator->quantised_));
+    RETURN_IF_ERROR(
+        layers::QuantiseGraph(quantisation, made.prediction, evaluator->folded_->store(),
+                              layers::QuantisedFor::kThisProcessor, *evaluator->quantised_));
     if (tensor::Bf16Available()) plan.precision = ElementType::kBf16;
   }
   const layers::Graph& graph =

@@ -128,8 +128,8 @@ absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
                    layers::FoldedGraph::Create(built.graph, built.prediction, *trained.store));
   folded->Update();
   layers::Graph whole = folded->graph();
-  RETURN_IF_ERROR(
-      layers::QuantiseGraph(trained.quantisation, built.prediction, folded->store(), whole));
+  RETURN_IF_ERROR(layers::QuantiseGraph(trained.quantisation, built.prediction, folded->store(),
+                                        layers::QuantisedFor::kExport, whole));
   if (folded->store().parameter_floats() * int64_t{sizeof(float)} > kMostBytes)
     return absl::InvalidArgumentError(
         "the network is larger than the 2 GiB that an ONNX file can hold; export it with "

@@ -28,16 +28,22 @@ ElementType TypeOf(const TensorScale& scale) {
 class Quantiser {
  public:
   Quantiser(const Quantisation& quantisation, TensorId result, const ParameterStore& store,
-            Graph& graph)
-      : quantisation_(quantisation), result_(result), store_(store), graph_(graph) {}
+            QuantisedFor target, Graph& graph)
+      : quantisation_(quantisation),
+        result_(result),
+        store_(store),
+        target_(target),
+        graph_(graph) {}
 
   absl::Status Run() {
     absl::flat_hash_map<int, const QuantisedLayer*> layers;  // by convolution node
     for (const QuantisableConvolution& c : QuantisableConvolutions(graph_, result_)) {
       const auto found = quantisation_.find(c.weight);
       if (found == quantisation_.end() || found->second.in.scale == 0) continue;
-      layers[c.node] = &found->second;
-      RETURN_IF_ERROR(Note(c, found->second));
+      const bool computes =
+          target_ == QuantisedFor::kExport || HasKernels(c.node, found->second.in);
+      RETURN_IF_ERROR(Note(c, found->second, computes));
+      if (computes) layers[c.node] = &found->second;
     }
     // Rewrite() and TakeReal() insert nodes: `original` is the index of a node in the graph before
     // the rewriting, `at` is the current index of the same node.
@@ -61,14 +67,20 @@ class Quantiser {
     TensorId integers = kNoTensor, real = kNoTensor;
   };
 
-  absl::Status Note(const QuantisableConvolution& c, const QuantisedLayer& layer) {
+  bool HasKernels(int node, const TensorScale& in) const {
+    const auto& attributes = graph_.node(node).as<ConvolutionAttributes>();
+    return !tensor::Int8Candidates(attributes.shape, TypeOf(in), ElementType::kF32).empty();
+  }
+
+  // Checks the scales of a layer and, if it computes with integers, notes them in forms_.
+  absl::Status Note(const QuantisableConvolution& c, const QuantisedLayer& layer, bool computes) {
     const auto note = [&](TensorId t, const TensorScale& scale) -> absl::Status {
       if (t == kNoTensor || t == result_ || scale.scale == 0) return absl::OkStatus();
       if (!(scale.scale > 0) || !std::isfinite(scale.scale) || !std::isnormal(scale.scale))
         return absl::InvalidArgumentError(absl::StrCat("the quantisation of ", c.weight,
                                                        " has the scale ", scale.scale,
                                                        ": expected a positive number"));
-      forms_.try_emplace(t, Forms{scale});
+      if (computes) forms_.try_emplace(t, Forms{scale});
       return absl::OkStatus();
     };
     RETURN_IF_ERROR(note(c.in, layer.in));
@@ -144,6 +156,7 @@ class Quantiser {
   const Quantisation& quantisation_;
   const TensorId result_;
   const ParameterStore& store_;
+  const QuantisedFor target_;
   Graph& graph_;
   absl::flat_hash_map<TensorId, Forms> forms_;
 };
@@ -168,8 +181,8 @@ std::vector<QuantisableConvolution> QuantisableConvolutions(const Graph& graph, 
 }
 
 absl::Status QuantiseGraph(const Quantisation& quantisation, TensorId result,
-                           const ParameterStore& store, Graph& graph) {
-  return Quantiser(quantisation, result, store, graph).Run();
+                           const ParameterStore& store, QuantisedFor target, Graph& graph) {
+  return Quantiser(quantisation, result, store, target, graph).Run();
 }
 
 std::vector<float> WeightScales(const float* weights, int64_t rows, int64_t columns) {

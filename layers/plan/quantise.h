@@ -9,6 +9,7 @@
 #ifndef COTANGENT_LAYERS_PLAN_QUANTISE_H_
 #define COTANGENT_LAYERS_PLAN_QUANTISE_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,16 @@ struct QuantisableConvolution {
 // quantised.
 std::vector<QuantisableConvolution> QuantisableConvolutions(const Graph& graph, TensorId result);
 
-// Rewrites a graph that serves inference only; `result` stays a tensor of real numbers. The weights
+// Who computes a quantised graph: this processor, or another program, to which it is exported.
+enum class QuantisedFor : uint8_t { kThisProcessor, kExport };
+
+// Rewrites a graph that serves inference only; `result` stays a tensor of real numbers. For
+// kThisProcessor, layers stay as they are if nothing here computes them in 8-bit integers
+// (tensor::Int8Candidates()). The weights
 // are quantised with one scale per output channel, the largest magnitude over 127, from their
 // current values in `store`. Returns InvalidArgument if a scale is not a positive number.
 absl::Status QuantiseGraph(const Quantisation& quantisation, TensorId result,
-                           const ParameterStore& store, Graph& graph);
+                           const ParameterStore& store, QuantisedFor target, Graph& graph);
 
 // Returns for each row of [rows, columns] the largest magnitude divided by 127, or 1 if the row is
 // all zeros.

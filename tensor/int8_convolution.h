@@ -1,0 +1,27 @@
+// What the families of convolutions of 8-bit integers (Int8Convolution in convolution.h) share.
+#ifndef COTANGENT_TENSOR_INT8_CONVOLUTION_H_
+#define COTANGENT_TENSOR_INT8_CONVOLUTION_H_
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "tensor/convolution_family.h"
+
+namespace cotangent::tensor {
+
+// Returns an error unless `choice` computes what epilogue.int8 describes.
+absl::Status CheckInt8Choice(const ConvolutionShape& shape, const ConvolutionChoice& choice,
+                             const Epilogue& epilogue);
+
+// Rounds a weight to an integer of its channel's scale. -128 is not used, so that the range is
+// symmetric.
+inline int8_t RoundedWeight(float weight, float scale) {
+  constexpr float kLargest = 127;
+  return static_cast<int8_t>(std::clamp(std::nearbyint(weight / scale), -kLargest, kLargest));
+}
+
+}  // namespace cotangent::tensor
+
+#endif  // COTANGENT_TENSOR_INT8_CONVOLUTION_H_

@@ -1,0 +1,99 @@
+// Our own forward convolutions of 8-bit integers in NHWC, as products of 16-bit integers: the base
+// of those by Winograd's algorithm (int8_winograd.cc) and of the direct ones (int8_product.cc).
+//
+// The convolution is cut into items: tiles of pixels, or single pixels, of the output. An item has
+// a row of numbers at each of some "points", made from its inputs. At each point the rows are
+// multiplied by panels of weights; from an item's products at all points its outputs follow. A
+// chunk is the items that are processed at a time.
+//
+// Sums of products are exact in s32. AVX2 multiplies pairs of 16-bit integers as fast as it
+// multiplies 8-bit ones whose sums must not saturate at 16 bits: 16 products an instruction, twice
+// as many as in f32.
+#ifndef COTANGENT_TENSOR_INT8_PANELS_H_
+#define COTANGENT_TENSOR_INT8_PANELS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "tensor/convolution_family.h"
+#include "tensor/int8_kernels.h"
+
+namespace cotangent::tensor {
+
+class Int8PanelConvolution : public ConvolutionImplementation {
+ public:
+  std::string implementation() const final { return choice_.implementation; }
+  int64_t packed_weight_bytes() const final;
+  int64_t scratch_bytes() const final;
+  void Run(const ConvolutionArguments& arguments) const final;
+
+ protected:
+  // What a derived class makes of the convolution.
+  struct Parts {
+    int64_t items;
+    int64_t points;
+    int64_t row;         // numbers of an item at a point; even
+    int64_t row_stride;  // numbers from one item to the next
+    bool byte_weights;
+  };
+  // REQUIRES: CheckInt8Choice() is ok, and there are no groups.
+  Int8PanelConvolution(const ConvolutionShape& shape, const ConvolutionChoice& choice,
+                       const Epilogue& epilogue, const Parts& parts);
+
+  // Write the rows of items [first, first + count). Row `first` of point p goes to rows + p *
+  // PointStride(). `zeros` are as many zeros as an input pixel has channels.
+  virtual void MakeRows(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
+                        int64_t count, int16_t* rows) const = 0;
+  // Computes the outputs of items [first, first + count) for `channels` channels from `channel` on.
+  // The products of item `first` at point p begin at products + p * ProductPointStride(), those of
+  // the next item ProductRow() later.
+  virtual void MakeOutputs(const ConvolutionArguments& arguments, int64_t first, int64_t count,
+                           int64_t channel, int64_t channels, const int32_t* products,
+                           const int8_kernels::Finish& finish) const = 0;
+
+  int64_t PointStride() const;  // numbers, of rows
+  int64_t ProductRow() const { return group_panels_ * int8_kernels::kColumns; }
+  int64_t ProductPointStride() const;  // numbers
+  int64_t panels() const;
+  int64_t weight_bytes() const { return parts_.byte_weights ? 1 : 2; }
+  int64_t PanelPointBytes() const;  // of a panel's weights at one point
+  // Returns where the weight of row number k and column number `column` lies in a panel at a point,
+  // in weights.
+  static int64_t PlaceOf(int64_t k, int64_t column) {
+    return (k / 2 * int8_kernels::kColumns + column) * 2 + k % 2;
+  }
+  // Returns the weight at (output channel, input channel, tap) as an integer.
+  int Weight(const float* oihw, int64_t out, int64_t in, int64_t tap) const;
+  bool is_signed() const { return choice_.in_type == ElementType::kS8; }
+  int64_t out_bytes() const { return Bytes(choice_.out_type); }
+
+  const int8_kernels::Kernels& kernels_;
+  const ConvolutionShape shape_;
+
+ private:
+  void Multiply(const char* weights, int64_t panel, int64_t group, int64_t count,
+                const int16_t* rows, int32_t* products) const;
+  void ComputeGroup(const ConvolutionArguments& arguments, const int8_kernels::Finish& finish,
+                    int64_t group, int64_t first, int64_t count, const int16_t* rows,
+                    int32_t* products) const;
+  int8_kernels::Finish FinishFor(const ConvolutionArguments& arguments,
+                                 float* channel_numbers) const;
+  int64_t groups() const;
+  int64_t ZeroBytes() const;
+  int64_t ChannelBytes() const;  // of the factors or the shifts of all channels
+  int64_t RowsBytes() const;
+  int64_t ProductsBytes() const;
+
+  const ConvolutionChoice choice_;
+  const Int8Convolution int8_;
+  const bool bias_, addend_, relu_;
+  const Parts parts_;
+  const int threads_;
+  bool by_thread_;        // each thread has chunks of its own
+  int64_t group_panels_;  // panels that are multiplied before outputs are made
+  int64_t chunk_;         // items
+};
+
+}  // namespace cotangent::tensor
+
+#endif  // COTANGENT_TENSOR_INT8_PANELS_H_
