@@ -132,6 +132,7 @@ T softplus(T x) {
 
 template <std::floating_point T>
 T softsign(T x) {
+  if (std::isinf(x)) return x > 0 ? 1 : -1;
   return x / (1 + std::abs(x));
 }
 
@@ -154,6 +155,7 @@ T elu(T x, std::type_identity_t<T> alpha = 1) {
 // digits where Phi is small.
 template <std::floating_point T>
 T gelu(T x) {
+  if (std::isinf(x)) return x > 0 ? x : T(0);
   return x * (T(0.5) * std::erfc(-x * (std::numbers::sqrt2_v<T> / 2)));
 }
 
@@ -161,11 +163,13 @@ T gelu(T x) {
 // the right side does not.
 template <std::floating_point T>
 T gelu_tanh(T x) {
+  if (std::isinf(x)) return x > 0 ? x : T(0);
   return x * sigmoid(T(2 * kGeluTanhScale) * (x + T(kGeluTanhCubic) * x * x * x));
 }
 
 template <std::floating_point T>
 T silu(T x) {
+  if (std::isinf(x)) return x > 0 ? x : T(0);
   return x * sigmoid(x);
 }
 

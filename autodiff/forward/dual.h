@@ -53,7 +53,9 @@
 // derivatives; at the edge of a function's domain it is the limit from inside, which may be
 // infinite; outside the domain it is NaN. A derivative that is not finite only enters tangents of
 // directions along which the argument changes: a constant at the edge of a domain spoils no result.
-// Values are bit for bit those of the plain function, so that a program branches as with plain
+// An argument that has overflowed counts as constant where the slope is 0: in 1 / (1 + exp(-x)) at
+// -800 the exponential is infinite, the result is 0, and so is its derivative (not 0 times
+// infinity). Values are bit for bit those of the plain function, so that a program branches as with plain
 // numbers.
 //
 // LEVELS
@@ -226,6 +228,18 @@ template <class A>
   }
 }
 
+// Returns whether all components of a are finite, and its value has all its digits: it is neither 0
+// nor so small that a part of it is lost.
+template <class A>
+[[gnu::always_inline]] inline bool AllDigits(const A& a) {
+  if constexpr (std::floating_point<A>) {
+    const A size = std::abs(a);
+    return size <= std::numeric_limits<A>::max() && size >= std::numeric_limits<A>::min();
+  } else {
+    return AllFinite(a) && AllDigits(functions::value_of(ValueOf(a)));
+  }
+}
+
 // Returns whether all components are the constant 0. A variable recorded on a tape that merely has
 // the value 0 does not count: its tangent may differ from 0.
 template <class A>
@@ -259,17 +273,34 @@ template <class T, class Tangent>
   return tangent;
 }
 
+// Returns whether a function whose argument x has overflowed, and whose slope there is 0, is
+// constant: beyond the range of numbers, nothing that x does moves its result.
+template <class T, class X>
+bool Saturated(const T& slope, const X& x) {
+  return std::isinf(functions::value_of(ValueOf(x))) && functions::value_of(ValueOf(slope)) == 0;
+}
+
+// Returns slope * tangents of x where the slope or x is not finite.
+template <class T, class D>
+[[gnu::noinline, gnu::cold]] typename D::Tangent EdgeTangent(const T& slope, const D& x) {
+  return Saturated(slope, x) ? D(x.value).tangent : Moving(slope, x.tangent);
+}
+
 // Applies the chain rule: returns a dual number of value f, with dfdx times x's tangents.
 template <DualNumber D>
 [[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
                                       const D& x) {
   if constexpr (std::floating_point<typename D::Scalar> && D::Tangent::kOneLane) {
-    D y(f);  // one direction: if its tangent is a constant 1, the compiler drops the test below
-    y.tangent[0] = x.tangent[0] == 0 ? 0 : dfdx * x.tangent[0];
+    // One direction. If its tangent is the constant 1, as on a tape, the product is the slope.
+    D y(f);
+    y.tangent[0] = dfdx * x.tangent[0];
+    if (__builtin_constant_p(x.tangent[0] == 1) && x.tangent[0] == 1) return y;
+    if (!AllFinite(y.tangent[0])) [[unlikely]]
+      y.tangent = EdgeTangent(dfdx, x);
     return y;
   }
-  if (!AllFinite(dfdx)) [[unlikely]]
-    return D(f, Moving(dfdx, x.tangent));
+  if (!(AllFinite(dfdx) & AllFinite(ValueOf(x)))) [[unlikely]]
+    return D(f, EdgeTangent(dfdx, x));
   return D(f, dfdx * x.tangent);
 }
 
@@ -284,17 +315,19 @@ template <DualNumber D>
 template <DualNumber D>
 [[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
                                       const D& x, const typename D::Scalar& dfdy, const D& y) {
-  if (!AllFinite(dfdx) || !AllFinite(dfdy)) [[unlikely]]
-    return D(f, Moving(dfdx, x.tangent) + Moving(dfdy, y.tangent));
+  if (!(AllFinite(dfdx) & AllFinite(dfdy) & AllFinite(ValueOf(x)) & AllFinite(ValueOf(y))))
+      [[unlikely]]
+    return D(f, EdgeTangent(dfdx, x) + EdgeTangent(dfdy, y));
   return D(f, Combine(dfdx, x.tangent, dfdy, y.tangent));
 }
 
-// Returns the quotient rule's (t - q u) / w where 1 / w or q is not finite. Directions in which
-// neither operand changes keep the tangent 0.
+// Returns the quotient rule's (t - q u) / w where 1 / w or q overflows or underflows. Directions in
+// which neither operand changes keep the tangent 0. A denominator that has overflowed counts as
+// constant: the quotient is 0 whatever it does.
 template <class T, class Tangent>
 [[gnu::noinline, gnu::cold]] Tangent MovingQuotient(const T& w, Tangent t, const T& q,
                                                     const Tangent& u) {
-  Tangent change = t + Moving(T(-q), u);
+  Tangent change = Saturated(q, w) ? t : t + Moving(T(-q), u);
   for (int i = 0; i < change.size(); ++i) {
     if (!IsZero(change[i])) change[i] = change[i] / w;
   }
@@ -352,8 +385,8 @@ requires DualPair<A, B>
   }
 }
 
-// (v + t e) / (w + u e) = q + (t - q u) / w e with q = v / w. If w is tiny, 1 / w may be infinite
-// though w is not 0; then MovingQuotient divides by w itself.
+// (v + t e) / (w + u e) = q + (t - q u) / w e with q = v / w. If w is tiny or huge, 1 / w may be
+// infinite or 0 though w is not; then MovingQuotient divides by w itself.
 template <class A, class B>
 requires DualPair<A, B>
 [[gnu::always_inline]] inline Promoted<A, B> operator/(const A& a, const B& b) {
@@ -361,21 +394,21 @@ requires DualPair<A, B>
     using T = typename A::Scalar;
     const T quotient = a.value / b.value;
     const T inverse = T(1) / b.value;
-    if (!AllFinite(inverse)) [[unlikely]]
+    if (!AllDigits(inverse)) [[unlikely]]
       return A(quotient, MovingQuotient(b.value, a.tangent, quotient, b.tangent));
     return A(quotient, ScaledDifference(inverse, a.tangent, quotient, b.tangent));
   } else if constexpr (kDepth<A> > kDepth<B>) {
     using T = typename A::Scalar;
     const auto c = Constant<A>(b);
     const auto inverse = Real<A>(1) / c;
-    if (!AllFinite(inverse)) [[unlikely]]
+    if (!AllDigits(inverse)) [[unlikely]]
       return A(a.value / c, MovingQuotient(T(c), a.tangent, T(0), typename A::Tangent{}));
     return A(a.value / c, inverse * a.tangent);
   } else {
     using T = typename B::Scalar;
     const T quotient = Constant<B>(a) / b.value;
     const T slope = -quotient / b.value;
-    if (!AllFinite(slope)) [[unlikely]]
+    if (!AllDigits(slope)) [[unlikely]]
       return B(quotient, MovingQuotient(b.value, typename B::Tangent{}, quotient, b.tangent));
     return B(quotient, slope * b.tangent);
   }

@@ -271,6 +271,45 @@ TEST(DualTest, OperandsThatDoNotMoveOrAreAtAnEdge) {
             1.0 * (1e-320 / 1e-310) / 1e-310 / 1e300);
 }
 
+// The exponential overflows at 800. Each function is then constant to the last bit: its derivative,
+// less than 1e-300, rounds to 0. At 1e160 the same holds for the third power.
+TEST(DualTest, AnArgumentThatOverflowedCountsAsConstant) {
+  using namespace functions;
+  const auto each = [](const auto& x) {
+    using D = std::decay_t<decltype(x)>;
+    const D large = exp(x);
+    return std::vector<D>{1.0 / (1.0 + large), D(1) / (D(1) + large),
+                          x / large,           atan(large),
+                          tanh(large),         erf(large),
+                          sigmoid(large),      softsign(large),
+                          exp(-large),         pow(large, -2),
+                          pow(large, D(-1.5)), atan2(D(1), large),
+                          fmod(x, large) - x,  gelu(-large),
+                          silu(-large),        tanh(x * x * x * large)};
+  };
+  for (const D1& y : each(X(800))) EXPECT_EQ(y.tangent[0], 0) << y;
+  for (const auto& y : each(Dual<double, 2>::Variable(800, 1))) EXPECT_EQ(y.tangent[1], 0) << y;
+  for (const auto& y : each(Dual<float, 3>::Variable(100, 1))) EXPECT_EQ(y.tangent[1], 0) << y;
+  using D2 = Dual<Dual<double, 1>, 1>;
+  for (const D2& y : each(VariableOf<D2>(800, 0, 1))) {
+    EXPECT_EQ(y.tangent[0].value, 0) << y;
+    EXPECT_EQ(y.tangent[0].tangent[0], 0) << y;
+  }
+  EXPECT_EQ(tanh(pow(X(1e160), 3)).tangent[0], 0);
+  // A result that is infinite or undefined itself keeps a derivative that is not finite.
+  EXPECT_EQ(exp(X(800)).tangent[0], kInf);
+  EXPECT_TRUE(std::isnan((exp(X(800)) / exp(X(800))).tangent[0]));
+}
+
+// The derivative of 1 / (1 + e^-x) at -708 is e^-708 (1 - 3e-308), though (1 + e^708)^2 overflows.
+TEST(DualTest, QuotientsByHugeNumbers) {
+  const double slope = std::exp(-708.0);
+  EXPECT_NEAR((1.0 / (1.0 + exp(-X(-708)))).tangent[0], slope, 1e-13 * slope);
+  EXPECT_NEAR((D1(1) / (D1(1) + exp(-X(-708)))).tangent[0], slope, 1e-13 * slope);
+  EXPECT_EQ((X(1e300) / 1.7e308).tangent[0], 1 / 1.7e308);
+  EXPECT_EQ((X(1e300) / D1(1.7e308)).tangent[0], 1 / 1.7e308);
+}
+
 TEST(DualTest, TheEdgeOfADomainIsApproachedFromInside) {
   for (const double zero : {0.0, -0.0}) {
     EXPECT_EQ(sqrt(X(zero)).tangent[0], kInf);

@@ -116,6 +116,7 @@ requires(DualNumber<A>&& DualNumber<B>&& DualPair<A, B>) Promoted<A, B> pow(cons
   typename D::Scalar by_y = log(x.value) * power;
   if (x == 0 && y == 0) by_x = Real<D>(0);
   if (x == 0 && y > 0) by_y = Real<D>(0);
+  if (isinf(x) && y < 0) by_y = Real<D>(0);
   return Chain<D>(power, by_x, x, by_y, y);
 }
 

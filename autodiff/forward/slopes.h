@@ -117,6 +117,7 @@ T Erf(const T& x) {  // 2 / sqrt(pi) e^(-x^2)
 template <class T>
 T Gelu(const T& x) {  // Phi(x) + x phi(x)
   using R = Real<T>;
+  if (std::isinf(value_of(x))) return T(x > 0 ? 1 : 0);
   const T cumulative = R(0.5) * erfc(x * (-std::numbers::sqrt2_v<R> / 2));
   const T density = (std::numbers::inv_sqrtpi_v<R> / std::numbers::sqrt2_v<R>)*Bell(x, R(0.5));
   return T(cumulative + x * density);
@@ -140,6 +141,7 @@ T GeluTanh(const T& x) {
 }
 template <class T>
 T Silu(const T& x) {  // s (1 + x sigmoid(-x)), s = sigmoid(x)
+  if (std::isinf(value_of(x))) return T(x > 0 ? 1 : 0);
   return T(sigmoid(x) * (Real<T>(1) + x * sigmoid(T(-x))));
 }
 template <class T>
@@ -159,6 +161,7 @@ T OverSquaredLength(const T& x, const T& y) {
   const T square = x * x + y * y;
   if (square > low && square < high) return T(x / square);
   const auto size = std::max(std::abs(value_of(x)), std::abs(value_of(y)));
+  if (std::isinf(size)) return T(0);
   const T u = x / R(size), v = y / R(size);
   return T(u / (u * u + v * v) / R(size));
 }

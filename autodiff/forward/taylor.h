@@ -52,10 +52,11 @@ using namespace functions;  // NOLINT
 
 // Returns the series y with y_0 = value and y' = slope x'; the last coefficient of slope is not
 // used. Coefficients of x that are 0 are skipped, so that an infinite slope does not turn them into
-// NaN.
+// NaN. Where x has overflowed and the slope is 0, y is constant (KINKS AND EDGES in dual.h).
 template <class T, int K>
 Taylor<T, K> Integrate(const T& value, const Taylor<T, K>& slope, const Taylor<T, K>& x) {
   Taylor<T, K> y(value);
+  if (Saturated(slope[0], x[0])) return y;
   for (int k = 1; k <= K; ++k) {
     T sum(0);
     for (int j = 1; j <= k; ++j) {
@@ -70,6 +71,7 @@ Taylor<T, K> Integrate(const T& value, const Taylor<T, K>& slope, const Taylor<T
 template <class T, int K>
 Taylor<T, K> Exponential(const T& value, const Taylor<T, K>& x) {
   Taylor<T, K> y(value);
+  if (Saturated(value, x[0])) return y;
   for (int k = 1; k <= K; ++k) {
     T sum(0);
     for (int j = 1; j <= k; ++j) {
@@ -115,6 +117,7 @@ int Order(const Taylor<T, K>& x) {
 template <class T, int K>
 Taylor<T, K> Power(const T& value, const Taylor<T, K>& x, const T& a) {
   Taylor<T, K> y(value);
+  if (Saturated(value, x[0])) return y;
   if (x[0] != 0) {
     for (int k = 1; k <= K; ++k) {
       T sum(0);
@@ -226,12 +229,13 @@ struct scalar::Taylor {
     }
     return z;
   }
-  // Solves y z = x for z_0, z_1, ... in turn.
+  // Solves y z = x for z_0, z_1, ... in turn. A y that has overflowed counts as constant.
   friend Taylor operator/(const Taylor& x, const Taylor& y) {
     Taylor z;
+    const bool saturated = Saturated(T(x[0] / y[0]), y[0]);
     for (int k = 0; k <= K; ++k) {
       T sum = x[k];
-      for (int j = 1; j <= k; ++j) {
+      for (int j = 1; j <= k && !saturated; ++j) {
         if (!IsZero(y[j])) sum = sum - y[j] * z[k - j];
       }
       if (k == 0 || !IsZero(sum)) z[k] = sum / y[0];

@@ -93,6 +93,17 @@ TEST(TaylorTest, PowersOfConstantExponents) {
   EXPECT_EQ(pow(Series::Variable(0), 1.5)[1], 0);
 }
 
+// The exponential overflows at 800; see DualTest.AnArgumentThatOverflowedCountsAsConstant.
+TEST(TaylorTest, AnArgumentThatOverflowedCountsAsConstant) {
+  using namespace functions;
+  using T = Taylor<double, 3>;
+  const T x = T::Variable(800), large = exp(x);
+  for (const T& y : {1 / (1 + large), x / large, atan(large), tanh(large), erf(large),
+                     sigmoid(large), exp(-large), pow(large, -2.0), pow(large, -1.5)}) {
+    for (int k = 1; k <= 3; ++k) EXPECT_EQ(y[k], 0) << y;
+  }
+}
+
 TEST(TaylorTest, AConstantAtTheEdgeOfADomainSpoilsNothing) {
   const Series x = Series::Variable(2);
   EXPECT_EQ((acos(Series(-1.0)) * x)[1], std::acos(-1.0));

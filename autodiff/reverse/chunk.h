@@ -4,6 +4,9 @@
 // Defines Chunk, a few doubles in one vector register, and functions that compute on all doubles of
 // a chunk at once. program.h replays recorded programs with chunks.
 
+#include <cmath>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include "autodiff/reverse/functions.h"
@@ -98,6 +101,31 @@ struct Chunk<1> {
 
   double value;
 };
+
+// Returns whether all lanes are finite.
+template <int kWidth>
+COTANGENT_INLINE bool AllFinite(const Chunk<kWidth>& x) {
+  return (x - x).Total() == 0;
+}
+// Returns whether 1 / r and its product with y keep all their digits in every lane: neither is so
+// large that it is infinite, nor so small that digits are lost. A product with y = 0 is exact.
+template <int kWidth>
+COTANGENT_INLINE bool AllDigits(const Chunk<kWidth>& inverse, const Chunk<kWidth>& product,
+                                const Chunk<kWidth>& y) {
+  constexpr double kMin = std::numeric_limits<double>::min(),
+                   kMax = std::numeric_limits<double>::max();
+  if constexpr (kWidth == 1) {
+    const double i = std::abs(inverse.value), p = std::abs(product.value);
+    return i >= kMin && i <= kMax && (p >= kMin || y.value == 0);
+  } else {
+    const auto i = inverse.vector < 0 ? -inverse.vector : inverse.vector;
+    const auto p = product.vector < 0 ? -product.vector : product.vector;
+    const auto digits = (i >= kMin) & (i <= kMax) & ((p >= kMin) | (y.vector == 0));
+    std::int64_t all = -1;
+    for (int lane = 0; lane < kWidth; ++lane) all &= digits[lane];
+    return all != 0;
+  }
+}
 
 // Returns the number of doubles in the widest chunk that this processor supports.
 int WidestChunk();

@@ -266,6 +266,23 @@ struct Form<Constant<Tape>> {
   COTANGENT_INLINE static void Push(const Chunk&, S&) {}
 };
 
+// Hands the weight w of a quotient l / r to its operands, and returns true, where 1 / r or its
+// square overflows or underflows: then Scratch divides what arrives at each leaf, as the rows of a
+// tape do (node.h).
+template <class A, class B, int K, int L, class Chunk, class S>
+COTANGENT_INLINE bool PushApart(const Chunk& w, S& scratch) {
+  constexpr int kA = K + 1, kB = kA + Form<A>::kNodes;
+  constexpr int kMiddle = L + A::kLeaves, kEnd = kMiddle + B::kLeaves;
+  const Chunk y = scratch.value[K], r = scratch.value[kB], by_l = w / r;
+  if (AllDigits(by_l, by_l * y, y)) [[likely]]
+    return false;
+  if constexpr (A::kLeaves > 0) Form<A>::template Push<kA, L>(w, scratch);
+  Form<B>::template Push<kB, kMiddle>(-(w * y), scratch);
+  scratch.template Drop<kMiddle, kEnd>(y, r);
+  scratch.template Divide<L, kEnd>(r);
+  return true;
+}
+
 // The four operations. weight_l and weight_r are the weights of the operands l and r in terms of
 // the node's own weight w, the values l and r, and the node's value y.
 #define COTANGENT_FORM(Op, op, weight_l, weight_r)                                                 \
@@ -294,6 +311,9 @@ struct Form<Constant<Tape>> {
     template <int K, int L, class Chunk, class S>                                                  \
     COTANGENT_INLINE static void Push(const Chunk& w, S& scratch) {                                \
       constexpr int kA = K + 1, kB = kA + Form<A>::kNodes;                                         \
+      if constexpr (kIsQuotient<Op<A, B>> && B::kLeaves > 0) {                                     \
+        if (PushApart<A, B, K, L>(w, scratch)) return;                                             \
+      }                                                                                            \
       [[maybe_unused]] const Chunk l = scratch.value[kA], r = scratch.value[kB],                   \
                                    y = scratch.value[K];                                           \
       if constexpr (A::kLeaves > 0) Form<A>::template Push<kA, L>(weight_l, scratch);              \
@@ -370,8 +390,14 @@ struct Form<Apply<Rule, Args...>> {
     Unrolled<kArgs>([&](auto i) __attribute__((always_inline)) {
       if constexpr (!kIsConstant<Arg<i>>) {
         constexpr int kDerivative = K + 1 + kArgumentNodes + Node::template Before<i>(false);
-        Form<Arg<i>>::template Push<K + NodesBefore(i), L + Node::template Before<i>(true)>(
-            weight * scratch.value[kDerivative], scratch);
+        constexpr int kValue = K + NodesBefore(i), kBegin = L + Node::template Before<i>(true);
+        const Chunk derivative = scratch.value[kDerivative];
+        Form<Arg<i>>::template Push<kValue, kBegin>(weight * derivative, scratch);
+        if constexpr (!kIsLeaf<Arg<i>>) {
+          if (!AllFinite(scratch.value[kValue])) [[unlikely]]
+            scratch.template Drop<kBegin, kBegin + Arg<i>::kLeaves>(derivative,
+                                                                    scratch.value[kValue]);
+        }
       }
     });
   }
@@ -465,9 +491,50 @@ struct Scratch {
     });
   }
 
+  // Makes the weights of the leaves from A up to B 0 in the lanes where an operation's slope is 0
+  // because its argument has overflowed (KINKS AND EDGES in autodiff/forward/dual.h).
+  template <int A, int B>
+  [[gnu::noinline, gnu::cold]] void Drop(const Chunk& slope, const Chunk& argument) {
+    double slopes[Reader::kWidth], arguments[Reader::kWidth];
+    slope.Store(slopes), argument.Store(arguments);
+    for (int l = A; l < B; ++l) {
+      ForLanes(weight[l], [&](int lane, double w) {
+        return forward::Saturated(slopes[lane], arguments[lane]) ? 0 : w;
+      });
+    }
+  }
+  // Divides the weights of the leaves from A up to B, after those of the same variable are added
+  // up.
+  template <int A, int B>
+  [[gnu::noinline, gnu::cold]] void Divide(const Chunk& by) {
+    double divisors[Reader::kWidth];
+    by.Store(divisors);
+    for (int l = A; l < B; ++l) {
+      for (int first = A; first < l; ++first) {
+        if (!(place[first] == place[l])) continue;
+        weight[first] += weight[l];
+        weight[l] = Chunk{};
+        break;
+      }
+    }
+    for (int l = A; l < B; ++l) {
+      ForLanes(weight[l], [&](int lane, double w) { return w == 0 ? 0 : w / divisors[lane]; });
+    }
+  }
+
   Chunk value[Form<Node>::kNodes];
   typename Reader::Place place[kLeaves];
   Chunk weight[kLeaves];
+
+ private:
+  // Replaces each lane of a chunk by f(lane, its number).
+  template <class F>
+  static void ForLanes(Chunk& chunk, const F& f) {
+    double lanes[Reader::kWidth];
+    chunk.Store(lanes);
+    for (int lane = 0; lane < Reader::kWidth; ++lane) lanes[lane] = f(lane, lanes[lane]);
+    chunk = Chunk::Load(lanes);
+  }
 };
 
 template <class Node, bool kAccumulate>

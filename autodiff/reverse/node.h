@@ -103,6 +103,9 @@ struct Constant {
   Real value;
 };
 
+template <class L, class R>
+struct Quotient;
+
 }  // namespace scalar
 using namespace scalar;  // NOLINT: nothing here is found by argument
 
@@ -110,6 +113,14 @@ template <class Node>
 inline constexpr bool kIsConstant = false;
 template <class Tape>
 inline constexpr bool kIsConstant<Constant<Tape>> = true;
+template <class Node>
+inline constexpr bool kIsQuotient = false;
+template <class L, class R>
+inline constexpr bool kIsQuotient<Quotient<L, R>> = true;
+template <class Node>
+inline constexpr bool kIsLeaf = false;
+template <class Tape>
+inline constexpr bool kIsLeaf<Leaf<Tape>> = true;
 
 namespace scalar {
 
@@ -172,30 +183,36 @@ struct Quotient : BinaryNode<L, R> {  // d(l / r) = dl / r - (l / r) dr / r
       : BinaryNode<L, R>(l, r, l.Value() / r.Value()) {}
   template <int K, class Row>
   COTANGENT_INLINE void Push(const Real& weight, Row& row) const {
-    Real by_l = weight / this->r.Value();
+    const Real by_l = weight / this->r.Value();
     if constexpr (R::kLeaves == 0) {
       this->l.template Push<K>(by_l, row);
     } else {
-      // weight / r may overflow where the weight of r, weight (l / r) / r, does not, and also where
-      // both operands are one variable and their weights cancel. So if it overflows, the leaves get
-      // weights without the division by r; the row adds them up for each variable and then divides
-      // the sums by r.
-      constexpr bool kRowDivides = requires {
-        row.template Divide<K, K + L::kLeaves + R::kLeaves>(weight);
-      };
-      const bool overflows = !forward::AllFinite(by_l);
-      Real by_r = -by_l * this->value;
-      if (overflows) [[unlikely]] {
-        if constexpr (kRowDivides) by_l = weight;
-        by_r = kRowDivides ? Real(-weight * this->value)
-                           : Real(-(weight * this->value) / this->r.Value());
+      const Real by_r = -by_l * this->value;
+      if (!forward::AllDigits(by_l) || !(forward::AllDigits(by_r) || forward::IsZero(this->value)))
+          [[unlikely]] {
+        PushApart<K>(weight, row);
+      } else {
+        this->l.template Push<K>(by_l, row);
+        this->r.template Push<K + L::kLeaves>(by_r, row);
       }
-      this->l.template Push<K>(by_l, row);
-      this->r.template Push<K + L::kLeaves>(by_r, row);
-      if constexpr (kRowDivides) {
-        if (overflows) [[unlikely]]
-          row.template Divide<K, K + L::kLeaves + R::kLeaves>(this->r.Value());
-      }
+    }
+  }
+
+ private:
+  // 1 / r or its square may overflow or underflow where the derivatives by the leaves do not, and
+  // in l = r their sum may not overflow. Then the row divides what arrives at each leaf. An r that
+  // has overflowed counts as constant (KINKS AND EDGES in autodiff/forward/dual.h).
+  template <int K, class Row>
+  [[gnu::noinline, gnu::cold]] void PushApart(const Real& weight, Row& row) const {
+    constexpr int kMiddle = K + L::kLeaves, kEnd = kMiddle + R::kLeaves;
+    if constexpr (requires { row.template Divide<K, kEnd>(weight); }) {
+      this->l.template Push<K>(weight, row);
+      this->r.template Push<kMiddle>(-(weight * this->value), row);
+      if (forward::Saturated(this->value, this->r.Value())) row.template Drop<kMiddle, kEnd>();
+      row.template Divide<K, kEnd>(this->r.Value());
+    } else {
+      this->l.template Push<K>(weight / this->r.Value(), row);
+      this->r.template Push<kMiddle>(-(weight * this->value) / this->r.Value(), row);
     }
   }
 };
@@ -276,8 +293,14 @@ struct Apply {
   COTANGENT_INLINE void PushOne(const Real& weight, Row& row) const {
     using A = std::tuple_element_t<I, std::tuple<Args...>>;
     if constexpr (!kIsConstant<A>) {
-      std::get<I>(args).template Push<K + Before<I>(true)>(weight * derivative[Before<I>(false)],
-                                                           row);
+      const A& arg = std::get<I>(args);
+      const Real& by_arg = derivative[Before<I>(false)];
+      constexpr int kBegin = K + Before<I>(true);
+      arg.template Push<kBegin>(weight * by_arg, row);
+      if constexpr (!kIsLeaf<A> && requires { row.template Drop<0, 1>(); }) {
+        if (forward::Saturated(by_arg, arg.Value())) [[unlikely]]
+          row.template Drop<kBegin, kBegin + A::kLeaves>();
+      }
     }
   }
 

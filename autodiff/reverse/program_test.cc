@@ -125,6 +125,37 @@ TEST(ProgramTest, AnAdjointOfZeroHandsNothingOn) {
   }
 }
 
+// Recorded where nothing overflows, and replayed where intermediate results do; see
+// GradientTest.WhatOverflowsOnTheWayDoesNotSpoilTheGradient.
+TEST(ProgramTest, WhatOverflowsOnTheWayDoesNotSpoilTheGradient) {
+  const auto f = [](auto x) {
+    using T = std::decay_t<decltype(x[0])>;
+    T sum = 1.0 / (1.0 + exp(-x[0]));
+    sum += tanh(x[1] * x[1] * x[1]);
+    sum += x[2] * x[3] / x[2];
+    sum += x[2] / x[2];
+    return sum;
+  };
+  const double slope = std::exp(-708.0);
+  const std::vector<double> low = {-708, 1e160, 1e-320, 3}, lower = {-800, 1e160, 1e-320, 3};
+  for (int width = 2; width <= WidestChunk(); width *= 2) {
+    Program program(f, std::vector<double>{1, 2, 3, 4}, width);
+    for (const std::size_t count : {1, 8}) {
+      std::vector<double> points, values(count), gradients(4 * count);
+      for (std::size_t p = 0; p < count; ++p) {
+        const std::vector<double>& point = p % 2 == 0 ? low : lower;
+        points.insert(points.end(), point.begin(), point.end());
+      }
+      program.Gradients(points, values, gradients);
+      for (std::size_t p = 0; p < count; ++p) {
+        EXPECT_EQ(values[p], 5);
+        EXPECT_NEAR(gradients[4 * p], p % 2 == 0 ? slope : 0, 1e-13 * slope);
+        EXPECT_THAT(std::span(gradients).subspan(4 * p + 1, 3), ElementsAre(0, 0, 1));
+      }
+    }
+  }
+}
+
 TEST(ProgramTest, RandomPrograms) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

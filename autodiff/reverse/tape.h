@@ -304,17 +304,27 @@ class BasicTape : public TapeRows<RealType> {
        ...);
       return merged;
     }
-    // Divides the partials of pairs A to B - 1 by `by`, after the pairs of the same variable are
-    // added up.
+    // Makes the result independent of the operands from A up to B.
     template <int A, int B>
-    [[gnu::noinline, gnu::cold]] void Divide(const Real& by) {
-      for (int k = A; k < B; ++k) {
-        for (int j = A; j < k && source[k] != 0; ++j) {
-          if (source[j] == source[k]) partial[j] += partial[k], source[k] = 0;
+    void Drop() {
+      for (int k = A; k < B; ++k) source[k] = own[k] = 0;
+    }
+    // Divides the pairs from A up to B by a number. If there are temporaries among them, their rows
+    // first become part of this one.
+    template <int A, int B>
+    void Divide(const Real& by) {
+      if constexpr (kTemporaries < Node >> 0) {
+        divisor = by;
+        divides = true;
+      } else {
+        for (int k = A; k < B; ++k) {
+          for (int j = A; j < k && source[k] != 0; ++j) {
+            if (source[j] == source[k]) partial[j] += partial[k], source[k] = 0;
+          }
         }
-      }
-      for (int k = A; k < B; ++k) {
-        if (!forward::IsZero(partial[k])) partial[k] = partial[k] / by;
+        for (int k = A; k < B; ++k) {
+          if (!forward::IsZero(partial[k])) partial[k] = partial[k] / by;
+        }
       }
     }
     COTANGENT_INLINE bool Mentions(std::uint32_t index) const {
@@ -336,6 +346,8 @@ class BasicTape : public TapeRows<RealType> {
     std::uint32_t source[N];
     Real partial[N];
     std::uint32_t own[N];
+    bool divides = false;  // whether Write divides the pairs by `divisor`
+    Real divisor;
   };
 
   // Appends the pairs of `row` to the tape's last row.
@@ -368,13 +380,38 @@ class BasicTape : public TapeRows<RealType> {
       if (RowHead* const head = Absorb(row); head != this->next_row_) {
         this->next_row_ = head + 1;
         AppendMerging(row);
+        if (row.divides) [[unlikely]]
+          DivideLastRow(row.divisor);
         return head->slot;
       }
     }
     const std::uint32_t slot = this->NextSlot();
     OpenRow(slot);
     Append(row);
+    if constexpr (kTemporaries < Node >> 0) {
+      if (row.divides) [[unlikely]]
+        DivideLastRow(row.divisor);
+    }
     return slot;
+  }
+
+  // Divides the pairs of the last row by a number, after those of the same variable are added up.
+  [[gnu::noinline, gnu::cold]] void DivideLastRow(const Real& by) {
+    Pair* const begin = this->PairsOf(next_row_[-1]);
+    Pair* end = begin;
+    for (const Pair* pair = begin; pair != next_pair_; ++pair) {
+      Pair* same = begin;
+      while (same != end && same->source != pair->source) ++same;
+      if (same == end) {
+        *end++ = *pair;
+      } else {
+        same->partial += pair->partial;
+      }
+    }
+    next_pair_ = end;
+    for (Pair* pair = begin; pair != end; ++pair) {
+      if (!forward::IsZero(Real(pair->partial))) pair->partial /= by;
+    }
   }
 
   // Takes over the tape rows of the temporary operands of `row`, from the tape's last row backward:

@@ -656,6 +656,36 @@ TEST(GradientTest, QuotientsByTinyNumbers) {
   EXPECT_EQ(tape.Adjoint(a), 1);
 }
 
+// The denominators overflow, or their squares do. The expected values are mathematics: at -800 and
+// 1e160 derivatives below 1e-300; at -708, e^-708 (1 - 3e-308). In (x y) / x, 1 / x overflows.
+TEST(GradientTest, WhatOverflowsOnTheWayDoesNotSpoilTheGradient) {
+  const auto logistic = [](auto x) { return 1.0 / (1.0 + exp(-x[0])); };
+  const auto cubed = [](auto x) { return tanh(x[0] * x[0] * x[0]); };
+  const auto named = [](auto x) {
+    using S = std::decay_t<decltype(x[0])>;
+    const S cube = x[0] * x[0] * x[0], y = tanh(cube);
+    return y;
+  };
+  const auto product = [](auto x) { return (x[0] * x[1]) / x[0]; };
+  const double slope = std::exp(-708.0);
+  EXPECT_THAT(Gradient(logistic, std::vector{-800.0}), ElementsAre(0));
+  EXPECT_NEAR(Gradient(logistic, std::vector{-708.0})[0], slope, 1e-13 * slope);
+  EXPECT_THAT(Gradient(cubed, std::vector{1e160}), ElementsAre(0));
+  EXPECT_THAT(Gradient(named, std::vector{1e160}), ElementsAre(0));
+  EXPECT_THAT(Gradient(product, std::vector{1e-320, 3.0}), ElementsAre(0, 1));
+  EXPECT_THAT(Hessian(logistic, std::vector{-800.0}), ElementsAre(0));
+  EXPECT_THAT(Hessian(cubed, std::vector{1e160}), ElementsAre(0));
+  FusedTape tape;
+  FusedTape::Scope recording(tape);
+  const FusedTape::Var low = tape.Input(-708), lower = tape.Input(-800), high = tape.Input(1e160);
+  const FusedTape::Var y =
+      1.0 / (1.0 + exp(-low)) + 1.0 / (1.0 + exp(-lower)) + tanh(high * high * high);
+  tape.Backward(y);
+  EXPECT_NEAR(tape.Adjoint(low), slope, 1e-13 * slope);
+  EXPECT_EQ(tape.Adjoint(lower), 0);
+  EXPECT_EQ(tape.Adjoint(high), 0);
+}
+
 template <class A, class B>
 concept Adds = requires(A a, B b) {
   a + b;
