@@ -314,8 +314,11 @@ class Gruntz : public LimitContext {
     const Expr w = pool_.Variable(absl::StrCat("small quantity ", ++small_));
     const std::optional<Expr> rewritten = InTermsOf(e, *rapid, w, h);
     if (!rewritten.has_value()) return std::nullopt;
-    for (size_t terms : {4, 8, 14}) {
+    // Mostly one term is enough. If terms cancel, it takes more: either no term is left, or there is
+    // no series of one term that could be divided by.
+    for (size_t terms : {1, 4, 8, 14}) {
       const std::optional<Series> series = Expansion(*rewritten, w, h, terms);
+      if (!series.has_value() && terms == 1) continue;
       if (!series.has_value()) return std::nullopt;
       if (!series->terms.empty()) return *series->terms.begin();
       if (!series->order.has_value()) return std::nullopt;
@@ -481,6 +484,12 @@ class Gruntz : public LimitContext {
         case Op::kErf:
         case Op::kAtan:
         case Op::kAsin:
+        case Op::kSinh:
+        case Op::kCosh:
+        case Op::kTanh:
+        case Op::kSech:
+        case Op::kExpm1:
+        case Op::kSoftplus:
           result = AnalyticOf(node.op(), series[node.arg(0)], terms);
           break;
         default:

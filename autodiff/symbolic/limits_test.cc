@@ -179,6 +179,31 @@ TEST(LimitsTest, NestedDefinitionsKeepTheBudget) {
   }
 }
 
+// Functions of functions: the limit is that of the outer function at the inner one's. The second half
+// needs further terms of the series, since the leading ones cancel.
+TEST(LimitsTest, FunctionsOfFunctions) {
+  const auto nested = [](const std::string& step, int times) {
+    std::string text = "x";
+    for (int i = 0; i < times; ++i) {
+      std::string next;
+      for (const char c : step) next += c == 'u' ? "(" + text + ")" : std::string(1, c);
+      text = next;
+    }
+    return text;
+  };
+  EXPECT_EQ(AtInfinity(nested("tanh(u)", 5)), "tanh(tanh(tanh(tanh(1))))");
+  EXPECT_EQ(AtInfinity(nested("tanh(u)", 5), false), "-tanh(tanh(tanh(tanh(1))))");
+  EXPECT_EQ(AtInfinity(nested("erf(u)", 4)), "erf(erf(erf(1)))");
+  EXPECT_EQ(AtInfinity(nested("atan(u)", 4)), "atan(atan(atan(pi/2)))");
+  EXPECT_EQ(AtInfinity(nested("u/(1+abs(u))", 8)), "1/8");
+  EXPECT_EQ(AtInfinity(nested("sigmoid(u)", 3), false), "1/(1 + exp(-1/2))");
+  EXPECT_EQ(At(nested("tanh(u)", 8), "0", Side::kBoth), "0");
+  EXPECT_EQ(At("((x + 1)^(1/x) - exp(1))/x", "0", Side::kBoth), "-e/2");
+  EXPECT_EQ(At("(exp(x) - exp(-x) - 2*x)/(x - sin(x))", "0", Side::kBoth), "2");
+  EXPECT_EQ(AtInfinity("(1 + 1/x)^(x^2)/exp(x)"), "exp(-1/2)");
+  EXPECT_EQ(AtInfinity("(tanh(tanh(x)) - tanh(1))*exp(2*x)"), "2*tanh(1)^2 - 2");
+}
+
 // A function that is not defined near a point has no limit there.
 TEST(LimitsTest, NoLimitWhereNothingIsDefined) {
   Pool pool;

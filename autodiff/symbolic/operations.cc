@@ -220,6 +220,14 @@ Maybe ByNormal(Context&, Args a) {
   return Info(op).normal(a);
 }
 
+// For functions that are analytic everywhere: keeps them where the argument has a finite limit, so
+// that functions of functions do not grow into towers of exponentials.
+template <Op op>
+Maybe Analytic(Context& context, Args a) {
+  Expr value;
+  return context.Limit(a[0], &value) == 0 ? Apply(op, a) : Info(op).normal(a);
+}
+
 Maybe Over(Maybe numerator, Expr denominator) {
   if (!numerator.has_value()) return std::nullopt;
   return *numerator / denominator;
