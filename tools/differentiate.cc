@@ -59,7 +59,7 @@ constexpr char kUsage[] =
     "  --graph=FILE         draws the computation graph: FILE.svg, FILE.png or FILE.dot\n"
     "  --format=FORMAT      text (default), json, latex, cpp (a function of values and "
     "derivatives)\n"
-    "  --                   what follows are formulas, even if they begin with --\n"
+    "  --                   what follows and is none of these flags is a formula, such as --x\n"
     "\n"
     "  --simplify           the formulas' short forms\n"
     "  --equal              whether the others equal the first; exit code 1 unless that is proved\n"
@@ -92,6 +92,7 @@ struct Arguments {
   tools::NetworkReportOptions network;
   bool check = false;
   bool help = false;
+  bool behind_dashes = false;  // a -- was found: what is no flag is a formula
 };
 
 // Splits at commas outside parentheses: "x=max(1,2),y=3" has two parts.
@@ -213,6 +214,8 @@ absl::Status ParseNetworkFlag(absl::string_view argument, Arguments* arguments) 
     return ParseNumber<uint64_t>("--seed", argument, 0, &network.seed);
   } else if (absl::ConsumePrefix(&argument, "--threads=")) {
     return ParseNumber<int>("--threads", argument, 0, &network.threads);
+  } else if (arguments->behind_dashes) {
+    arguments->formulas.emplace_back(argument);
   } else {
     return absl::InvalidArgumentError(absl::StrCat(
         "there is no flag ", argument, " (a formula that begins with -- goes behind a --)"));
@@ -309,12 +312,11 @@ absl::Status CheckArguments(const Arguments& arguments) {
 
 absl::StatusOr<Arguments> ParseArguments(int argc, char** argv) {
   Arguments arguments;
-  bool flags = true;
   for (int i = 1; i < argc; ++i) {
     const absl::string_view argument = argv[i];
-    if (flags && argument == "--") {
-      flags = false;
-    } else if (flags && (absl::StartsWith(argument, "--") || argument == "-h")) {
+    if (argument == "--") {
+      arguments.behind_dashes = true;
+    } else if (absl::StartsWith(argument, "--") || (argument == "-h" && !arguments.behind_dashes)) {
       RETURN_IF_ERROR(ParseFlag(argument, &arguments));
     } else {
       arguments.formulas.emplace_back(argument);
