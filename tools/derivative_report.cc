@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <type_traits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "autodiff/forward/gradient.h"
@@ -42,6 +44,23 @@ struct ScalarFormula {
   }
 };
 
+// Returns f as a function of doubles that computes with numbers of type Real.
+template <class Real, class F>
+auto Rounded(const F& f) {
+  return [f](std::span<const double> x) {
+    const std::vector<Real> at(x.begin(), x.end());
+    const auto result = f(std::span<const Real>(at));
+    if constexpr (std::is_same_v<F, ScalarFormula>) {
+      return static_cast<double>(result);
+    } else {
+      return std::vector<double>(result.begin(), result.end());
+    }
+  };
+}
+
+constexpr char kWideNote[] =
+    "intermediate results leave the range of doubles; all is computed in long double";
+
 Entry EmptyEntry() {
   Entry entry;
   std::fill(std::begin(entry.by_mode), std::end(entry.by_mode),
@@ -61,10 +80,10 @@ autodiff::numeric::Options NumericOptions(const ReportOptions& options) {
 }
 
 // Stores values[i] as the derivative that this mode computed for entries[i].
-void Fill(DerivativeMode mode, const std::vector<double>& values,
-          absl::Span<Entry* const> entries) {
+template <class Real>
+void Fill(DerivativeMode mode, const std::vector<Real>& values, absl::Span<Entry* const> entries) {
   for (size_t i = 0; i < entries.size(); ++i)
-    entries[i]->by_mode[static_cast<int>(mode)] = values[i];
+    entries[i]->by_mode[static_cast<int>(mode)] = static_cast<double>(values[i]);
 }
 
 void FillNumeric(const std::vector<autodiff::numeric::Estimate>& values,
@@ -92,19 +111,20 @@ absl::Status FillSymbolic(const symbolic::Bindings& at, absl::Span<Entry* const>
 // Returns Entry::magnitude for each output (rows) and input (columns): the sum, over all paths from
 // the input to the output, of the product of the magnitudes of the derivatives along the path.
 std::vector<std::vector<double>> PathMagnitudes(const symbolic::Trace& trace) {
-  std::vector<std::vector<double>> of_row;
+  std::vector<std::vector<long double>> of_row;
   for (const symbolic::TraceRow& row : trace.rows) {
-    std::vector<double> sum(trace.input_count, 0);
+    std::vector<long double> sum(trace.input_count, 0);
     if (of_row.size() < trace.input_count) sum[of_row.size()] = 1;
     for (const symbolic::TraceArgument& argument : row.arguments) {
       if (!std::isfinite(argument.partial)) continue;
-      const std::vector<double>& inner = of_row[argument.row];
+      const std::vector<long double>& inner = of_row[argument.row];
       for (size_t i = 0; i < sum.size(); ++i) sum[i] += std::abs(argument.partial) * inner[i];
     }
     of_row.push_back(std::move(sum));
   }
   std::vector<std::vector<double>> result;
-  for (size_t output : trace.outputs) result.push_back(of_row[output]);
+  for (size_t output : trace.outputs)
+    result.emplace_back(of_row[output].begin(), of_row[output].end());
   return result;
 }
 
@@ -125,21 +145,23 @@ class ReportMaker {
 
   absl::StatusOr<Report> Run(absl::Span<const std::string> formulas) {
     RETURN_IF_ERROR(ParseAll(formulas));
-    ASSIGN_OR_RETURN(symbolic::Trace trace,
-                     symbolic::MakeTrace(outputs_, variables_, report_.point));
-    report_.trace = std::move(trace);
+    ASSIGN_OR_RETURN(const symbolic::Program program,
+                     symbolic::Program::Create(outputs_, variables_));
+    program_ = &program;
     report_.notes = symbolic::KinksAt(outputs_, variables_, report_.point);
-    for (size_t k = 0; k < outputs_.size(); ++k) {
-      report_.functions[k].value = report_.trace.rows[report_.trace.outputs[k]].value;
-    }
-    RETURN_IF_ERROR(Jacobian());
-    if (report_.options.hessian) {
-      for (size_t k = 0; k < outputs_.size(); ++k) {
-        RETURN_IF_ERROR(Hessian(k));
+    if (report_.options.formulas) Derive();
+    absl::Status status = Compute<double>();
+    if (symbolic::LeavesRange(program, report_.point) || !status.ok() || !report_.agrees()) {
+      Report narrow = report_;
+      if (Compute<long double>().ok() && report_.agrees()) {
+        status = absl::OkStatus();
+        report_.notes.push_back(kWideNote);
+      } else {
+        report_ = std::move(narrow);
       }
     }
+    RETURN_IF_ERROR(status);
     if (report_.options.formulas) SimplifyAll();
-    CompareModes(report_);
     return std::move(report_);
   }
 
@@ -153,39 +175,68 @@ class ReportMaker {
       parse.source = function.name;
       ASSIGN_OR_RETURN(Expr formula, symbolic::Parse(formulas[k], *report_.pool, parse));
       function.formula = formula;
+      function.gradient.assign(variables_.size(), EmptyEntry());
+      if (report_.options.hessian) function.hessian.assign(variables_.size(), function.gradient);
       outputs_.push_back(formula);
       report_.functions.push_back(std::move(function));
     }
     return absl::OkStatus();
   }
 
+  // Makes the entries, with their derivatives' formulas.
+  void Derive() {
+    for (FunctionReport& function : report_.functions) {
+      const std::vector<Expr> gradient = symbolic::Gradient(function.formula, variables_);
+      const std::vector<std::vector<Expr>> rows =
+          report_.options.hessian ? symbolic::Hessian(function.formula, variables_)
+                                  : std::vector<std::vector<Expr>>();
+      for (size_t i = 0; i < variables_.size(); ++i) {
+        function.gradient[i].derivative = gradient[i];
+        for (size_t j = 0; j < function.hessian.size(); ++j)
+          function.hessian[i][j].derivative = rows[i][j];
+      }
+    }
+  }
+
+  // Computes the values and the derivatives of all modes with numbers of type Real.
+  template <class Real>
+  absl::Status Compute() {
+    ASSIGN_OR_RETURN(report_.trace, Trace<Real>(outputs_));
+    ASSIGN_OR_RETURN(const std::vector<double> values, symbolic::Evaluate(outputs_, bindings_));
+    for (size_t k = 0; k < outputs_.size(); ++k) report_.functions[k].value = values[k];
+    RETURN_IF_ERROR(Jacobian<Real>());
+    for (size_t k = 0; k < outputs_.size() && report_.options.hessian; ++k) {
+      RETURN_IF_ERROR(Hessian<Real>(k));
+    }
+    CompareModes(report_);
+    return absl::OkStatus();
+  }
+
+  template <class Real>
+  absl::StatusOr<symbolic::Trace> Trace(absl::Span<const Expr> outputs) const {
+    return std::is_same_v<Real, double>
+               ? symbolic::MakeTrace(outputs, variables_, report_.point)
+               : symbolic::MakeWideTrace(outputs, variables_, report_.point);
+  }
+
+  template <class Real>
   absl::Status Jacobian() {
     std::vector<Entry*> entries;
     const std::vector<std::vector<double>> magnitudes = PathMagnitudes(report_.trace);
     for (size_t k = 0; k < outputs_.size(); ++k) {
-      FunctionReport& function = report_.functions[k];
-      function.gradient.assign(variables_.size(), EmptyEntry());
       for (size_t j = 0; j < variables_.size(); ++j) {
-        function.gradient[j].magnitude = magnitudes[k][j];
-      }
-      if (!report_.options.formulas) continue;
-      const std::vector<Expr> gradient = symbolic::Gradient(function.formula, variables_);
-      for (size_t j = 0; j < variables_.size(); ++j) {
-        function.gradient[j].derivative = gradient[j];
+        Entry& entry = report_.functions[k].gradient[j];
+        entry.magnitude = magnitudes[k][j];
+        entries.push_back(&entry);
       }
     }
-    for (FunctionReport& function : report_.functions) {
-      for (Entry& entry : function.gradient) entries.push_back(&entry);
-    }
-    ASSIGN_OR_RETURN(const symbolic::Program program,
-                     symbolic::Program::Create(outputs_, variables_));
-    const FormulaFunction f{&program};
-    const std::span<const double> x(report_.point);
+    const FormulaFunction f{program_};
     if (report_.options.Asked(DerivativeMode::kNumeric)) {
-      FillNumeric(autodiff::numeric::Jacobian([&](std::span<const double> at) { return f(at); }, x,
+      FillNumeric(autodiff::numeric::Jacobian(Rounded<Real>(f), report_.point,
                                               NumericOptions(report_.options)),
                   entries);
     }
+    const std::vector<Real> x(report_.point.begin(), report_.point.end());
     if (report_.options.Asked(DerivativeMode::kForward)) {
       Fill(DerivativeMode::kForward, autodiff::forward::Jacobian(f, x), entries);
     }
@@ -196,39 +247,33 @@ class ReportMaker {
     return absl::OkStatus();
   }
 
+  template <class Real>
   absl::Status Hessian(size_t k) {
     FunctionReport& function = report_.functions[k];
-    std::vector<Entry*> entries;
-    const std::vector<Expr> gradient = symbolic::Gradient(function.formula, variables_);
     const absl::StatusOr<symbolic::Trace> trace =
-        symbolic::MakeTrace(gradient, variables_, report_.point);
+        Trace<Real>(symbolic::Gradient(function.formula, variables_));
     if (!trace.ok()) {
       return absl::OutOfRangeError(
           absl::StrCat("a second derivative is not finite: ", trace.status().message()));
     }
+    std::vector<Entry*> entries;
     const std::vector<std::vector<double>> magnitudes = PathMagnitudes(*trace);
-    const std::vector<std::vector<Expr>> rows =
-        report_.options.formulas ? symbolic::Hessian(function.formula, variables_)
-                                 : std::vector<std::vector<Expr>>();
     for (size_t i = 0; i < variables_.size(); ++i) {
-      std::vector<Entry>& row = function.hessian.emplace_back(variables_.size(), EmptyEntry());
       for (size_t j = 0; j < variables_.size(); ++j) {
-        row[j].magnitude = std::max(magnitudes[i][j], magnitudes[j][i]);
-        if (report_.options.formulas) row[j].derivative = rows[i][j];
+        Entry& entry = function.hessian[i][j];
+        entry.magnitude = std::max(magnitudes[i][j], magnitudes[j][i]);
+        entries.push_back(&entry);
       }
-    }
-    for (std::vector<Entry>& row : function.hessian) {
-      for (Entry& entry : row) entries.push_back(&entry);
     }
     ASSIGN_OR_RETURN(const symbolic::Program program,
                      symbolic::Program::Create({function.formula}, variables_));
     const ScalarFormula f{&program};
-    const std::span<const double> x(report_.point);
     if (report_.options.Asked(DerivativeMode::kNumeric)) {
-      FillNumeric(autodiff::numeric::Hessian([&](std::span<const double> at) { return f(at); }, x,
+      FillNumeric(autodiff::numeric::Hessian(Rounded<Real>(f), report_.point,
                                              NumericOptions(report_.options)),
                   entries);
     }
+    const std::vector<Real> x(report_.point.begin(), report_.point.end());
     if (report_.options.Asked(DerivativeMode::kForward)) {
       Fill(DerivativeMode::kForward, autodiff::forward::Hessian(f, x), entries);
     }
@@ -263,6 +308,7 @@ class ReportMaker {
   Report report_;
   std::vector<Expr> variables_;
   std::vector<Expr> outputs_;
+  const symbolic::Program* program_ = nullptr;  // of outputs_
   symbolic::Bindings bindings_;
 };
 

@@ -63,7 +63,8 @@ struct Report {
   ReportOptions options;
   std::vector<FunctionReport> functions;
   autodiff::symbolic::Trace trace;
-  std::vector<std::string> notes;  // on kinks at the point, and on formulas that are not simplified
+  // On kinks at the point, on formulas that are not simplified, and on wide ranges.
+  std::vector<std::string> notes;
   // The largest differences between modes over all entries, relative to each entry's magnitude.
   // Infinite if a mode's derivative is not finite.
   double exact_disagreement = 0;        // between forward, reverse and symbolic
@@ -77,7 +78,8 @@ struct Report {
 // Makes the report on formulas at a point. Errors are InvalidArgument or OutOfRange and concern the
 // input: a formula that does not parse or uses a variable without a value (the message begins with
 // name:line:column), a point outside a formula's domain (the message names the subexpression and
-// its value), or a derivative that is not finite.
+// its value), or a derivative that is not finite. If intermediate results leave the range of
+// doubles, or the derivatives of the modes differ, all is computed in long double.
 absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
                                   absl::Span<const std::pair<std::string, double>> point,
                                   const ReportOptions& options);

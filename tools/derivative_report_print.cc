@@ -22,8 +22,8 @@ constexpr const char* kModeNames[] = {"numeric", "forward", "reverse", "symbolic
 constexpr size_t kNumeric = static_cast<size_t>(DerivativeMode::kNumeric);
 constexpr size_t kSymbolic = static_cast<size_t>(DerivativeMode::kSymbolic);
 
-std::string Number(double value, int digits = 12) {
-  return absl::StrFormat("%.*g", digits, value == 0 ? 0.0 : value);
+std::string Number(long double value, int digits = 12) {
+  return absl::StrFormat("%.*g", digits, value == 0 ? 0 : value);
 }
 
 bool ModeShown(const Report& report, size_t mode) {
@@ -125,8 +125,8 @@ std::string TraceTable(const Report& report) {
     std::vector<std::string> cells = {
         row.name, row.formula == row.name ? "" : absl::StrCat("= ", row.formula),
         Number(row.value, 8)};
-    for (double tangent : row.tangents) cells.push_back(Number(tangent, 8));
-    for (double adjoint : row.adjoints) cells.push_back(Number(adjoint, 8));
+    for (long double tangent : row.tangents) cells.push_back(Number(tangent, 8));
+    for (long double adjoint : row.adjoints) cells.push_back(Number(adjoint, 8));
     rows.push_back(std::move(cells));
   }
   return TextTable(rows, left);

@@ -1,5 +1,6 @@
 #include "tools/derivative_report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <tuple>
@@ -186,6 +187,55 @@ TEST(ReportedTest, RulesNeitherOverflowNorCancel) {
                              {"atan2(y,x)", {{"x", 2e-155}, {"y", 1e-155}}, {-2e154, 4e154}}}) {
     ExpectInEveryMode(reported, 1e-14);
   }
+}
+
+// Intermediate results overflow or underflow, values and derivatives do not. The expected values are
+// mathematics: e^-708, -e^-50 (twice), -2 e^(-2 x) and so on; those below 1e-308 are 0.
+TEST(ReportedTest, IntermediateResultsMayLeaveTheRangeOfDoubles) {
+  const double e50 = std::exp(-50.0), e708 = std::exp(-708.0);
+  for (const auto& [reported, value] : std::vector<std::pair<Reported, double>>{
+           {{"1/(1+exp(-x))", {{"x", -800}}, {0}}, 0},
+           {{"1/(1+exp(-x))", {{"x", -708}}, {e708}}, e708},
+           {{"1/(1+exp(-x))", {{"x", 800}}, {0}}, 1},
+           {{"x/sqrt(1+x^2)", {{"x", 1e200}}, {0}}, 1},
+           {{"x/sqrt(1+x^2)", {{"x", 1e100}}, {1e-300}}, 1},
+           {{"tanh(x^3)", {{"x", 1e160}}, {0}}, 1},
+           {{"exp(x)/(1+exp(x))", {{"x", 800}}, {0}}, 1},
+           {{"(exp(x)-1)/(exp(x)+1)", {{"x", 750}}, {0}}, 1},
+           {{"ln(1+exp(x))", {{"x", 800}}, {1}}, 800},
+           {{"ln(exp(x)+exp(y))", {{"x", 1000}, {"y", 0}}, {1, 0}}, 1000},
+           {{"ln(exp(x))", {{"x", -800}}, {1}}, -800},
+           {{"sqrt(x^2+y^2)", {{"x", 3e200}, {"y", 4e200}}, {0.6, 0.8}}, 5e200},
+           {{"sqrt(x^2+y^2)", {{"x", 3e-200}, {"y", 4e-200}}, {0.6, 0.8}}, 5e-200},
+           {{"exp(-x)*exp(700)", {{"x", 750}}, {-e50}}, e50},
+           {{"exp(x)*exp(-750)", {{"x", 700}}, {e50}}, e50},
+           {{"(x*y)/x", {{"x", 1e-320}, {"y", 3}}, {0, 1}}, 3},
+           {{"x^2/(1+x^2)", {{"x", 1e200}}, {0}}, 1},
+           {{"atan(x^2)*y", {{"x", 1e200}, {"y", 2}}, {0, std::acos(0)}}, std::acos(-1)},
+           {{"(x^200)^(1/200)", {{"x", 100}}, {1}}, 100}}) {
+    const auto report = MakeReport({reported.formula}, reported.point, {});
+    ASSERT_TRUE(report.ok()) << reported.formula << ": " << report.status();
+    EXPECT_TRUE(report->agrees()) << reported.formula;
+    EXPECT_NEAR(report->functions[0].value, value, 1e-14 * std::abs(value)) << reported.formula;
+    for (size_t j = 0; j < reported.gradient.size(); ++j) {
+      const Entry& entry = report->functions[0].gradient[j];
+      const double expected = reported.gradient[j];
+      for (int mode = 1; mode < 4; ++mode) {
+        EXPECT_NEAR(entry.by_mode[mode], expected,
+                    1e-13 * std::max(std::abs(expected), entry.magnitude))
+            << reported.formula << " by " << reported.point[j].first << ", mode " << mode;
+      }
+    }
+  }
+  // Beyond the range of long double, the error says so.
+  const auto beyond = MakeReport({"exp(x)/(1+exp(x))"}, {{"x", 1e5}}, {});
+  EXPECT_THAT(std::string(beyond.status().message()), HasSubstr("overflows"));
+  ReportOptions hessian;
+  hessian.hessian = true;
+  const auto second = MakeReport({"1/(1+exp(-x))"}, {{"x", -708}}, hessian);
+  ASSERT_TRUE(second.ok()) << second.status();
+  for (int mode = 1; mode < 4; ++mode)
+    EXPECT_NEAR(second->functions[0].hessian[0][0].by_mode[mode], e708, 1e-13 * e708);
 }
 
 TEST(ReportedTest, TheTableOfMathHAtItsKinks) {

@@ -34,12 +34,14 @@ namespace cotangent::autodiff::forward {
 
 inline constexpr int kDirectionsAtOnce = 8;
 
-// The scalar type of a point X: double for plain numbers, or the scalar of an outer function that
-// is being differentiated.
+// The scalar type of a point X: double for plain numbers other than long double, or the scalar of
+// an outer function that is being differentiated.
 template <class X>
 using Element = std::remove_cvref_t<decltype(*std::begin(std::declval<const X&>()))>;
 template <class X>
-using ScalarOf = std::conditional_t<std::is_arithmetic_v<Element<X>>, double, Element<X>>;
+using ScalarOf =
+    std::conditional_t<std::is_arithmetic_v<Element<X>> && !std::is_same_v<Element<X>, long double>,
+                       double, Element<X>>;
 
 // The type D of dual numbers that f is called with. Checks that f accepts it.
 template <class F, class D>
@@ -143,15 +145,16 @@ std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const d
 
 // Returns the Hessian times `direction` for a function with one result. It uses duals of duals: the
 // outer tangent carries the direction, the inner tangents the inputs.
-template <class F>
-std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const double> direction) {
-  using Outer = LevelDualOfDuals<F, double, kDirectionsAtOnce>;
+template <class F, class X>
+std::vector<ScalarOf<X>> Hvp(const F& f, const X& x, std::span<const ScalarOf<X>> direction) {
+  using Outer = LevelDualOfDuals<F, ScalarOf<X>, kDirectionsAtOnce>;
   using Inner = typename Outer::Scalar;
+  const std::size_t n = std::size(x);
   std::vector<Outer> at = Constants<Outer>(x);
-  for (std::size_t j = 0; j < x.size(); ++j) at[j].tangent[0] = Inner(direction[j]);
-  std::vector<double> product(x.size());
-  for (std::size_t first = 0; first < x.size(); first += kDirectionsAtOnce) {
-    const std::size_t end = std::min(first + kDirectionsAtOnce, x.size());
+  for (std::size_t j = 0; j < n; ++j) at[j].tangent[0] = Inner(direction[j]);
+  std::vector<ScalarOf<X>> product(n);
+  for (std::size_t first = 0; first < n; first += kDirectionsAtOnce) {
+    const std::size_t end = std::min(first + kDirectionsAtOnce, n);
     for (std::size_t j = first; j < end; ++j)
       at[j].value = Inner::Variable(x[j], static_cast<int>(j - first));
     const Outer result = Outputs<Outer>(f, std::span<const Outer>(at))[0];
@@ -163,13 +166,13 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
 }
 
 // Returns the n by n Hessian. Each row is the Hessian times a unit vector.
-template <class F>
-std::vector<double> Hessian(const F& f, std::span<const double> x) {
-  std::vector<double> hessian, direction(x.size(), 0.0);
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    direction[i] = 1;
-    const std::vector<double> row = Hvp(f, x, direction);
-    direction[i] = 0;
+template <class F, class X>
+std::vector<ScalarOf<X>> Hessian(const F& f, const X& x) {
+  std::vector<ScalarOf<X>> hessian, direction(std::size(x), ScalarOf<X>(0));
+  for (std::size_t i = 0; i < direction.size(); ++i) {
+    direction[i] = ScalarOf<X>(1);
+    const std::vector<ScalarOf<X>> row = Hvp(f, x, direction);
+    direction[i] = ScalarOf<X>(0);
     hessian.insert(hessian.end(), row.begin(), row.end());
   }
   return hessian;

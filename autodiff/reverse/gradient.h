@@ -18,8 +18,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "autodiff/forward/dual.h"
@@ -59,16 +61,22 @@ double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span
 }
 
 // The type of tape for f: a type that only f uses, or the plain Tape if f only accepts
-// reverse::Var.
-template <class F>
+// reverse::Var. Real is the type of plain numbers: double or long double.
+template <class F, class Real = double>
 using LevelTape = std::conditional_t<
     std::is_invocable_v<const F&,
-                        std::span<const BasicVar<BasicTape<double, &forward::kLevelOf<F>>>>>,
-    BasicTape<double, &forward::kLevelOf<F>>, Tape>;
+                        std::span<const BasicVar<BasicTape<Real, &forward::kLevelOf<F>>>>>,
+    BasicTape<Real, &forward::kLevelOf<F>>, Tape>;
 // The type of tape for second derivatives of f: its numbers are duals with N tangents.
-template <class F, int N>
+template <class F, int N, class Real = double>
 using LevelTapeOfDuals =
-    BasicTape<forward::Dual<double, N, &forward::kLevelOf<F>>, &forward::kLevelOf<F>>;
+    BasicTape<forward::Dual<Real, N, &forward::kLevelOf<F>>, &forward::kLevelOf<F>>;
+// The type of plain numbers of the point X.
+template <class X>
+using RealOf = std::conditional_t<
+    std::is_same_v<std::remove_cvref_t<decltype(*std::begin(std::declval<const X&>()))>,
+                   long double>,
+    long double, double>;
 
 // Returns f(x) of a scalar function, and sets `gradient` to df/dx.
 template <class F>
@@ -101,12 +109,12 @@ std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const d
 }
 
 // Returns df_i/dx_j at index [i * x.size() + j]. f is recorded once; each row takes one sweep.
-template <class F>
-std::vector<double> Jacobian(const F& f, std::span<const double> x) {
-  LevelTape<F> tape;
+template <class F, class X>
+std::vector<RealOf<X>> Jacobian(const F& f, const X& x) {
+  LevelTape<F, RealOf<X>> tape;
   const auto recorded = Record(tape, f, x);
-  std::vector<double> jacobian;
-  jacobian.reserve(recorded.outputs.size() * x.size());
+  std::vector<RealOf<X>> jacobian;
+  jacobian.reserve(recorded.outputs.size() * std::size(x));
   for (const auto& output : recorded.outputs) {
     tape.Backward(output);
     for (const auto& input : recorded.inputs) jacobian.push_back(tape.Adjoint(input));
@@ -132,17 +140,17 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
 
 // Returns d2f/dx_i dx_j of a scalar function at index [i * x.size() + j]. Each recording yields
 // four columns.
-template <class F>
-std::vector<double> Hessian(const F& f, std::span<const double> x) {
+template <class F, class X>
+std::vector<RealOf<X>> Hessian(const F& f, const X& x) {
   constexpr std::size_t kColumns = 4;
-  using Tape = LevelTapeOfDuals<F, kColumns>;
+  using Tape = LevelTapeOfDuals<F, kColumns, RealOf<X>>;
   using Dual = typename Tape::Real;
-  const std::size_t n = x.size();
-  std::vector<double> hessian(n * n);
+  const std::size_t n = std::size(x);
+  std::vector<RealOf<X>> hessian(n * n);
   Tape tape;
   for (std::size_t first = 0; first < n; first += kColumns) {
     const std::size_t columns = std::min(kColumns, n - first);
-    std::vector<Dual> point(x.begin(), x.end());
+    std::vector<Dual> point(std::begin(x), std::end(x));
     for (std::size_t j = 0; j < columns; ++j) point[first + j].tangent[j] = 1;
     const auto recorded = Record(tape, f, point);
     tape.Backward(recorded.outputs[0]);

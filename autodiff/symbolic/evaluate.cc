@@ -27,7 +27,7 @@ std::string Value(double value) {
   return value == 0 ? "0" : absl::StrFormat("%.10g", value);  // "0", not "-0".
 }
 
-absl::Status DomainError(Expr culprit, double value, absl::Span<const double> arguments) {
+absl::Status DomainError(Expr culprit, bool nan, absl::Span<const double> arguments) {
   std::vector<std::string> at;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const Expr arg = culprit.arg(i);
@@ -35,18 +35,19 @@ absl::Status DomainError(Expr culprit, double value, absl::Span<const double> ar
   }
   const auto has_pole = Info(culprit.op()).pole;
   const bool pole = has_pole != nullptr && has_pole(arguments);
-  const char* what = std::isnan(value) ? "is not defined (over the real numbers)"
-                     : pole            ? "is not defined (it has a pole)"
-                                       : "overflows";
+  const char* what = nan    ? "is not defined (over the real numbers)"
+                     : pole ? "is not defined (it has a pole)"
+                            : "overflows";
   return absl::OutOfRangeError(
       absl::StrCat(Short(culprit), " ", what, at.empty() ? "" : " at ", absl::StrJoin(at, ", ")));
 }
 
 // Returns an error for the first node that is outside its domain or, if an output is not finite,
 // for the first node that overflows. Nodes that only a branch not taken uses do not count.
+template <class Real>
 absl::Status Check(const Program& program, absl::Span<const Expr> order,
-                   const std::vector<double>& values) {
-  const std::vector<bool> needed = WhatIsTaken(program, values);
+                   const std::vector<Real>& values) {
+  const std::vector<bool> needed = WhatIsTaken(program, absl::MakeConstSpan(values));
   bool finite = true;
   for (uint32_t slot : program.outputs()) finite &= std::isfinite(values[slot]);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -54,17 +55,17 @@ absl::Status Check(const Program& program, absl::Span<const Expr> order,
     const Program::Step& step = program.steps()[i];
     std::vector<double> arguments;
     for (uint32_t a = step.arguments_begin; a < step.arguments_end; ++a) {
-      arguments.push_back(values[program.argument_slots()[a]]);
+      arguments.push_back(static_cast<double>(values[program.argument_slots()[a]]));
     }
     if (!std::all_of(arguments.begin(), arguments.end(),
                      [](double v) { return std::isfinite(v); })) {
       if (finite || !std::isnan(values[i])) continue;
     }
     if (step.op == Op::kVariable) {
-      return absl::OutOfRangeError(
-          absl::StrCat(order[i].name(), " = ", values[i], " is not a finite number"));
+      return absl::OutOfRangeError(absl::StrCat(
+          order[i].name(), " = ", static_cast<double>(values[i]), " is not a finite number"));
     }
-    const absl::Status error = DomainError(order[i], values[i], arguments);
+    const absl::Status error = DomainError(order[i], std::isnan(values[i]), arguments);
     if (finite && absl::StrContains(error.message(), "overflows")) continue;
     return error;
   }
@@ -80,9 +81,8 @@ double Denominator(const Number& n) {
   return power_of_two ? 1 : static_cast<double>(n.denominator());
 }
 
-}  // namespace
-
-std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const double> values) {
+template <class Real>
+std::vector<bool> Taken(const Program& program, absl::Span<const Real> values) {
   std::vector<bool> taken(values.size(), false);
   for (uint32_t slot : program.outputs()) taken[slot] = true;
   for (size_t i = values.size(); i-- > 0;) {
@@ -101,6 +101,98 @@ std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const double> v
   return taken;
 }
 
+// Returns whether step i overflowed, or is so small that its double lacks digits.
+bool LeavesRange(const Program& program, absl::Span<const double> values, size_t i) {
+  const double size = std::abs(values[i]);
+  if (!std::isfinite(size)) return true;
+  const Program::Step& step = program.steps()[i];
+  if (size >= std::numeric_limits<double>::min() || step.op == Op::kVariable) return false;
+  if (size != 0 || Info(step.op).range == Range::kPositive) return true;
+  if (step.op != Op::kMul && step.op != Op::kPow) return false;
+  // A product is 0 only if a factor is, and a power only if its base is.
+  for (uint32_t a = step.arguments_begin; a < step.arguments_end; ++a) {
+    if (values[program.argument_slots()[a]] == 0) return false;
+  }
+  return true;
+}
+
+bool LeavesRange(const Program& program, const std::vector<double>& values) {
+  const std::vector<bool> needed = WhatIsTaken(program, absl::MakeConstSpan(values));
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (needed[i] && LeavesRange(program, absl::MakeConstSpan(values), i)) return true;
+  }
+  return false;
+}
+
+// A program of the outputs, and the coordinates of the point in the order of its variables.
+template <class Real>
+struct ProgramAt {
+  Program program;
+  std::vector<Real> point;
+
+  std::vector<Real> Outputs(const std::vector<Real>& values) const {
+    std::vector<Real> result;
+    for (uint32_t slot : program.outputs()) result.push_back(values[slot]);
+    return result;
+  }
+};
+
+template <class Real>
+absl::StatusOr<ProgramAt<Real>> MakeProgram(absl::Span<const Expr> outputs,
+                                            const BindingsOf<Real>& point) {
+  std::vector<Expr> variables;
+  std::vector<Real> at;
+  for (Expr variable : Variables(outputs)) {
+    const auto found = point.find(variable.name());
+    if (found == point.end()) {
+      std::vector<std::string> given;
+      for (const auto& [name, value] : point) given.push_back(name);
+      std::sort(given.begin(), given.end());
+      return absl::InvalidArgumentError(
+          absl::StrCat("the variable ", variable.name(), " has no value; there are values for: ",
+                       given.empty() ? "none" : absl::StrJoin(given, ", ")));
+    }
+    variables.push_back(variable);
+    at.push_back(found->second);
+  }
+  ASSIGN_OR_RETURN(Program program, Program::Create(outputs, variables));
+  return ProgramAt<Real>{std::move(program), std::move(at)};
+}
+
+// Computes the outputs in long double, and rounds them to double.
+absl::StatusOr<std::vector<double>> Rounded(const ProgramAt<double>& at,
+                                            absl::Span<const Expr> order) {
+  const std::vector<long double> point(at.point.begin(), at.point.end());
+  const std::vector<long double> values = at.program.EvaluateAll<long double>(point);
+  RETURN_IF_ERROR(Check(at.program, order, values));
+  std::vector<double> result;
+  for (uint32_t slot : at.program.outputs()) {
+    result.push_back(static_cast<double>(values[slot]));
+    if (!std::isfinite(result.back()))
+      return absl::OutOfRangeError(absl::StrCat(Short(order[slot]), " overflows"));
+  }
+  return result;
+}
+
+// Returns whether a and b are equal but for rounding.
+bool Close(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(),
+                    [](double x, double y) { return std::abs(x - y) <= 1e-12 * std::abs(y); });
+}
+
+}  // namespace
+
+std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const double> values) {
+  return Taken(program, values);
+}
+std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const long double> values) {
+  return Taken(program, values);
+}
+
+bool LeavesRange(const Program& program, absl::Span<const double> point) {
+  return LeavesRange(program, program.EvaluateAll<double>(point));
+}
+
 absl::StatusOr<Program> Program::Create(absl::Span<const Expr> outputs,
                                         absl::Span<const Expr> variables) {
   Program program;
@@ -113,6 +205,7 @@ absl::StatusOr<Program> Program::Create(absl::Span<const Expr> outputs,
     Step step{e.op(),
               false,
               static_cast<uint32_t>(program.argument_slots_.size()),
+              0,
               0,
               0,
               0,
@@ -147,6 +240,11 @@ absl::StatusOr<Program> Program::Create(absl::Span<const Expr> outputs,
       step.value = program.ApplyStep<double>(
           step, {}, [&](uint32_t slot) -> const double& { return program.steps_[slot].value; });
     }
+    step.wide = step.value;
+    if (constant && !std::isnormal(step.value) && !e.IsConstant()) {
+      step.wide = program.ApplyStep<long double>(
+          step, {}, [&](uint32_t slot) -> const long double& { return program.steps_[slot].wide; });
+    }
     step.constant = constant;
     program.chooses_ |= e.op() == Op::kSelect || e.op() == Op::kStrongMul;
     slots[e] = static_cast<uint32_t>(slot);
@@ -167,27 +265,26 @@ absl::StatusOr<Program> Program::Create(absl::Span<const Expr> outputs,
 
 absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs,
                                              const Bindings& point) {
-  std::vector<Expr> variables;
-  std::vector<double> at;
-  for (Expr variable : Variables(outputs)) {
-    const auto found = point.find(variable.name());
-    if (found == point.end()) {
-      std::vector<std::string> given;
-      for (const auto& [name, value] : point) given.push_back(name);
-      std::sort(given.begin(), given.end());
-      return absl::InvalidArgumentError(
-          absl::StrCat("the variable ", variable.name(), " has no value; there are values for: ",
-                       given.empty() ? "none" : absl::StrJoin(given, ", ")));
-    }
-    variables.push_back(variable);
-    at.push_back(found->second);
+  ASSIGN_OR_RETURN(const ProgramAt<double> at, MakeProgram(outputs, point));
+  const std::vector<Expr> order = TopologicalOrder(outputs);
+  const std::vector<double> values = at.program.EvaluateAll<double>(at.point);
+  const absl::Status status = Check(at.program, order, values);
+  const std::vector<double> result = at.Outputs(values);
+  if (LeavesRange(at.program, values)) {
+    const absl::StatusOr<std::vector<double>> wide = Rounded(at, order);
+    // What does not matter to the outputs leaves the plain doubles in place.
+    if (wide.ok() && !(status.ok() && Close(result, *wide))) return wide;
   }
-  ASSIGN_OR_RETURN(Program program, Program::Create(outputs, variables));
-  const std::vector<double> values = program.EvaluateAll<double>(at);
-  RETURN_IF_ERROR(Check(program, TopologicalOrder(outputs), values));
-  std::vector<double> result;
-  for (uint32_t slot : program.outputs()) result.push_back(values[slot]);
+  RETURN_IF_ERROR(status);
   return result;
+}
+
+absl::StatusOr<std::vector<long double>> EvaluateWide(absl::Span<const Expr> outputs,
+                                                      const WideBindings& point) {
+  ASSIGN_OR_RETURN(const ProgramAt<long double> at, MakeProgram(outputs, point));
+  const std::vector<long double> values = at.program.EvaluateAll<long double>(at.point);
+  RETURN_IF_ERROR(Check(at.program, TopologicalOrder(outputs), values));
+  return at.Outputs(values);
 }
 
 absl::StatusOr<double> Evaluate(Expr e, const Bindings& point) {

@@ -7,6 +7,7 @@
 #include <numbers>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -23,8 +24,12 @@
 //   std::vector<Dual> duals = program->Evaluate<Dual>(dual_inputs);
 namespace cotangent::autodiff::symbolic {
 
-// The value of each variable, by the variable's name.
-using Bindings = absl::flat_hash_map<std::string, double>;
+// The value of each variable, by the variable's name. WideBindings hold values beyond the range of
+// doubles.
+template <typename Real>
+using BindingsOf = absl::flat_hash_map<std::string, Real>;
+using Bindings = BindingsOf<double>;
+using WideBindings = BindingsOf<long double>;
 
 // Expressions laid out as a list of steps: one step for each node of their graph, arguments before
 // their users. A slot is the index of a step, and of its value. A Program is immutable, so any
@@ -41,6 +46,7 @@ class Program {
     uint32_t arguments_end;
     uint32_t variable;  // position in `variables`; only for a kVariable
     double value;
+    long double wide;  // `value`, if that is beyond the range of doubles
     // The exponent of a kPow or the order of a kPolygamma, if it is a constant. For a kConstant the
     // denominator by which products divide, or 1 if `value` is exact or the fraction's integers are
     // too large for a double. Otherwise NaN.
@@ -112,13 +118,21 @@ class Program {
 // Returns the value of `e` at a point, with checks. Fails if a variable has no value in `point`, if
 // a subexpression is outside its domain, or if the result overflows. The message names the
 // subexpression and the values of its arguments. Branches of a select that are not taken may be
-// undefined.
+// undefined. If an intermediate value overflows or underflows, computes again in long double, whose
+// range is wider (on x86-64 up to 1e4932): so x/sqrt(1 + x^2) is 1 at 1e200.
 absl::StatusOr<double> Evaluate(Expr e, const Bindings& point);
 absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs, const Bindings& point);
+// Computes in long double only.
+absl::StatusOr<std::vector<long double>> EvaluateWide(absl::Span<const Expr> outputs,
+                                                      const WideBindings& point);
+
+// Returns whether a value that the outputs of `program` need overflows or underflows at a point.
+bool LeavesRange(const Program& program, absl::Span<const double> point);
 
 // Returns, for each step of `program`, whether the outputs depend on its value at the point where
 // EvaluateAll() returned `values`. The result is false for steps that only a branch not taken uses.
 std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const double> values);
+std::vector<bool> WhatIsTaken(const Program& program, absl::Span<const long double> values);
 
 namespace internal {
 
@@ -168,17 +182,23 @@ T SumOf(uint32_t count, Argument arg) {
   return sum;
 }
 
+// Whether the scalar T computes with long double.
+template <typename T>
+inline constexpr bool kIsWide =
+    std::numeric_limits<T>::max_exponent > std::numeric_limits<double>::max_exponent;
+template <typename T>
+using Limits = std::numeric_limits<std::conditional_t<kIsWide<T>, long double, double>>;
+
 template <typename T>
 bool IsFinite(const T& x) {
-  constexpr double kMax = std::numeric_limits<double>::max();
-  return !(T(kMax) < x) && !(x < T(-kMax)) && x == x;
+  const T max(Limits<T>::max());
+  return !(max < x) && !(x < T(-Limits<T>::max())) && x == x;
 }
 
-// Returns whether x is finite, and not so small that a double holds only some of its digits.
+// Returns whether x is finite, and not so small that T holds only some of its digits.
 template <typename T>
 bool IsNormal(const T& x) {
-  constexpr double kMin = std::numeric_limits<double>::min();
-  return IsFinite(x) && !(x < T(kMin) && T(-kMin) < x);
+  return IsFinite(x) && !(x < T(Limits<T>::min()) && T(-Limits<T>::min()) < x);
 }
 
 // Returns numerator / base^exponent for exponent > 0. If the power overflows or underflows, divides
@@ -267,7 +287,13 @@ template <typename T, typename Value>
 T Program::ApplyStep(const Step& step, absl::Span<const T> point, Value value) const {
   using namespace autodiff::functions;  // the functions that T lacks
   using namespace internal;             // NOLINT
-  if (step.constant) return T(step.value);
+  if (step.constant) {
+    if constexpr (kIsWide<T>) {
+      return T(step.wide);
+    } else {
+      return T(step.value);
+    }
+  }
   if (step.op == Op::kVariable) return point[step.variable];
   if (step.op == Op::kMul) return Product<T>(step, value);
   const uint32_t count = step.arguments_end - step.arguments_begin;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -27,12 +28,14 @@ bool WrittenInUser(Expr e, Expr user) {
 
 // Returns the nodes that the outputs depend on at the point, in order of evaluation. Nodes that
 // only a branch not taken uses are left out.
+template <class Real>
 std::vector<Expr> NodesTaken(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
-                             absl::Span<const double> point) {
+                             absl::Span<const Real> point) {
   std::vector<Expr> order = TopologicalOrder(outputs);
   const absl::StatusOr<Program> program = Program::Create(outputs, variables);
   if (!program.ok()) return order;
-  const std::vector<bool> taken = WhatIsTaken(*program, program->EvaluateAll<double>(point));
+  const std::vector<Real> values = program->EvaluateAll<Real>(point);
+  const std::vector<bool> taken = WhatIsTaken(*program, absl::MakeConstSpan(values));
   std::vector<Expr> nodes;
   for (size_t i = 0; i < order.size(); ++i) {
     if (taken[i]) nodes.push_back(order[i]);
@@ -40,17 +43,17 @@ std::vector<Expr> NodesTaken(absl::Span<const Expr> outputs, absl::Span<const Ex
   return nodes;
 }
 
+// Computes with Real: double or long double.
+template <class Real>
 class Tracer {
  public:
   Tracer(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
-         absl::Span<const double> point)
+         absl::Span<const Real> point)
       : outputs_(outputs), variables_(variables), point_(point) {}
 
   absl::StatusOr<Trace> Run() {
     for (size_t i = 0; i < variables_.size(); ++i) bindings_[variables_[i].name()] = point_[i];
-    if (absl::StatusOr<std::vector<double>> values = Evaluate(outputs_, bindings_); !values.ok()) {
-      return values.status();
-    }
+    RETURN_IF_ERROR(ValuesOf(outputs_).status());
     trace_.input_count = variables_.size();
     AddInputs();
     for (Expr e : NodesTaken(outputs_, variables_, point_)) {
@@ -102,7 +105,7 @@ class Tracer {
   void Name(Expr e, TraceRow row) {
     named_[e] = trace_.rows.size();
     locals_[e] = steps_.Variable(row.name);
-    bindings_[row.name] = row.value;
+    bindings_[row.name] = static_cast<Real>(row.value);
     row_of_[row.name] = trace_.rows.size();
     trace_.rows.push_back(std::move(row));
   }
@@ -140,29 +143,47 @@ class Tracer {
     row.latex = ToLatex(step);
     row.mathml = ToMathMlRow(step);
     row.expr = e;
-    ASSIGN_OR_RETURN(row.value, Evaluate(step, bindings_));
+    ASSIGN_OR_RETURN(row.value, ValueOf(step));
     row.tangents.assign(variables_.size(), 0);
     for (Expr variable : Variables(step)) {
       const auto found = row_of_.find(variable.name());
       if (found == row_of_.end()) continue;
       const size_t argument = found->second;
-      const std::vector<double>& tangents = trace_.rows[argument].tangents;
-      const absl::StatusOr<double> slope = Evaluate(Differentiate(step, variable), bindings_);
-      const double partial = slope.ok() ? *slope : std::numeric_limits<double>::quiet_NaN();
+      const std::vector<long double>& tangents = trace_.rows[argument].tangents;
+      const absl::StatusOr<Real> slope = ValueOf(Differentiate(step, variable));
+      const Real partial = slope.ok() ? *slope : std::numeric_limits<Real>::quiet_NaN();
       row.arguments.push_back({argument, partial});
       // Skips products with a factor 0, because the other factor may not be finite and the product
       // would be NaN.
       if (partial == 0) continue;
       for (size_t i = 0; i < variables_.size(); ++i) {
-        if (tangents[i] != 0) row.tangents[i] += partial * tangents[i];
+        if (tangents[i] != 0) Add(partial, tangents[i], &row.tangents[i]);
       }
     }
     Name(e, std::move(row));
     return absl::OkStatus();
   }
 
+  absl::StatusOr<std::vector<Real>> ValuesOf(absl::Span<const Expr> exprs) const {
+    if constexpr (std::is_same_v<Real, double>) {
+      return Evaluate(exprs, bindings_);
+    } else {
+      return EvaluateWide(exprs, bindings_);
+    }
+  }
+  absl::StatusOr<Real> ValueOf(Expr e) const {
+    ASSIGN_OR_RETURN(const std::vector<Real> values, ValuesOf(absl::MakeConstSpan(&e, 1)));
+    return values[0];
+  }
+
+  // Adds a product, rounded as Real rounds.
+  static void Add(long double a, long double b, long double* sum) {
+    *sum = static_cast<Real>(*sum) + static_cast<Real>(a) * static_cast<Real>(b);
+  }
+
   bool Moves(const TraceRow& row) const {
-    return std::any_of(row.tangents.begin(), row.tangents.end(), [](double t) { return t != 0; });
+    return std::any_of(row.tangents.begin(), row.tangents.end(),
+                       [](long double t) { return t != 0; });
   }
 
   // Computes the adjoints of all rows: the derivatives of each output by the row. Fails if the
@@ -183,7 +204,7 @@ class Tracer {
                 absl::StrFormat("the derivative of %s by %s is not finite where %s = %.10g",
                                 ToText(row.expr), ToText(of.expr), ToText(of.expr), of.value));
           }
-          of.adjoints[k] += row.adjoints[k] * argument.partial;
+          Add(row.adjoints[k], argument.partial, &of.adjoints[k]);
         }
       }
     }
@@ -192,18 +213,18 @@ class Tracer {
 
   absl::Span<const Expr> outputs_;
   absl::Span<const Expr> variables_;
-  absl::Span<const double> point_;
+  absl::Span<const Real> point_;
   Pool steps_;  // holds the formulas in terms of v1, v2, ...
   absl::flat_hash_map<Expr, size_t> named_;
   absl::flat_hash_map<Expr, Expr> locals_;
   absl::flat_hash_map<Expr, std::vector<Expr>> users_;
-  Bindings bindings_;
+  BindingsOf<Real> bindings_;
   absl::flat_hash_map<std::string, size_t> row_of_;  // the index of the row with a given name
   int count_ = 0;
   Trace trace_;
 };
 
-std::string Short(double value) { return absl::StrFormat("%.6g", value == 0 ? 0 : value); }
+std::string Short(long double value) { return absl::StrFormat("%.6g", value == 0 ? 0 : value); }
 
 std::string Escaped(const std::string& text) {
   return absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}});
@@ -259,7 +280,13 @@ std::string KinkSentence(Expr e, const std::vector<double>& a) {
 
 absl::StatusOr<Trace> MakeTrace(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                                 absl::Span<const double> point) {
-  return Tracer(outputs, variables, point).Run();
+  return Tracer<double>(outputs, variables, point).Run();
+}
+absl::StatusOr<Trace> MakeWideTrace(absl::Span<const Expr> outputs,
+                                    absl::Span<const Expr> variables,
+                                    absl::Span<const double> point) {
+  const std::vector<long double> wide(point.begin(), point.end());
+  return Tracer<long double>(outputs, variables, wide).Run();
 }
 
 std::string ToDot(const Trace& trace, absl::Span<const std::string> output_names) {
@@ -296,7 +323,7 @@ std::vector<std::string> KinksAt(absl::Span<const Expr> outputs, absl::Span<cons
   if (!program.ok()) return sentences;
   const std::vector<double> values = program->EvaluateAll<double>(point);
   const std::vector<Expr> order = TopologicalOrder(outputs);
-  const std::vector<bool> taken = WhatIsTaken(*program, values);
+  const std::vector<bool> taken = WhatIsTaken(*program, absl::MakeConstSpan(values));
   for (size_t i = 0; i < order.size(); ++i) {
     if (!taken[i]) continue;
     std::vector<double> a;

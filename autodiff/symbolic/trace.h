@@ -15,19 +15,19 @@
 namespace cotangent::autodiff::symbolic {
 
 struct TraceArgument {
-  size_t row;      // the index of an earlier row
-  double partial;  // the derivative by row `row`, with other arguments constant
+  size_t row;           // the index of an earlier row
+  long double partial;  // the derivative by row `row`, with other arguments constant
 };
 
 struct TraceRow {
-  std::string name;     // "w1", "v3"
-  std::string formula;  // "v1*v2"; for an input its name
-  std::string latex;    // the formula in LaTeX
-  std::string mathml;   // the formula in MathML
-  Expr expr;            // the row's value as an expression of the inputs
-  double value;
-  std::vector<double> tangents;  // the derivatives of the row by each input
-  std::vector<double> adjoints;  // the derivatives of each output by the row
+  std::string name;                   // "w1", "v3"
+  std::string formula;                // "v1*v2"; for an input its name
+  std::string latex;                  // the formula in LaTeX
+  std::string mathml;                 // the formula in MathML
+  Expr expr;                          // the row's value as an expression of the inputs
+  long double value;                  // doubles, unless they would leave the range of doubles
+  std::vector<long double> tangents;  // the derivatives of the row by each input
+  std::vector<long double> adjoints;  // the derivatives of each output by the row
   std::vector<TraceArgument> arguments;
 };
 
@@ -39,9 +39,13 @@ struct Trace {
 
 // Traces the computation of `outputs` at a point, whose coordinates are in the order of
 // `variables`. Fails as Evaluate() (evaluate.h) does, and if a derivative is not finite; the
-// message names the subexpression and what it is differentiated by.
+// message names the subexpression and what it is differentiated by. The second function computes in
+// long double, for intermediate values beyond the range of doubles.
 absl::StatusOr<Trace> MakeTrace(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                                 absl::Span<const double> point);
+absl::StatusOr<Trace> MakeWideTrace(absl::Span<const Expr> outputs,
+                                    absl::Span<const Expr> variables,
+                                    absl::Span<const double> point);
 
 // Returns the trace as a graph in Graphviz's language: a node for each row with its formula, value
 // and adjoints, and an edge for each argument with its partial derivative. `output_names` has a

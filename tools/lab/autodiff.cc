@@ -88,8 +88,8 @@ void ShowTrace(const sym::Trace& trace, const Exercise& exercise, Section& secti
   for (const sym::TraceRow& row : trace.rows) {
     std::vector<std::string> cells = {
         EscapeHtml(row.name), absl::StrCat("<math>", row.mathml, "</math>"), Short(row.value)};
-    for (const double tangent : row.tangents) cells.push_back(Short(tangent));
-    for (const double adjoint : row.adjoints) cells.push_back(Short(adjoint));
+    for (const long double tangent : row.tangents) cells.push_back(Short(tangent));
+    for (const long double adjoint : row.adjoints) cells.push_back(Short(adjoint));
     rows.push_back(std::move(cells));
   }
   section.Text(
@@ -245,11 +245,13 @@ double LargestTraceError(const sym::Trace& trace, const std::vector<HandRow>& ro
       const sym::TraceRow& row = trace.rows[i];
       const auto is = sym::Parse(hand.is, row.expr.pool(), {.variables = variables});
       if (!is.ok() || sym::Equal(*is, row.expr) != sym::Verdict::kEqual) continue;
-      error = std::abs(row.value - hand.value);
-      for (size_t k = 0; k < hand.tangents.size(); ++k)
-        error = std::max(error, std::abs(row.tangents[k] - hand.tangents[k]));
-      for (size_t k = 0; k < hand.adjoints.size(); ++k)
-        error = std::max(error, std::abs(row.adjoints[k] - hand.adjoints[k]));
+      const auto larger = [&](long double found, double expected) {
+        error = std::max(error, static_cast<double>(std::abs(found - expected)));
+      };
+      error = 0;
+      larger(row.value, hand.value);
+      for (size_t k = 0; k < hand.tangents.size(); ++k) larger(row.tangents[k], hand.tangents[k]);
+      for (size_t k = 0; k < hand.adjoints.size(); ++k) larger(row.adjoints[k], hand.adjoints[k]);
     }
     worst = std::max(worst, error);
   }
