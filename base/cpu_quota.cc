@@ -1,6 +1,7 @@
 #include "base/cpu_quota.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -100,6 +101,11 @@ std::optional<double> CpuQuota(const std::string& root) {
     }
   }
   return least;
+}
+
+int ThreadsWithinQuota(int cores, const std::string& root) {
+  const double granted = CpuQuota(root).value_or(cores);
+  return std::max(1, static_cast<int>(std::ceil(std::min<double>(cores, granted))));
 }
 
 }  // namespace cotangent

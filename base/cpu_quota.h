@@ -17,6 +17,10 @@ namespace cotangent {
 // `root` is put before every path that is read, so that a test can supply its own files.
 std::optional<double> CpuQuota(const std::string& root = "");
 
+// Returns how many threads are worth having on `cores` cores: as many, but no more than the
+// processors granted, rounded up. At least 1.
+int ThreadsWithinQuota(int cores, const std::string& root = "");
+
 }  // namespace cotangent
 
 #endif  // COTANGENT_BASE_CPU_QUOTA_H_

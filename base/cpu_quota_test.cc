@@ -12,8 +12,8 @@
 namespace cotangent {
 namespace {
 
-// Returns the limit that CpuQuota() reads from `files`, which maps a path to the file's text.
-std::optional<double> QuotaIn(const std::map<std::string, std::string>& files) {
+// Makes a root directory with these files (path, text), and returns its path.
+std::string RootWith(const std::map<std::string, std::string>& files) {
   static int count = 0;
   const std::string root =
       std::string(std::getenv("TEST_TMPDIR")) + "/tree" + std::to_string(count++);
@@ -22,7 +22,11 @@ std::optional<double> QuotaIn(const std::map<std::string, std::string>& files) {
     std::filesystem::create_directories(std::filesystem::path(root + path).parent_path());
     std::ofstream(root + path) << text;
   }
-  return CpuQuota(root);
+  return root;
+}
+
+std::optional<double> QuotaIn(const std::map<std::string, std::string>& files) {
+  return CpuQuota(RootWith(files));
 }
 
 const char kMounts2[] =
@@ -34,6 +38,21 @@ TEST(CpuQuotaTest, Version2InAContainer) {
                               {"/proc/self/mountinfo", kMounts2},
                               {"/sys/fs/cgroup/cpu.max", "150000 100000\n"}});
   EXPECT_EQ(quota, 1.5);
+}
+
+// As under `docker run --cpus=...`.
+TEST(CpuQuotaTest, ThreadsKeepToIt) {
+  const auto threads = [](const std::string& quota, int cores) {
+    return ThreadsWithinQuota(cores, RootWith({{"/proc/self/cgroup", "0::/\n"},
+                                               {"/proc/self/mountinfo", kMounts2},
+                                               {"/sys/fs/cgroup/cpu.max", quota + " 100000\n"}}));
+  };
+  EXPECT_EQ(threads("50000", 8), 1);
+  EXPECT_EQ(threads("100000", 8), 1);
+  EXPECT_EQ(threads("150000", 8), 2);
+  EXPECT_EQ(threads("1600000", 8), 8);
+  EXPECT_EQ(threads("max", 8), 8);
+  EXPECT_EQ(threads("150000", 1), 1);
 }
 
 TEST(CpuQuotaTest, TheLeastOfAGroupAndThoseAboveIt) {

@@ -104,18 +104,21 @@ std::string WithoutEditorMarks(absl::string_view text) {
   return plain;
 }
 
-std::string ValidUtf8(absl::string_view text) {
-  std::string valid;
+std::string Printable(absl::string_view text) {
+  std::string printable;
   while (!text.empty()) {
-    const size_t bytes = CharacterAt(text).bytes;
-    absl::StrAppend(&valid, bytes == 0 ? kReplacementCharacter : text.substr(0, bytes));
+    const auto [code, bytes] = CharacterAt(text);
+    const bool is_control = (code < 0x20 && code != '\n' && code != '\t') ||
+                            (code >= 0x7f && code < 0xa0) || bytes == 0;
+    absl::StrAppend(&printable, is_control ? kReplacementCharacter : text.substr(0, bytes));
     text.remove_prefix(std::max<size_t>(bytes, 1));
   }
-  return valid;
+  return printable;
 }
 
 bool IsUtf16(absl::string_view text) {
-  return absl::StartsWith(text, "\xff\xfe") || absl::StartsWith(text, "\xfe\xff");
+  if (absl::StartsWith(text, "\xff\xfe") || absl::StartsWith(text, "\xfe\xff")) return true;
+  return text.size() > 1 && (text[0] == 0) != (text[1] == 0);
 }
 
 ForeignCharacter ForeignCharacterAt(absl::string_view text) {

@@ -1,5 +1,5 @@
-// Finds and removes characters that editors and word processors put into plain text: byte-order
-// marks, typographic quotes, no-break spaces, bytes that are not UTF-8.
+// Finds and removes characters that editors and word processors put into plain text (byte-order
+// marks, typographic quotes, no-break spaces, bytes that are not UTF-8) and control characters.
 #ifndef COTANGENT_BASE_EDITOR_TEXT_H_
 #define COTANGENT_BASE_EDITOR_TEXT_H_
 
@@ -14,10 +14,13 @@ namespace cotangent {
 // newline follows (the line end of old Macintosh files) turned into a newline.
 std::string WithoutEditorMarks(absl::string_view text);
 
-// Returns `text` with each byte that is not part of a valid UTF-8 character replaced by U+FFFD.
-std::string ValidUtf8(absl::string_view text);
+// Returns `text` as it may be printed on a terminal: each byte that is not valid UTF-8 and each
+// control character (C0 and C1, and DEL) but newlines and tabs is replaced by U+FFFD. Names of files
+// may hold such characters, and a terminal would obey an escape sequence in one.
+std::string Printable(absl::string_view text);
 
-// Returns whether `text` begins with the byte-order mark of UTF-16, of either byte order.
+// Returns whether `text` begins as a text in UTF-16 does, of either byte order: with its byte-order
+// mark, or with an ASCII character, whose other byte is 0.
 bool IsUtf16(absl::string_view text);
 
 // Describes a non-ASCII character of a UTF-8 text, for error messages.

@@ -296,8 +296,7 @@ int UsefulThreads() {
     std::string siblings;
     cores.insert(std::getline(file, siblings) ? siblings : "cpu " + std::to_string(cpu));
   }
-  const double count = static_cast<double>(cores.size());
-  return std::max(1, static_cast<int>(std::ceil(std::min(count, CpuQuota().value_or(count)))));
+  return ThreadsWithinQuota(static_cast<int>(cores.size()));
 }
 
 void SetThreads(int threads) { threads_set.store(std::max(1, threads)); }

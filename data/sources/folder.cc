@@ -53,6 +53,25 @@ absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   return folders;
 }
 
+// Returns a note about pictures that lie in `directory` itself, where every folder is a class, or
+// nothing if there are none. Other files, such as a license or a list, need no note.
+std::optional<std::string> NoteOfLoosePictures(const fs::path& directory) {
+  std::string first;
+  int64_t count = 0;
+  std::error_code error;
+  for (fs::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    std::error_code failure;
+    if (IsClutter(name) || !HasNameOfPicture(name) || !it->is_regular_file(failure)) continue;
+    if (count++ == 0 || NaturalOrder(name, first) < 0) first = name;
+  }
+  if (count == 0) return std::nullopt;
+  return absl::StrCat("note: ", count, count == 1 ? " picture lies" : " pictures lie", " in ",
+                      directory.string(), " beside the folders of the classes and belong",
+                      count == 1 ? "s" : "", " to none of them: not used (",
+                      count == 1 ? "" : "the first: ", first, ")");
+}
+
 // Returns the pictures' indices in the list, in the order in which the pictures are to be numbered.
 std::vector<int32_t> NumberPictures(const PictureList& pictures, const std::string& prefix,
                                     const std::vector<std::string>& classes) {
@@ -164,11 +183,18 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenFolder(const std::string& text
   }
   if (classes.empty()) return nullptr;
   PictureList pictures[3];
+  std::vector<std::string> notes;
+  const auto note = [&notes](const fs::path& directory) {
+    if (std::optional<std::string> found = NoteOfLoosePictures(directory))
+      notes.push_back(*std::move(found));
+  };
+  if (divided.has_value()) note(text);
   for (int split = 0; split < count; ++split) {
     if (split > 0 && splits[split].empty()) continue;
     ASSIGN_OR_RETURN(pictures[split], ListPictures(text, splits[split], classes));
+    note(splits[split].empty() ? fs::path(text) : fs::path(text) / splits[split]);
   }
-  return PictureSource::Create(text, TargetKind::kClass, classes, pictures);
+  return PictureSource::Create(text, TargetKind::kClass, classes, pictures, std::move(notes));
 }
 
 COTANGENT_SOURCE(OpenFolder, "a folder with a folder for each class");

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "base/editor_text.h"
 #include "base/status_macros.h"
 #include "data/file.h"
@@ -50,15 +51,10 @@ void TakeFit(const FitOptions& options, Hash& hash) {
     hash.Take(static_cast<int64_t>(options.fit.filter));
 }
 
-// Returns the text with U+FFFD in place of each control character. Names of classes are printed in
-// lines and tables, and a terminal would obey an escape sequence in a name.
-std::string WithoutControls(const std::string& text) {
-  std::string plain;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    plain += byte < 0x20 || byte == 0x7f ? "\xef\xbf\xbd" : std::string(1, c);
-  }
-  return plain;
+// Returns the name of a class as it stands in lines and tables: on one line, without control
+// characters, in valid UTF-8.
+std::string NameOfClass(const std::string& text) {
+  return absl::StrReplaceAll(Printable(text), {{"\n", "\xef\xbf\xbd"}, {"\t", "\xef\xbf\xbd"}});
 }
 
 // Returns the error of the first picture that could not be read, or OK.
@@ -73,7 +69,7 @@ absl::Status FirstError(const std::vector<absl::Status>& statuses) {
 
 absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
     const std::string& text, TargetKind targets, std::vector<std::string> classes,
-    PictureList (&pictures)[3]) {
+    PictureList (&pictures)[3], std::vector<std::string> notes) {
   if (pictures[0].empty())
     return absl::InvalidArgumentError(absl::StrCat(text, ": there are no training pictures in it"));
   if (targets == TargetKind::kClass && classes.size() < 2) {
@@ -86,11 +82,11 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   source->name = std::filesystem::absolute(text, error).lexically_normal().string();
   source->title = text;
   source->target_kind = targets;
+  source->notes_ = std::move(notes);
   // Checkpoints store the names of classes, labels or numbers in JSON, which holds valid UTF-8
   // only. With other bytes in them, the names in a checkpoint would differ from those of the data
   // set.
-  for (const std::string& name : classes)
-    source->classes.push_back(WithoutControls(ValidUtf8(name)));
+  for (const std::string& name : classes) source->classes.push_back(NameOfClass(name));
   for (int split = 0; split < 3; ++split) {
     pictures[split].ShrinkToFit();
     source->pictures_[split] = std::make_shared<const PictureList>(std::move(pictures[split]));
@@ -154,6 +150,7 @@ std::shared_ptr<const Source> PictureSource::Fitted(const FitOptions& options) c
   fitted->channels = options.shape.channels;
   fitted->height = options.shape.height;
   fitted->width = options.shape.width;
+  for (const std::string& note : notes_) options.say(note);
   if (!options.skip_bad) return fitted;
   for (Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {
     if (split != Split::kTrain || fitted->IsSmall(split)) fitted->RemoveBad(split);

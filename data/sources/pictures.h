@@ -22,12 +22,13 @@ class PictureSource : public Source {
  public:
   // `text` is the value of --dataset; `classes` are the names of the classes, labels or numbers to
   // be predicted; `pictures` are the lists for kTrain, kValidation and kTest, in this order.
-  // Returns InvalidArgument if there are no training pictures or, for classes, fewer than two
-  // classes.
+  // `notes` are lines that Fitted() tells the user. Returns InvalidArgument if there are no training
+  // pictures or, for classes, fewer than two classes.
   static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
                                                               TargetKind targets,
                                                               std::vector<std::string> classes,
-                                                              PictureList (&pictures)[3]);
+                                                              PictureList (&pictures)[3],
+                                                              std::vector<std::string> notes = {});
 
   bool Has(Split split) const override { return !pictures(split).empty(); }
   absl::StatusOr<int64_t> Size(Split split) const override { return pictures(split).size(); }
@@ -77,6 +78,7 @@ class PictureSource : public Source {
   const PictureList& pictures(Split split) const { return *pictures_[static_cast<int>(split)]; }
 
   std::shared_ptr<const PictureList> pictures_[3];
+  std::vector<std::string> notes_;
   FitOptions options_;
 };
 

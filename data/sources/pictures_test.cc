@@ -178,6 +178,31 @@ TEST_F(PicturesTest, WhatSystemsLeaveInFoldersIsPassedOver) {
   EXPECT_EQ(dataset->size(), 2);
 }
 
+TEST_F(PicturesTest, PicturesBesideTheFoldersOfClassesAreTold) {
+  Paint("a/1.png", 1);
+  Paint("b/1.png", 2);
+  Write("README.txt", "x");
+  Write(".10.png", "x");
+  EXPECT_EQ(Load("", Split::kTrain)->size(), 2);
+  EXPECT_THAT(said_, IsEmpty());
+  Paint("10.png", 3);
+  EXPECT_EQ(Load("", Split::kTrain)->size(), 2);
+  EXPECT_EQ(said_, absl::StrCat("note: 1 picture lies in ", JoinPath(root_, ""),
+                                " beside the folders of the classes and belongs to none of them: "
+                                "not used (10.png)\n"));
+  said_.clear();
+  Write("9.JPG", "no picture, but meant as one");
+  EXPECT_EQ(Load("", Split::kTrain)->size(), 2);
+  EXPECT_THAT(said_, AllOf(HasSubstr("2 pictures lie in"), HasSubstr("(the first: 9.JPG)")));
+
+  for (const char* const path : {"train/a/1.png", "train/b/1.png", "test/a/1.png", "test/2.png"})
+    Paint(absl::StrCat("s/", path), 1);
+  said_.clear();
+  EXPECT_EQ(Load("s", Split::kTest)->size(), 1);
+  EXPECT_THAT(said_, AllOf(HasSubstr("note: 1 picture lies in"), HasSubstr("s/test/"),
+                           HasSubstr("(2.png)")));
+}
+
 TEST_F(PicturesTest, NamesOfClassesAreValidUtf8OfOneLine) {
   Paint("\xc3\xa4/1.png", 1);
   Paint("cl\xff\xc3s/1.png", 2);
@@ -490,6 +515,26 @@ TEST_F(ReadLaterTest, BadPicturesThatAreEvaluatedAreLeftOut) {
   const auto source = FindSource(JoinPath(root_, "s")).value()->Fitted(options_);
   EXPECT_EQ(source->Size(Split::kTest).value(), 2);
   EXPECT_THAT(said_, HasSubstr("1 of 3 pictures could not be read"));
+}
+
+// So it is where the pictures were set apart from a training split whose bad pictures are replaced.
+TEST_F(ReadLaterTest, BadPicturesThatWereSetApartAreLeftOut) {
+  options_.skip_bad = true;
+  const std::vector<std::string> whole = NamesOf(Load(Split::kValidation, 0.4).value());
+  ASSERT_GE(whole.size(), 2u);
+  const int64_t training = Load(Split::kTrain, 0.4)->size();
+  Write("d/" + whole[0], "no picture");
+  const Dataset side = Load(Split::kValidation, 0.4).value();
+  EXPECT_EQ(NamesOf(side), std::vector<std::string>(whole.begin() + 1, whole.end()));
+  for (int64_t i = 0; i < side.size(); ++i) {
+    EXPECT_EQ(absl::StrCat(side.labels[i] == 0 ? "a/" : "b/", First(side, i) / 10, ".png"),
+              whole[i + 1]);
+  }
+  EXPECT_THAT(said_, HasSubstr(whole[0]));
+  EXPECT_EQ(Load(Split::kTrain, 0.4)->size(), training);
+  for (const std::string& name : whole) Write("d/" + name, "no picture");
+  EXPECT_THAT(std::string(Load(Split::kValidation, 0.4).status().message()),
+              HasSubstr("none of the images set apart for validation can be read"));
 }
 
 class CacheTest : public ReadLaterTest {

@@ -1,6 +1,14 @@
 // Sets some of a source's training images apart for validation.
 
+#include <atomic>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "base/fnv.h"
+#include "base/parallel.h"
 #include "base/status_macros.h"
 #include "data/random.h"
 #include "data/sources/source.h"
@@ -10,6 +18,32 @@ namespace {
 
 // Hashes a name twice, since the high bits of FNV-1a hardly depend on the last letters.
 uint64_t HashOf(absl::string_view name) { return SplitMix64::Hash(Fnv1a(name)); }
+
+// If bad images are replaced (Dataset::skipped), reads every image once and removes those that cannot
+// be read: in an evaluation, the image that replaces another would count twice.
+void KeepReadable(Dataset& dataset) {
+  if (dataset.skipped == nullptr || dataset.is_in_memory()) return;
+  std::vector<absl::Status> statuses(dataset.size());
+  std::atomic<int64_t> next{0};
+  const auto read = [&] {
+    std::vector<uint8_t> image(dataset.image_bytes());
+    for (int64_t i = next++; i < dataset.size(); i = next++)
+      statuses[i] = dataset.reader->Read(i, image.data());
+  };
+  std::vector<std::thread> others;
+  for (int t = 1; t < UsefulThreads(); ++t) others.emplace_back(read);
+  read();
+  for (std::thread& thread : others) thread.join();
+  std::vector<int32_t> readable;
+  for (int64_t i = 0; i < dataset.size(); ++i) {
+    if (absl::IsInvalidArgument(statuses[i])) {
+      dataset.skipped->Note(statuses[i]);
+    } else {
+      readable.push_back(static_cast<int32_t>(i));
+    }
+  }
+  dataset.Keep(std::move(readable));
+}
 
 class Divided final : public Source {
  public:
@@ -41,7 +75,11 @@ class Divided final : public Source {
     ASSIGN_OR_RETURN(Dataset dataset, whole_->Load(data_dir, Split::kTrain));
     ASSIGN_OR_RETURN(std::vector<int32_t> chosen, Chosen(split));
     dataset.Keep(std::move(chosen));
-    return dataset;
+    if (split != Split::kValidation) return dataset;
+    KeepReadable(dataset);
+    if (dataset.size() > 0) return dataset;
+    return absl::InvalidArgumentError(absl::StrCat(
+        title, ": none of the images set apart for validation can be read; set more apart"));
   }
 
  private:
