@@ -1,7 +1,7 @@
 // Folds the operations that follow a convolution with the result y into the convolution (see
 // fold.h). The last of them may be the sum with another tensor, called the addend, and a ReLU. The
-// value that the operations before these compute is represented as a symbolic expression in y and
-// in parameters.
+// value that the operations before these compute is represented as an affine function of y, whose
+// slope and offset are symbolic expressions in parameters.
 
 #include "layers/plan/fold.h"
 
@@ -53,7 +53,7 @@ class Folder {
   // holds what has been folded so far, and `end`, the tensor that the folded convolution computes.
   struct Chain {
     TensorId end;
-    Expr value;  // in y and the variables of channels_; without addend and ReLU
+    Affine value;  // of the convolution's result; without addend and ReLU
     TensorId addend = kNoTensor;
     bool relu = false;
     std::vector<int> nodes = {};
@@ -89,13 +89,14 @@ void Folder::Merge(int index) {
 }
 
 // Extends chain.value by `node` if each operand of the node is the chain's end, a channel vector or
-// a scalar, and the new value is affine in y, the convolution's result. Returns whether it did.
+// a scalar, and the node's result is affine in the chain's end. Returns whether it did.
 bool Folder::ExtendByChannels(const Node& node, Chain& chain) {
   if (chain.addend != kNoTensor) return false;
-  const std::optional<Expr> value = Expanded(
-      graph_, node, [&](TensorId t) { return t == chain.end ? chain.value : channels_.Of(t); });
-  if (!value || !AffineIn(*value, y_)) return false;
-  chain.value = *value;
+  const std::optional<Expr> value =
+      Expanded(graph_, node, [&](TensorId t) { return t == chain.end ? y_ : channels_.Of(t); });
+  const std::optional<Affine> step = value ? AffineIn(*value, y_) : std::nullopt;
+  if (!step) return false;
+  chain.value = {step->slope * chain.value.slope, step->slope * chain.value.offset + step->offset};
   return true;
 }
 
@@ -134,7 +135,7 @@ absl::Status Folder::Fold(int index) {
   if (convolution.inputs.size() != 2 || graph_.producer(weight).op != kParameter ||
       uses_.readers(weight).size() != 1)
     return absl::OkStatus();
-  Chain chain{convolution.outputs[0], y_};
+  Chain chain{convolution.outputs[0], {graph_.pool().Constant(1), graph_.pool().Constant(0)}};
   // Stops before a sum whose other summand is the convolution's own input, because the convolution
   // would need that tensor in two formats.
   for (Chain longer = chain; Extend(longer) && longer.addend != x;) chain = longer;
@@ -142,7 +143,7 @@ absl::Status Folder::Fold(int index) {
   if (chain.nodes.empty() && merged == merged_.end()) return absl::OkStatus();
   for (int node : chain.nodes) taken_[node] = true;
 
-  const Affine affine = *AffineIn(chain.value, y_);
+  const Affine& affine = chain.value;
   std::vector<Branch> branches = {{.weight = weight}};
   std::vector<Expr> values = {affine.slope, affine.offset};
   if (merged != merged_.end()) {

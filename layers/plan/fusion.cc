@@ -28,6 +28,11 @@ constexpr int kMostOperands = 16;
 // its operation are stored and loaded instead of computed in the same pass.
 constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 
+// The largest number of operations that computing one tensor or sum may take in a pass. In a chain of
+// thousands of activations, a tensor is stored now and then: the time for planning and the length of
+// compiled passes would otherwise grow with the square of the chain's length.
+constexpr int kMostOperationsOfCone = 200;
+
 // The cone of a tensor or sum, called the root, is the part of the graph from the root back to
 // stored tensors: what a pass must read and compute to make the root.
 struct Cone {
@@ -37,6 +42,7 @@ struct Cone {
   std::vector<TensorId> spread;
   std::optional<PassRole> pooling;  // a pooling operation inside, if any
   bool several_windows = false;     // poolings of different geometry: impossible in one pass
+  int operations = 0;               // how many operations there are inside
 };
 
 class Fuser {
@@ -130,6 +136,12 @@ int Fuser::OperandsOf(const std::vector<TensorId>& tensors, const Pass& pass) co
 
 void Fuser::KeepConesSmall(const Node& node) {
   if (node.outputs.empty() || !IsFusible(node)) return;
+  if (ConeOf(node.outputs[0]).operations > kMostOperationsOfCone) {
+    for (TensorId t : node.inputs) {
+      if (!schedule_.in_memory[t] && ConeOf(t).operations > kMostOperationsOfCone / 2)
+        schedule_.in_memory[t] = true;
+    }
+  }
   const auto is_large = [&] {
     const Cone cone = ConeOf(node.outputs[0]);
     return OperandsOf(cone.leaves, NewPass(cone, node.outputs[0])) > kMostLoadsOfCone;
@@ -186,6 +198,7 @@ void Fuser::Walk(TensorId t, Cone& cone, absl::flat_hash_set<TensorId>& seen) co
     cone.leaves.push_back(t);
     return;
   }
+  ++cone.operations;
   const PassRole role = RoleOf(node);
   if (role.kind == PassRole::kPooling) {
     if (cone.pooling.has_value()) {
