@@ -36,6 +36,8 @@ constexpr double kRoundingSlack = 8;
 // If the average slope of a parameter is less than this share of the largest average slope of any
 // parameter, the parameter's deviations are measured relative to this share of the largest one.
 constexpr double kLeastShare = 0.01;
+// How many gradients in f64 a check computes.
+constexpr int kGradientsMade = 4;
 
 // Returns a vector with random entries +-1 / sqrt(count).
 std::vector<float> Signs(uint64_t seed, const std::string& name, int64_t count) {
@@ -118,9 +120,9 @@ class Checker {
                                 double step) const;
   // GradientAt() returns the gradient at point + step * direction, in f64, by leaf.
   // GradientDifference() returns the central difference of two such gradients.
-  absl::StatusOr<std::vector<Values>> GradientAt(const NetworkVector& direction, double step) const;
+  absl::StatusOr<std::vector<Values>> GradientAt(const NetworkVector& direction, double step);
   absl::StatusOr<std::vector<Values>> GradientDifference(const NetworkVector& direction,
-                                                         double step) const;
+                                                         double step);
   NetworkVector Direction(const std::string& name) const;
 
   NetworkFunction& function_;
@@ -131,6 +133,7 @@ class Checker {
   Reference at_point_;  // has the values of all tensors up to the loss, at the function's point
   NetworkVector gradient_, hessian_v_;
   double symmetry_bound_ = 0, symmetry_rounding_ = 0;
+  int gradients_made_ = 0;  // calls of GradientAt()
   NetworkCheck check_;
 };
 
@@ -249,7 +252,8 @@ absl::StatusOr<double> Checker::LossAt(const Leaf& leaf, absl::Span<const float>
 }
 
 absl::StatusOr<std::vector<Values>> Checker::GradientAt(const NetworkVector& direction,
-                                                        double step) const {
+                                                        double step) {
+  Tell("gradients in f64,", ++gradients_made_, kGradientsMade);
   Reference reference(graph_);
   GiveLeaves(direction, step, reference);
   std::vector<TensorId> wanted;
@@ -267,7 +271,7 @@ absl::StatusOr<std::vector<Values>> Checker::GradientAt(const NetworkVector& dir
 }
 
 absl::StatusOr<std::vector<Values>> Checker::GradientDifference(const NetworkVector& direction,
-                                                                double step) const {
+                                                                double step) {
   ASSIGN_OR_RETURN(std::vector<Values> above, GradientAt(direction, step));
   ASSIGN_OR_RETURN(const std::vector<Values> below, GradientAt(direction, -step));
   for (size_t k = 0; k < above.size(); ++k) {
@@ -291,7 +295,6 @@ absl::Status Checker::Hessian() {
   const NetworkVector v = Direction("v"), u = Direction("u");
   ASSIGN_OR_RETURN(NetworkVector along_v, function_.Hvp(v));
   ASSIGN_OR_RETURN(NetworkVector along_u, function_.Hvp(u));
-  Tell("differences of gradients,", 1, 2);
   ASSIGN_OR_RETURN(const std::vector<Values> near, GradientDifference(v, kGradientStep));
   ASSIGN_OR_RETURN(const std::vector<Values> wide, GradientDifference(v, 2 * kGradientStep));
   hessian_v_ = along_v;

@@ -232,6 +232,21 @@ TEST(NetworkCheckTest, AllLossesAgree) {
   }
 }
 
+// Checks of deep networks take minutes, in which callers show what is being done.
+TEST(NetworkCheckTest, TellsEveryStage) {
+  const auto function = FunctionOf(
+      "input { channels: 1 height: 2 width: 2 classes: 3 } layer { name: \"fc\" linear {} }");
+  NetworkCheckOptions options;
+  std::vector<std::string> told;
+  options.progress = [&](const std::string& what) { told.push_back(what); };
+  ASSERT_TRUE(CheckNetwork(*function, options).ok());
+  EXPECT_THAT(told, testing::ElementsAre("slopes of parameter 1 of 3", "slopes of parameter 2 of 3",
+                                         "slopes of parameter 3 of 3", "gradients in f64, 1 of 4",
+                                         "gradients in f64, 2 of 4", "gradients in f64, 3 of 4",
+                                         "gradients in f64, 4 of 4", "f32 rounding, 1 of 3",
+                                         "f32 rounding, 2 of 3", "f32 rounding, 3 of 3"));
+}
+
 // The sine of numbers around 10,000,000 cannot be computed in f32, where neighbouring numbers are a
 // whole unit apart. The check must report this.
 TEST(NetworkCheckTest, FindsWhatIsWrong) {

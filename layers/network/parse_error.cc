@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "layers/network/nearest_name.h"
 
@@ -85,6 +86,17 @@ absl::string_view FoundAt(absl::string_view text, size_t offset) {
     return text.substr(token.begin, end - token.begin);
   }
   return "the end";
+}
+
+// Returns the number with a decimal comma whose digits after the comma begin at this byte, as
+// "0,05"; empty if there is none. (A comma may stand between two fields, but not within a number.)
+absl::string_view DecimalCommaAt(absl::string_view text, size_t offset) {
+  size_t begin = offset, end = offset;
+  while (end < text.size() && absl::ascii_isdigit(text[end])) ++end;
+  if (end == offset || begin < 2 || text[--begin] != ',') return "";
+  const size_t comma = begin;
+  while (begin > 0 && absl::ascii_isdigit(text[begin - 1])) --begin;
+  return begin == comma ? "" : text.substr(begin, end - begin);
 }
 
 // Whether the parser expects a value at byte `offset` of the text, rather than the name of a field.
@@ -179,6 +191,13 @@ absl::Status Explain(const Fragment& fragment, const Descriptor* root, absl::str
   }
   const Context context = ContextAt(text, root, root_name, offset);
   const absl::string_view found = FoundAt(text, offset);
+  if (const absl::string_view number = DecimalCommaAt(text, offset);
+      context.field != nullptr && !number.empty()) {
+    return fragment.Error(
+        number.data() - text.data(),
+        absl::StrCat("'", context.field->name(), "' has a decimal comma, ", number,
+                     "; expected a point: ", absl::StrReplaceAll(number, {{",", "."}})));
+  }
   const bool out_of_range = absl::StartsWith(message, "Integer out of range");
   if (context.field != nullptr && IsValueDue(text, offset) &&
       (out_of_range || absl::StartsWith(message, "Expected ") ||
