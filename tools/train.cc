@@ -158,8 +158,6 @@ std::string DataDirectory() {
   return given.empty() ? data::DefaultDataDir() : given;
 }
 
-void Say(const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); }
-
 absl::Status FetchData(const data::Source& source, const std::string& data_dir) {
   data::FetchOptions options;
   options.progress = Say;
@@ -378,6 +376,8 @@ int Describe(const CommandLine& line) {
   build.classes = network->input().has_classes() ? network->input().classes() : kClasses;
   const absl::StatusOr<layers::BuiltNetwork> built = layers::Build(*network, build);
   if (!built.ok()) return Fail(layers::AtPlace(*network, built.status()));
+  if (absl::Status status = training::CheckWithoutData(*network, *built); !status.ok())
+    return Fail(status);
   fputs(layers::Describe(*built).c_str(), stdout);
   return kExitDone;
 }

@@ -11,6 +11,7 @@
 #include "layers/network/network_text.h"
 #include "optim/optimizer.h"
 #include "tensor/onednn.h"
+#include "training/memory.h"
 #include "training/source.h"
 #include "training/targets.h"
 
@@ -23,21 +24,39 @@ absl::Status Bad(const layers::Network& network, const std::string& message) {
   return layers::AtPlace(network, absl::InvalidArgumentError(message));
 }
 
-absl::Status CheckOptimizer(const ResolvedNetwork& network) {
+absl::Status CheckOptimizer(const layers::Network& text, const layers::BuiltNetwork& built,
+                            const optim::RunLength& run) {
   std::vector<optim::ParameterSlice> slices;
   int64_t offset = 0;
-  for (const layers::ParameterSpec& spec : network.built.parameters) {
+  for (const layers::ParameterSpec& spec : built.parameters) {
     const int64_t size = spec.shape.NumElements();
     slices.push_back(
         {spec.name, {spec.shape.begin(), spec.shape.end()}, offset, size, spec.trainable});
     offset += size;
   }
-  absl::Status status =
-      optim::Optimizer::Check(network.text.train().optimizer(), slices, network.run);
+  absl::Status status = optim::Optimizer::Check(text.train().optimizer(), slices, run);
   if (status.ok()) return status;
   const bool has_path = absl::StartsWith(status.message(), "optimizer.");
-  return Bad(network.text,
-             absl::StrCat(has_path ? "train." : "train.optimizer: ", status.message()));
+  return Bad(text, absl::StrCat(has_path ? "train." : "train.optimizer: ", status.message()));
+}
+
+// Checks the fields of the recipe that do not depend on the number of images.
+absl::Status CheckSettings(const layers::Network& text, const layers::BuiltNetwork& built,
+                           int64_t classes) {
+  const bool has_class_weights = text.loss().has_softmax_cross_entropy() ||
+                                 text.loss().kind_case() == layers::Loss::KIND_NOT_SET;
+  if (text.train().class_weight() == layers::Train::BALANCED && !has_class_weights) {
+    return Bad(text,
+               "train.class_weight is BALANCED: only softmax_cross_entropy has weights of classes; "
+               "take sampling: BALANCED, or that loss");
+  }
+  RETURN_IF_ERROR(AugmentationOf(text).status());
+  RETURN_IF_ERROR(MixingOf(text).status());
+  RETURN_IF_ERROR(TargetScaleOf(text, classes).status());
+  int64_t least_floats = 0;  // weights and gradients
+  for (const layers::ParameterSpec& spec : built.parameters)
+    least_floats += 2 * spec.shape.NumElements();
+  return MemoryLeft(text, least_floats * int64_t{sizeof(float)}).status();
 }
 
 // Returns an error unless the loss can be computed with the data's kind of targets. Images with
@@ -112,19 +131,24 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
   if (!built.ok()) return layers::AtPlace(text, built.status());
   RETURN_IF_ERROR(CheckTargets(text, data));
   RETURN_IF_ERROR(CheckClasses(*built, data.classes, data.targets));
-  const bool has_class_weights = text.loss().has_softmax_cross_entropy() ||
-                                 text.loss().kind_case() == layers::Loss::KIND_NOT_SET;
-  if (text.train().class_weight() == layers::Train::BALANCED && !has_class_weights) {
-    return Bad(text,
-               "train.class_weight is BALANCED: only softmax_cross_entropy has weights of classes; "
-               "take sampling: BALANCED, or that loss");
+  RETURN_IF_ERROR(CheckSettings(text, *built, data.classes));
+  RETURN_IF_ERROR(CheckOptimizer(text, *built, run));
+  return ResolvedNetwork{text, *std::move(built), run};
+}
+
+absl::Status CheckWithoutData(const layers::Network& text, const layers::BuiltNetwork& built) {
+  RETURN_IF_ERROR(CheckSettings(text, built, built.classes));
+  const double epochs = text.train().epochs();
+  if (!(epochs > 0))
+    return Bad(text, absl::StrCat("train.epochs is ", epochs, "; expected a number above 0"));
+  absl::Status status;
+  for (const int64_t steps_per_epoch : {int64_t{1}, int64_t{1'000'000}}) {
+    const double steps = epochs * static_cast<double>(steps_per_epoch);
+    status =
+        CheckOptimizer(text, built, {steps_per_epoch, std::max<int64_t>(1, std::llround(steps))});
+    if (status.ok()) break;
   }
-  RETURN_IF_ERROR(AugmentationOf(text).status());
-  RETURN_IF_ERROR(MixingOf(text).status());
-  RETURN_IF_ERROR(TargetScaleOf(text, data.classes).status());
-  ResolvedNetwork resolved = {text, *std::move(built), run};
-  RETURN_IF_ERROR(CheckOptimizer(resolved));
-  return resolved;
+  return status;
 }
 
 absl::Status CheckImages(const layers::Network& network, const DataShape& data) {

@@ -80,6 +80,10 @@ struct ResolvedNetwork {
 absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data,
                                         int ranks = 1);
 
+// Checks the recipe of a network for which no data are known. An optimizer that would be wrong with
+// few images but not with many, or the other way round, is no error.
+absl::Status CheckWithoutData(const layers::Network& text, const layers::BuiltNetwork& built);
+
 // Returns an error unless the network takes images of the data's size.
 absl::Status CheckImages(const layers::Network& network, const DataShape& data);
 // Returns an error unless the network has as many results as the data have classes or, for targets

@@ -148,6 +148,11 @@ absl::StatusOr<RunResult> Trainer::Run() {
   if (before_.has_value() && options_.data.watched == data::Split::kValidation && IsEpochEnd() &&
       IsEvaluationDue() && state_.validated_step != state_.step)
     status = Evaluate(false);
+  if (before_.has_value() && IsDone() && !IsOutOfPatience()) {
+    observer_.Say(absl::StrCat("note: the run has ended already, after ", Epochs(),
+                               " epochs: no step is made; for more, give more --epochs",
+                               options_.max_steps > 0 ? " and --max_steps" : ""));
+  }
   while (!IsDone() && status.ok()) status = Advance();
   if (!status.ok() && !absl::IsCancelled(status)) return status;
   FinishSaving();  // if this step's checkpoint failed, Save() tries again

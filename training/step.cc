@@ -16,6 +16,7 @@
 #include "layers/graph/vjp.h"
 #include "layers/ops/convolution.h"
 #include "layers/ops/elementwise.h"
+#include "layers/ops/loss.h"
 #include "layers/plan/buffer.h"
 #include "tensor/layout.h"
 #include "training/memory.h"
@@ -383,23 +384,40 @@ void TrainingStep::RunPart(int64_t step, int64_t part) {
   const ParallelSection section;
   if (part == 0) {
     std::copy_n(store_->state_values(), states_before_.size(), states_before_.data());
-    loss_sum_ = 0;
+    loss_sum_ = weight_sum_ = 0;
   }
   is_last_part_ = part == parts() - 1;
+  last_weight_ = WeightOfBatch();
+  weight_sum_ += last_weight_;
+  if (distributed::Communicator& ranks = *options_.ranks;
+      is_last_part_ && ranks.ranks() > 1 && WeightsClasses()) {
+    ranks.Sum({&weight_sum_, 1});
+    weight_sum_ /= ranks.ranks();
+  }
   next_bucket_ = 0;
   plan_->Run(step * parts() + part);
-  loss_sum_ += *plan_->result(compiled_->loss);
+  loss_sum_ += last_weight_ * *plan_->result(compiled_->loss);
   if (is_last_part_) {
     if (means_ == nullptr) AddEarlierParts(0, store_->parameter_floats());
     return;
   }
   const float* const gradients = store_->gradients();
   const int64_t count = store_->parameter_floats();
-  if (part == 0) {
-    gradient_sum_.assign(gradients, gradients + count);
-  } else {
-    for (int64_t i = 0; i < count; ++i) gradient_sum_[i] += gradients[i];
-  }
+  const auto weight = static_cast<float>(last_weight_);
+  if (part == 0) gradient_sum_.assign(count, 0.0f);
+  for (int64_t i = 0; i < count; ++i) gradient_sum_[i] += weight * gradients[i];
+}
+
+bool TrainingStep::WeightsClasses() const {
+  const auto& loss = compiled_->graph.producer(compiled_->loss).as<layers::LossAttributes>();
+  return !loss.class_weights.empty() && !takes_values();
+}
+
+double TrainingStep::WeightOfBatch() {
+  if (!WeightsClasses()) return 1;
+  const auto images = static_cast<size_t>(compiled_->graph.shape(compiled_->labels)[0]);
+  return layers::SumOfWeights(
+      compiled_->graph.producer(compiled_->loss).as<layers::LossAttributes>(), {labels(), images});
 }
 
 void TrainingStep::RunParts(int64_t step, const data::Batch& batch, data::BatchFormat format) {
@@ -420,7 +438,7 @@ void TrainingStep::RunParts(int64_t step, const data::Batch& batch, data::BatchF
 TrainingStep::Outcome TrainingStep::Update(int64_t step) {
   const ParallelSection section;
   Outcome outcome;
-  averaged_[0] = loss_sum_ / static_cast<double>(parts());
+  averaged_[0] = weight_sum_ > 0 ? loss_sum_ / weight_sum_ : 0;
   AverageOverRanks();
   outcome.loss = static_cast<float>(averaged_[0]);
   outcome.finite =
@@ -433,11 +451,14 @@ TrainingStep::Outcome TrainingStep::Update(int64_t step) {
 }
 
 void TrainingStep::AddEarlierParts(int64_t begin, int64_t size) {
-  if (parts() == 1) return;
-  const float share = 1.0f / static_cast<float>(parts());
+  if (parts() == 1 && last_weight_ == weight_sum_) return;
+  const float share = weight_sum_ > 0 ? 1.0f / static_cast<float>(weight_sum_) : 0.0f,
+              weight = static_cast<float>(last_weight_);
   float* const gradients = store_->gradients();
-  for (int64_t i = begin; i < begin + size; ++i)
-    gradients[i] = share * (gradient_sum_[i] + gradients[i]);
+  for (int64_t i = begin; i < begin + size; ++i) {
+    const float earlier = parts() == 1 ? 0.0f : gradient_sum_[i];
+    gradients[i] = share * (earlier + weight * gradients[i]);
+  }
 }
 
 void TrainingStep::AverageOverRanks() {

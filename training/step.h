@@ -111,7 +111,8 @@ class TrainingStep {
   int64_t PreparedUntil() const { return prepared_until_; }
 
   // Returns the number of batches in one step (called parts): train.accumulate of the network text.
-  // The gradients of these batches are averaged.
+  // The gradients of these batches are averaged, as those of one batch that holds all their images
+  // would be: if the loss weights classes, a batch counts by the sum of the weights of its images.
   int64_t parts() const { return text().train().accumulate(); }
   // Return the memory that the caller fills with the next batch of N images: images() is f32 [N, C,
   // H, W], and labels() holds class numbers [N]. If takes_values(), because the loss compares with
@@ -192,8 +193,12 @@ class TrainingStep {
   void BeginBuckets(size_t operation);
   void ShareOutMatrices();
   void AverageOverRanks();
+  // Returns by how much the batch in memory counts beside the step's other batches: the sum of the
+  // class weights of its images, or 1 if the loss has none.
+  double WeightOfBatch();
+  bool WeightsClasses() const;
   // Replaces the `size` gradients of the last part from number `begin` on by their means over all
-  // parts of the step.
+  // parts of the step, weighted so that the plain mean over the ranks is the step's gradient.
   void AddEarlierParts(int64_t begin, int64_t size);
   // Returns in words where the first infinite number or NaN is computed; empty if there is none.
   std::string FindNonFiniteTensor(int64_t step);
@@ -217,9 +222,13 @@ class TrainingStep {
   std::unique_ptr<layers::Plan> plan_;
   int64_t prepared_from_ = 0, prepared_until_ = 0;  // steps in [from, until) can use plan_
   std::vector<float> states_before_;                // the statistics before the step
-  double loss_sum_ = 0;                             // sum over the parts of the step so far
-  BigVector<float> gradient_sum_;  // sum of the gradients of earlier parts; empty with one part
-  std::vector<double> averaged_;   // loss, then running statistics, averaged over ranks
+  // Sums over the parts of the step so far, each part multiplied by its WeightOfBatch().
+  double loss_sum_ = 0;
+  BigVector<float> gradient_sum_;  // used with several parts only
+  // The sum of the parts' weights; from the last part on, its mean over the ranks.
+  double weight_sum_ = 0;
+  double last_weight_ = 1;        // the last part's weight
+  std::vector<double> averaged_;  // loss, then running statistics, averaged over ranks
 
   std::optional<distributed::Link> link_;
   std::vector<distributed::Bucket> buckets_;  // empty with one rank

@@ -350,47 +350,56 @@ TEST_F(TrainingStepTest, ClassesMustBeThoseOfTheData) {
 }
 
 // If no layer computes with the whole batch, as batch_norm does, four accumulated batches of 4
-// images give the same update as one batch of 16: for class numbers and for values as targets.
-TEST_F(TrainingStepTest, AccumulatedBatchesAreTheLargerBatch) {
+// images give the same update as one batch of 16. If the loss weights classes, so do batches whose
+// weights differ, even one whose weights are all 0.
+class AccumulationTest : public TrainingStepTest,
+                         public testing::WithParamInterface<const char*> {};
+
+TEST_P(AccumulationTest, IsTheLargerBatch) {
   constexpr int64_t kFloats = 3 * 32 * 32, kParts = 4, kPart = 4, kClasses = 10;
-  std::vector<float> images(kParts * kPart * kFloats);
-  FillWithNoise(images.data(), static_cast<int64_t>(images.size()));
-  std::vector<int32_t> labels(kParts * kPart);
-  FillWithNoise(labels.data(), static_cast<int64_t>(labels.size()), kClasses);
-  std::vector<float> values(labels.size() * kClasses);
-  for (size_t i = 0; i < values.size(); ++i) values[i] = i % 3 == 0 ? 1.0f : 0.0f;
-  for (const bool takes_values : {false, true}) {
-    network_ = *layers::ParseNetwork(absl::StrCat(
-        R"(
+  network_ = *layers::ParseNetwork(absl::StrCat(R"(
 layer { name: "conv" convolution { channels: 8 kernel: 3 stride: 2 } }
 layer { activation { kind: GELU } }
 layer { name: "fc" linear {} }
 train { batch_size: 16 optimizer { sgd { learning_rate: 0.1 momentum: 0.9 } } }
-loss { )",
-        takes_values ? "binary_cross_entropy" : "softmax_cross_entropy", " {} }"));
-    auto whole = Make();
-    ASSERT_EQ(whole->takes_values(), takes_values);
-    network_.mutable_train()->set_batch_size(kPart);
-    network_.mutable_train()->set_accumulate(kParts);
-    auto parts = Make();
-    ASSERT_EQ(parts->parts(), kParts);
-    for (int64_t n = 0; n < 3; ++n) {
-      std::copy(images.begin(), images.end(), whole->images());
-      if (takes_values) {
-        std::copy(values.begin(), values.end(), static_cast<float*>(whole->targets()));
-      } else {
-        std::copy(labels.begin(), labels.end(), whole->labels());
-      }
-      const float loss = whole->Run(n).loss;
-      const void* const targets = takes_values ? static_cast<void*>(values.data()) : labels.data();
-      parts->RunParts(n, {images.data(), targets, kParts * kPart, 0, n},
-                      data::BatchFormat::kF32Nchw);
-      EXPECT_NEAR(parts->Update(n).loss, loss, 1e-5 * std::abs(loss));
+)",
+                                                GetParam()));
+  std::vector<float> images(kParts * kPart * kFloats);
+  FillWithNoise(images.data(), static_cast<int64_t>(images.size()));
+  std::vector<int32_t> labels(kParts * kPart);
+  FillWithNoise(labels.data(), static_cast<int64_t>(labels.size()), kClasses);
+  std::fill_n(labels.begin() + kPart, kPart, 3);  // a class of weight 0 or little, below
+  std::vector<float> values(labels.size() * kClasses);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = i % 3 == 0 ? 1.0f : 0.0f;
+  auto whole = Make();
+  network_.mutable_train()->set_batch_size(kPart);
+  network_.mutable_train()->set_accumulate(kParts);
+  auto parts = Make();
+  ASSERT_EQ(parts->parts(), kParts);
+  for (int64_t n = 0; n < 3; ++n) {
+    std::copy(images.begin(), images.end(), whole->images());
+    if (whole->takes_values()) {
+      std::copy(values.begin(), values.end(), static_cast<float*>(whole->targets()));
+    } else {
+      std::copy(labels.begin(), labels.end(), whole->labels());
     }
-    for (int64_t i = 0; i < whole->store().parameter_floats(); ++i)
-      ASSERT_NEAR(parts->store().values()[i], whole->store().values()[i], 2e-5) << i;
+    const float loss = whole->Run(n).loss;
+    const void* const targets =
+        whole->takes_values() ? static_cast<void*>(values.data()) : labels.data();
+    parts->RunParts(n, {images.data(), targets, kParts * kPart, 0, n}, data::BatchFormat::kF32Nchw);
+    EXPECT_NEAR(parts->Update(n).loss, loss, 1e-5 * std::abs(loss));
   }
+  for (int64_t i = 0; i < whole->store().parameter_floats(); ++i)
+    ASSERT_NEAR(parts->store().values()[i], whole->store().values()[i], 2e-5) << i;
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    All, AccumulationTest,
+    testing::Values("", "loss { hinge {} }", "loss { binary_cross_entropy {} }",
+                    "loss { softmax_cross_entropy { class_weight: [1, 9, 0.1, 0, 5, 1, 2, 1, 8, 3] "
+                    "} }",
+                    "loss { softmax_cross_entropy { class_weight: [1, 9, 0.1, 0.2, 5, 1, 2, 1, 8, "
+                    "3] label_smoothing: 0.1 } }"));
 
 }  // namespace
 }  // namespace cotangent::training

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/editor_text.h"
 #include "base/status_macros.h"
 #include "data/file.h"
 #include "layers/network/build.h"

@@ -22,6 +22,8 @@ absl::Status CheckRecipe(const Network& network) {
                             std::min(input.height(), input.width())));
   RETURN_IF_ERROR(
       CheckSize("train.evaluation.every_epochs", train.evaluation().every_epochs(), 1, 1'000'000));
+  RETURN_IF_ERROR(CheckSize("train.accumulate", train.accumulate(), 1, 1'000'000));
+  RETURN_IF_ERROR(CheckSize("train.stop.patience", train.stop().patience(), 0, 1'000'000));
   const double validation = train.evaluation().validation();
   if (!(validation >= 0 && validation < 1)) {
     return Error(absl::StrCat("train.evaluation.validation is ", validation,

@@ -272,8 +272,8 @@ void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
     *loss = static_cast<float>(total);
     return;
   }
-  double total_weight = 0;
-  for (int64_t n = 0; n < batch; ++n) total_weight += WeightOf(attributes, targets.labels[n]);
+  const double total_weight =
+      SumOfWeights(attributes, {targets.labels, static_cast<size_t>(batch)});
   if (total_weight > 0) {
     for (int64_t n = 0; n < batch; ++n)
       total += LossRow(attributes, x(n), classes, targets.labels[n], total_weight, d(n));
@@ -281,6 +281,12 @@ void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
     SetToZero(gradient);
   }
   *loss = static_cast<float>(total);
+}
+
+double SumOfWeights(const LossAttributes& attributes, absl::Span<const int32_t> labels) {
+  double sum = 0;
+  for (const int32_t label : labels) sum += WeightOf(attributes, label);
+  return sum;
 }
 
 LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,

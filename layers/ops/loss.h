@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "layers/graph/graph.h"
 #include "layers/plan/buffer.h"
 
@@ -56,6 +57,9 @@ struct LossTargets {
 // support kFormula.
 void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
               const LossTargets& targets, float* loss, const Buffer& gradient);
+
+// Returns the sum over a batch of the weights of the labels' classes, by which MeanLoss() divides.
+double SumOfWeights(const LossAttributes& attributes, absl::Span<const int32_t> labels);
 
 // Sums from which the mean loss over a data set is computed: add up both fields over all batches,
 // then divide loss by weight. The result does not depend on how the data set is divided into
