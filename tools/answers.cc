@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/editor_text.h"
 #include "tools/command_line.h"
 #include "training/report/evaluation_page.h"
 
@@ -85,7 +86,7 @@ std::string AnswerWriter::Answer(const std::string& picture, const std::vector<d
   if (format_ == AnswerFormat::kCsv) return Csv(picture, order[0], answers);
   if (kind_ != TargetKind::kNumbers) order.resize(std::min<size_t>(order.size(), top_));
   if (format_ == AnswerFormat::kText)
-    return absl::StrCat(picture, ": ", Text(order, answers), "\n");
+    return absl::StrCat(Printable(picture), ": ", Text(order, answers), "\n");
   const bool is_number = kind_ == TargetKind::kNumbers;
   nlohmann::ordered_json found = nlohmann::ordered_json::array();
   for (const size_t k : order) {

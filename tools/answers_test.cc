@@ -23,6 +23,8 @@ TEST(AnswersTest, LinesHoldTheMostProbable) {
   EXPECT_EQ(writer.Begin(), "");
   EXPECT_EQ(writer.Answer("a.png", kAnswers), "a.png: sea, \"calm\" 0.6250  cat 0.2500\n");
   EXPECT_EQ(writer.End(), "");
+  // A terminal obeys escape sequences, which may stand in the names of files.
+  EXPECT_EQ(writer.Answer("a\x1b[2J.png", kAnswers).substr(0, 11), "a\xef\xbf\xbd[2J.png");
   AnswerWriter numbers(AnswerFormat::kText, TargetKind::kNumbers, {"age", "weight"}, 1);
   EXPECT_EQ(numbers.Answer("a.png", {34.25, 61}), "a.png: age 34.25  weight 61\n");
 }

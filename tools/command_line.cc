@@ -18,6 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "base/cpu.h"
+#include "base/editor_text.h"
 #include "base/parallel.h"
 #include "layers/network/nearest_name.h"
 #include "tools/standard_streams.h"
@@ -66,8 +67,8 @@ std::string Expectation(const absl::CommandLineFlag& flag) {
 }
 
 [[noreturn]] void UsageError(const std::string& message) {
-  fprintf(stderr, "%s: %s\n  (%s --help lists the flags)\n", program_invocation_short_name,
-          message.c_str(), program_invocation_short_name);
+  const char* const program = program_invocation_short_name;
+  Say(absl::StrCat(program, ": ", message, "\n  (", program, " --help lists the flags)"));
   exit(kExitUsage);
 }
 
@@ -185,8 +186,10 @@ int ExitCodeOf(const absl::Status& status) {
   return input ? kExitUsage : kExitFailed;
 }
 
+void Say(const std::string& line) { fprintf(stderr, "%s\n", Printable(line).c_str()); }
+
 int Fail(const absl::Status& status) {
-  fprintf(stderr, "%s: %s\n", program_invocation_short_name, std::string(status.message()).c_str());
+  Say(absl::StrCat(program_invocation_short_name, ": ", status.message()));
   return ExitCodeOf(status);
 }
 
@@ -199,6 +202,7 @@ void CatchInterrupts() {
     if (sigaction(signal_number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     sigaction(signal_number, &action, nullptr);
   }
+  signal(SIGPIPE, SIG_IGN);
 }
 
 int InterruptSignal() { return interrupt_signal; }

@@ -62,13 +62,20 @@ absl::Status CanBeWritten(absl::string_view flag, const std::string& path);
 // OutOfRange), and kExitFailed otherwise.
 int ExitCodeOf(const absl::Status& status);
 
-// Prints "program: message" on standard error, and returns ExitCodeOf(status).
+// Prints a line on standard error. Control characters, which names of files may hold, are replaced
+// (Printable() in base/editor_text.h).
+void Say(const std::string& line);
+
+// Says "program: message", and returns ExitCodeOf(status).
 int Fail(const absl::Status& status);
 
 // After this call, the first SIGINT, SIGTERM, SIGHUP or SIGUSR1 is only recorded, so that the
 // program can end in good order; a second one ends the process at once. (mpirun passes SIGUSR1 on
 // to all ranks, the processes that train together, and Slurm can send it.) A signal that was
 // ignored when the program started, as under nohup or in a script's background job, stays ignored.
+// Nor does the program end when the reader of its output does (`train 2>&1 | tee log`, where Ctrl-C
+// ends tee, too): what is written after that is lost, which standard_streams.h notices for standard
+// output.
 void CatchInterrupts();
 // Returns the number of the signal that came, or 0 if none did.
 int InterruptSignal();

@@ -327,13 +327,14 @@ absl::StatusOr<Arguments> ParseArguments(int argc, char** argv) {
 }
 
 int Usage(absl::string_view message) {
-  fprintf(stderr, "differentiate: %s\n\n%s", std::string(message).c_str(), kUsage);
+  tools::Say(absl::StrCat("differentiate: ", message, "\n"));
+  fputs(kUsage, stderr);
   return tools::kExitUsage;
 }
 
 int Fail(const absl::Status& status) {
-  fprintf(stderr, "differentiate: %s%s\n", std::string(status.message()).c_str(),
-          absl::IsOutOfRange(status) ? "; choose another point with --at" : "");
+  tools::Say(absl::StrCat("differentiate: ", status.message(),
+                          absl::IsOutOfRange(status) ? "; choose another point with --at" : ""));
   // Errors that concern the input, including a directory that does not exist, have one of these
   // codes. Errors with other codes are failures of the program.
   const bool input =

@@ -38,7 +38,7 @@ int Main(const CommandLine& line) {
     return Fail(absl::InvalidArgumentError(absl::StrCat("--dataset: ", source.status().message())));
   CatchInterrupts();
   data::FetchOptions options;
-  options.progress = [](const std::string& text) { fprintf(stderr, "%s\n", text.c_str()); };
+  options.progress = Say;
   options.cancelled = [] { return InterruptSignal() != 0; };
   const absl::Status status = data::Fetch(**source, data_dir, options);
   if (absl::IsCancelled(status)) {

@@ -1,7 +1,5 @@
 #include "tools/labelled_images.h"
 
-#include <stdio.h>
-
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -11,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "data/sources/source.h"
+#include "tools/command_line.h"
 #include "training/recipe.h"
 #include "training/source.h"
 
@@ -66,7 +65,7 @@ absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
   data::FitOptions fit = training::FitOptionsOf(trained.network);
   fit.threads = request.threads;
   fit.skip_bad = request.skip_bad;
-  fit.say = [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); };
+  fit.say = Say;
   const std::string& name = request.dataset.empty() ? trained.dataset : request.dataset;
   ASSIGN_OR_RETURN(std::shared_ptr<const data::Source> source,
                    training::OpenSource(trained.network, name, fit));

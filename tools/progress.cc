@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/editor_text.h"
 
 namespace cotangent::tools {
 namespace {
@@ -43,7 +44,7 @@ void Progress::Clear() {
 
 void Progress::Say(const std::string& line) {
   Clear();
-  fprintf(stderr, "%s\n", line.c_str());
+  fprintf(stderr, "%s\n", Printable(line).c_str());
 }
 
 void Progress::AtStep(const training::RunNumbers& numbers) {

@@ -102,8 +102,7 @@ absl::Status Serve(const CommandLine&) {
       server->Replace(*std::move(next));
       fprintf(stderr, "the checkpoint was loaded anew\n");
     } else {
-      fprintf(stderr, "going on with the network there is: %s\n",
-              std::string(next.status().message()).c_str());
+      Say(absl::StrCat("going on with the network there is: ", next.status().message()));
     }
   }
   fprintf(stderr, "ending: no more connections; what was begun is answered\n");

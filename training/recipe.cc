@@ -142,7 +142,7 @@ absl::Status CheckWithoutData(const layers::Network& text, const layers::BuiltNe
   if (!(epochs > 0))
     return Bad(text, absl::StrCat("train.epochs is ", epochs, "; expected a number above 0"));
   absl::Status status;
-  for (const int64_t steps_per_epoch : {int64_t{1}, int64_t{1'000'000}}) {
+  for (const int64_t steps_per_epoch : {int64_t{1'000'000}, int64_t{1}}) {
     const double steps = epochs * static_cast<double>(steps_per_epoch);
     status =
         CheckOptimizer(text, built, {steps_per_epoch, std::max<int64_t>(1, std::llround(steps))});

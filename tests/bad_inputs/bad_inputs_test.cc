@@ -25,7 +25,7 @@ constexpr double kLongestSeconds = 10;
 constexpr double kPatience = 240;  // for preparations, in seconds
 const std::set<std::string> kPrograms = {"benchmark",  "differentiate", "evaluate", "export",
                                          "fetch_data", "lab",           "predict",  "quantise",
-                                         "serve",      "train"};
+                                         "scaling",    "serve",         "train"};
 
 struct Case {
   std::string name, command;

@@ -169,6 +169,20 @@ TEST(Signals, ThatWereIgnoredStayIgnored) {
   EXPECT_EQ(process.Wait(kPatience).exit_code, 143);
 }
 
+// Ctrl-C also ends the `tee` of `train 2>&1 | tee log`, and a pager may be left at any time.
+TEST(Signals, AReaderThatGoesAwayDoesNotEndARun) {
+  const TrainingRun run(30);
+  std::string command = "{ " + run.program();
+  for (const std::string& argument : run.Arguments()) command += " '" + argument + "'";
+  command += " >result; echo $? >code; } 2>&1 | head -n 1";
+  const Outcome outcome = RunProgram("/bin/sh", {"-c", command}, run.Options(), kPatience);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+  EXPECT_EQ(std::count(outcome.output.begin(), outcome.output.end(), '\n'), 1) << outcome.output;
+  EXPECT_EQ(ReadFileOrEmpty(run.directory() + "/code"), "0\n");
+  EXPECT_TRUE(Says(ReadFileOrEmpty(run.directory() + "/result"), "test accuracy: "));
+  EXPECT_EQ(run.NewestStep(), 30);
+}
+
 // ---- The output directory: its lock and its permissions ----
 
 TEST(Lock, ASecondRunIsRefusedAndTheHolderNamed) {

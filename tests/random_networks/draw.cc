@@ -100,10 +100,11 @@ class Drawer {
       case 4:
       case 5: {
         const std::string kind = PickText({"max_pool", "average_pool"});
+        const std::string window = Often() ? Kernel() : Two({2, 4, 5, 6, 7});
         const std::string counting =
             absl::StrCat(kind == "average_pool" && Seldom() ? " count_padding: false" : "",
                          Seldom() ? " ceil: true" : "");
-        return absl::StrCat(kind, " { kernel: ", Kernel(),
+        return absl::StrCat(kind, " { kernel: ", window,
                             Often() ? "" : absl::StrCat(" stride: ", Two({1, 2, 3})),
                             Seldom() ? " padding: SAME" : Pad(), counting, " }");
       }
@@ -171,18 +172,20 @@ class Drawer {
     else
       absl::StrAppend(&text, Pick({1, 2, 3, 8, 16, 17}));
     absl::StrAppend(&text, " kernel: ", Kernel());
-    if (Seldom()) absl::StrAppend(&text, " stride: ", Two({1, 2, 3}));
-    if (Seldom()) absl::StrAppend(&text, " dilation: ", Two({1, 2}));
+    if (Seldom()) absl::StrAppend(&text, " stride: ", Two({1, 2, 3, 4}));
+    if (Seldom()) absl::StrAppend(&text, " dilation: ", Two({1, 2, 3}));
     absl::StrAppend(&text, Seldom() ? " padding: SAME" : Pad());
     if (Seldom()) absl::StrAppend(&text, " padding_mode: ", PickText({"CIRCULAR", "REFLECT"}));
     return absl::StrCat(text, Often() ? "" : " bias: false", " }");
   }
 
   std::string Transposed() {
-    std::string text = absl::StrCat("transposed_convolution { channels: ", Pick({1, 3, 8}),
-                                    " kernel: ", Two({1, 2, 3}), " stride: ", Two({1, 2, 3}));
-    if (Seldom()) absl::StrAppend(&text, " dilation: ", Two({1, 2}));
-    if (Often()) absl::StrAppend(&text, " output_padding: ", Two({0, 1, 2}));
+    const int64_t groups = Seldom() ? Divisor() : 1;
+    std::string text = absl::StrCat("transposed_convolution { channels: ", groups * Pick({1, 3, 8}),
+                                    groups > 1 ? absl::StrCat(" groups: ", groups) : "",
+                                    " kernel: ", Two({1, 2, 3, 4}), " stride: ", Two({1, 2, 3, 4}));
+    if (Seldom()) absl::StrAppend(&text, " dilation: ", Two({1, 2, 3}));
+    if (Often()) absl::StrAppend(&text, " output_padding: ", Two({0, 1, 2, 3}));
     return absl::StrCat(text, Pad(), " }");
   }
 
