@@ -171,8 +171,12 @@ absl::Status CanBeWritten(absl::string_view flag, const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   struct stat found;
-  const bool is_directory = stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
-  if (!is_directory && access(directory.c_str(), W_OK) == 0) return absl::OkStatus();
+  const bool exists = stat(path.c_str(), &found) == 0;
+  const bool is_directory = exists && S_ISDIR(found.st_mode);
+  // Devices and pipes are written to; a file is replaced, for which its directory is written to.
+  const bool is_replaced = !exists || S_ISREG(found.st_mode);
+  if (!is_directory && access(is_replaced ? directory.c_str() : path.c_str(), W_OK) == 0)
+    return absl::OkStatus();
   return FlagError(flag, path,
                    is_directory ? "a file, and this is a directory"
                                 : absl::StrCat("a file in a directory that is there and may be "
