@@ -271,8 +271,10 @@ std::vector<ConvolutionCandidate> CandidatesIn(const std::vector<LayoutPair>& la
   std::vector<ConvolutionCandidate> all;
   for (const auto& [in_layout, out_layout] : layouts) {
     ConvolutionChoice choice{algorithm, in_layout, out_layout, types.in, types.out, ""};
+    // Some implementations cannot add a bias; a network with the same convolution may have one.
+    const bool with_bias = direction == Direction::kForward;
     for (std::string& name :
-         onednn::Implementations(DescriptionOf(shape, direction, choice, false))) {
+         onednn::Implementations(DescriptionOf(shape, direction, choice, with_bias))) {
       choice.implementation = std::move(name);
       all.push_back({choice, KindOf(algorithm, choice.implementation)});
     }
