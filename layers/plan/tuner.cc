@@ -381,11 +381,13 @@ std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape&
   return all;
 }
 
-// If a similar shape was measured before, returns the candidates of this shape that were fast for
-// the other one, the fastest first. Otherwise returns none.
-std::vector<MeasuredChoice> Tuner::OfSimilarShape(const ConvolutionShape& shape,
-                                                  Direction direction,
-                                                  const ConvolutionUse& use) const {
+// Returns the candidates worth timing exactly, fastest first. If a similar shape was measured
+// before, these are the candidates that were fast for that shape, in the same order. Otherwise
+// every candidate is timed on little work, and the slow ones are dropped.
+absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const ConvolutionShape& shape,
+                                                                Direction direction,
+                                                                const ConvolutionUse& use,
+                                                                bool* screened) {
   const std::vector<tensor::ConvolutionChoice> all = Candidates(shape, direction, use);
   for (const MeasuredShape& other : measured_shapes_) {
     if (!other.screened || other.direction != direction || !(other.use == use) ||
@@ -399,19 +401,13 @@ std::vector<MeasuredChoice> Tuner::OfSimilarShape(const ConvolutionShape& shape,
     }
     if (!candidates.empty()) return candidates;
   }
-  return {};
-}
-
-// Times all candidates on little work. Returns those that are not clearly slow, the fastest first.
-absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Screen(const ConvolutionShape& shape,
-                                                          Direction direction,
-                                                          const ConvolutionUse& use) {
+  *screened = true;
   const ConvolutionShape first = WithLessWork(shape, kFirstFlops, kFirstBytes,
                                               std::max<int64_t>(kFewestFirstImages, 2 * Threads()));
   std::vector<MeasuredChoice> candidates;
   absl::Status last = absl::InternalError("no candidates");
   double fastest = kNever;
-  for (const tensor::ConvolutionChoice& choice : Candidates(shape, direction, use)) {
+  for (const tensor::ConvolutionChoice& choice : all) {
     if (Cancelled()) return CancelledStatus();
     const absl::StatusOr<tensor::ConvolutionTime> time = Time(
         first, direction, choice, use,
@@ -433,27 +429,12 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
                                                               Direction direction,
                                                               const ConvolutionUse& use) {
   if (workspace_ == nullptr) workspace_ = std::make_unique<TunerWorkspace>();
-  std::vector<MeasuredChoice> candidates = OfSimilarShape(shape, direction, use);
   bool screened = false;
-  absl::StatusOr<std::vector<MeasuredChoice>> measured =
-      MeasureThese(candidates, shape, direction, use);
-  // There may be no similar shape, or its fast implementations may not exist for this one.
-  if (!measured.ok() && !absl::IsCancelled(measured.status())) {
-    screened = true;
-    ASSIGN_OR_RETURN(candidates, Screen(shape, direction, use));
-    measured = MeasureThese(candidates, shape, direction, use);
-  }
-  if (measured.ok()) measured_shapes_.push_back({shape, direction, use, *measured, screened});
-  return measured;
-}
-
-// Times candidates thoroughly and returns those that work, the fastest first.
-absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureThese(
-    const std::vector<MeasuredChoice>& candidates, const ConvolutionShape& shape,
-    Direction direction, const ConvolutionUse& use) {
+  ASSIGN_OR_RETURN(const std::vector<MeasuredChoice> candidates,
+                   InTheRunning(shape, direction, use, &screened));
   const ConvolutionShape sample = WithLessWork(shape, kEnoughFlops, kEnoughBytes, kFewestImages);
   std::vector<MeasuredChoice> measured;
-  absl::Status last = absl::InternalError("no candidates");
+  absl::Status last;
   double fastest = kNever;  // seconds of a run of the sample
   OtherLoad load;
   for (int round = 0; round == 0 || (round < kMostRounds && measured.size() > 1); ++round) {
@@ -485,6 +466,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureThese(
   }
   if (measured.empty()) return last;
   std::stable_sort(measured.begin(), measured.end(), Faster);
+  measured_shapes_.push_back({shape, direction, use, measured, screened});
   return measured;
 }
 

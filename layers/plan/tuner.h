@@ -102,15 +102,10 @@ class Tuner {
   absl::StatusOr<std::vector<MeasuredChoice>> MeasureAll(const tensor::ConvolutionShape& shape,
                                                          tensor::Direction direction,
                                                          const ConvolutionUse& use);
-  std::vector<MeasuredChoice> OfSimilarShape(const tensor::ConvolutionShape& shape,
-                                             tensor::Direction direction,
-                                             const ConvolutionUse& use) const;
-  absl::StatusOr<std::vector<MeasuredChoice>> Screen(const tensor::ConvolutionShape& shape,
-                                                     tensor::Direction direction,
-                                                     const ConvolutionUse& use);
-  absl::StatusOr<std::vector<MeasuredChoice>> MeasureThese(
-      const std::vector<MeasuredChoice>& candidates, const tensor::ConvolutionShape& shape,
-      tensor::Direction direction, const ConvolutionUse& use);
+  absl::StatusOr<std::vector<MeasuredChoice>> InTheRunning(const tensor::ConvolutionShape& shape,
+                                                           tensor::Direction direction,
+                                                           const ConvolutionUse& use,
+                                                           bool* screened);
   absl::StatusOr<tensor::ConvolutionTime> Time(const tensor::ConvolutionShape& shape,
                                                tensor::Direction direction,
                                                const tensor::ConvolutionChoice& choice,
