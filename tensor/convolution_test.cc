@@ -671,6 +671,28 @@ TEST(Convolution, PoolsLikeThePlainConvolutionAndAPooling) {
   }
 }
 
+// oneDNN confuses the implementations of two layouts that are the same storage (see Distinct() in
+// onednn_convolution.cc), as NCHW and NHWC are for images of one pixel.
+TEST(Convolution, CandidatesHaveDistinctStorage) {
+  const ConvolutionShape shape = {
+      .in_channels = 3, .out_channels = 6, .groups = 3, .in_height = 1, .in_width = 1};
+  for (const Direction direction :
+       {Direction::kForward, Direction::kInputGradient, Direction::kWeightGradient}) {
+    const std::vector<ConvolutionChoice> choices =
+        Candidates(shape, direction, ElementType::kF32, /*exact=*/false);
+    ASSERT_FALSE(choices.empty());
+    for (const ConvolutionChoice& a : choices) {
+      for (const ConvolutionChoice& b : choices) {
+        if (a.algorithm != b.algorithm) continue;
+        EXPECT_TRUE((a.in_layout == b.in_layout && a.out_layout == b.out_layout) ||
+                    !SameStorage(shape.in(), a.in_layout, b.in_layout) ||
+                    !SameStorage(shape.out(), a.out_layout, b.out_layout))
+            << a.ToString() << " and " << b.ToString();
+      }
+    }
+  }
+}
+
 TEST(Convolution, ExactLeavesWinogradOut) {
   const ConvolutionShape shape = Shapes()[3];
   for (const ConvolutionChoice& choice :

@@ -1,6 +1,7 @@
 // Convolutions by oneDNN in f32 and bf16: direct kernels, Winograd kernels (in versions that have
 // them), and linear layers as one matrix product.
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -271,10 +272,8 @@ std::vector<ConvolutionCandidate> CandidatesIn(const std::vector<LayoutPair>& la
   std::vector<ConvolutionCandidate> all;
   for (const auto& [in_layout, out_layout] : layouts) {
     ConvolutionChoice choice{algorithm, in_layout, out_layout, types.in, types.out, ""};
-    // Some implementations cannot add a bias; a network with the same convolution may have one.
-    const bool with_bias = direction == Direction::kForward;
     for (std::string& name :
-         onednn::Implementations(DescriptionOf(shape, direction, choice, with_bias))) {
+         onednn::Implementations(DescriptionOf(shape, direction, choice, false))) {
       choice.implementation = std::move(name);
       all.push_back({choice, KindOf(algorithm, choice.implementation)});
     }
@@ -282,19 +281,36 @@ std::vector<ConvolutionCandidate> CandidatesIn(const std::vector<LayoutPair>& la
   return all;
 }
 
+// Returns the pairs without those that are the same storage as an earlier one, such as NCHW beside
+// NHWC for images of one pixel. oneDNN takes them for the same and, from its cache, gives one the
+// implementations of the other: which ones it lists then depends on what was made before.
+std::vector<LayoutPair> Distinct(const ConvolutionShape& shape,
+                                 std::initializer_list<LayoutPair> pairs) {
+  std::vector<LayoutPair> distinct;
+  for (const LayoutPair& pair : pairs) {
+    const bool is_known =
+        std::any_of(distinct.begin(), distinct.end(), [&](const LayoutPair& other) {
+          return SameStorage(shape.in(), other.first, pair.first) &&
+                 SameStorage(shape.out(), other.second, pair.second);
+        });
+    if (!is_known) distinct.push_back(pair);
+  }
+  return distinct;
+}
+
 std::vector<ConvolutionCandidate> DirectCandidates(const ConvolutionShape& shape,
                                                    Direction direction, const SideTypes& types) {
   using enum Layout;
   // A linear layer is several times slower as a convolution than as a matrix product.
   if (shape.IsLinear()) return {};
-  return CandidatesIn({{kNhwc, kNhwc},
-                       {kBlocked16, kBlocked16},
-                       {kBlocked8, kBlocked8},
-                       {kNchw, kBlocked16},
-                       {kNchw, kBlocked8},
-                       {kNchw, kNhwc},
-                       {kNchw, kNchw}},
-                      shape, direction, Algorithm::kDirect, types);
+  const std::vector<LayoutPair> layouts = Distinct(shape, {{kNhwc, kNhwc},
+                                                           {kBlocked16, kBlocked16},
+                                                           {kBlocked8, kBlocked8},
+                                                           {kNchw, kBlocked16},
+                                                           {kNchw, kBlocked8},
+                                                           {kNchw, kNhwc},
+                                                           {kNchw, kNchw}});
+  return CandidatesIn(layouts, shape, direction, Algorithm::kDirect, types);
 }
 
 std::vector<ConvolutionCandidate> WinogradCandidates(const ConvolutionShape& shape,
