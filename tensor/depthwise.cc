@@ -22,6 +22,7 @@
 #include "base/element_type.h"
 #include "base/parallel.h"
 #include "base/round_up.h"
+#include "tensor/convolution_axis.h"
 #include "tensor/convolution_family.h"
 #include "tensor/depthwise_kernels.h"
 #include "tensor/own_kernels.h"
@@ -80,23 +81,12 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
     int64_t index;
     int64_t row() const { return rows->first + index * rows->step; }
   };
-  struct Axis {
-    int64_t in, out, kernel, stride, dilation, pad;
-  };
-  static std::vector<Taps> OfResults(const Axis& axis, bool gradient);
-  static std::vector<Taps> OfKernel(const Axis& axis);
-  // Results along a row, `first`, `first + step`, ..., that read by taps of neighbouring sources:
-  // the first one by tap i reads index `source + i`, which may be outside the row.
-  struct RowPhase {
-    int64_t first, step, count, source;
-    std::vector<int64_t> kernel;  // columns of the kernel, by tap
-  };
-  // Returns the phases of a row, or nothing if some have no taps or taps of sources that are no
-  // neighbours.
-  std::vector<RowPhase> PhasesOfRow() const;
+  static std::vector<Taps> OfResults(const ConvolutionAxis& axis, bool gradient);
+  static std::vector<Taps> OfKernel(const ConvolutionAxis& axis);
+  // Returns the phases of a row (convolution_axis.h), whose taps read neighbouring sources; nothing
+  // if the sources of some are no neighbours, or some have no taps.
+  std::vector<AxisPhase> PhasesOfRow() const;
 
-  Axis vertical() const;
-  Axis horizontal() const;
   int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
   int64_t row() const;  // floats from one tap's weights to the next's
   int64_t pixel_bytes() const { return shape_.in_channels * (bf16_ ? 2 : 4); }
@@ -120,7 +110,7 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   // the kernel, the outputs that use this tap.
   std::vector<Taps> rows_, columns_;
   std::vector<Line> lines_;  // all rows of results, from top to bottom
-  std::vector<RowPhase> row_phases_;
+  std::vector<AxisPhase> row_phases_;
 };
 
 bool DepthwiseConvolution::IsAvailable(const ConvolutionShape& s, Direction, ElementType type) {
@@ -140,11 +130,11 @@ DepthwiseConvolution::DepthwiseConvolution(const ConvolutionShape& shape, Direct
       bf16_(type == ElementType::kBf16),
       relu_(relu) {
   if (direction == Direction::kWeightGradient) {
-    rows_ = OfResults(vertical(), /*gradient=*/false);
-    columns_ = OfKernel(horizontal());
+    rows_ = OfResults(VerticalAxis(shape_), /*gradient=*/false);
+    columns_ = OfKernel(HorizontalAxis(shape_));
   } else {
-    rows_ = OfResults(vertical(), direction == Direction::kInputGradient);
-    columns_ = OfResults(horizontal(), direction == Direction::kInputGradient);
+    rows_ = OfResults(VerticalAxis(shape_), direction == Direction::kInputGradient);
+    columns_ = OfResults(HorizontalAxis(shape_), direction == Direction::kInputGradient);
   }
   for (const Taps& rows : rows_) {
     for (int64_t i = 0; i < rows.count; ++i) lines_.push_back({&rows, i});
@@ -154,21 +144,11 @@ DepthwiseConvolution::DepthwiseConvolution(const ConvolutionShape& shape, Direct
   if (!bf16_ && kernels_.sum_row != nullptr) row_phases_ = PhasesOfRow();
 }
 
-DepthwiseConvolution::Axis DepthwiseConvolution::vertical() const {
-  return {shape_.in_height,     shape_.out_height(),    shape_.kernel_height,
-          shape_.stride_height, shape_.dilation_height, shape_.pad_top};
-}
-
-DepthwiseConvolution::Axis DepthwiseConvolution::horizontal() const {
-  return {shape_.in_width,     shape_.out_width(),    shape_.kernel_width,
-          shape_.stride_width, shape_.dilation_width, shape_.pad_left};
-}
-
 // Groups the results along an axis by the taps that they read. By tap k, output o reads input o *
 // stride + k * dilation - pad. So input i is read by output (i + pad - k * dilation) / stride, if
 // that is a whole number. Results with the same taps are neighbours if the results are outputs, and
 // one stride apart if they are input gradients (`gradient`).
-std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Axis& a,
+std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const ConvolutionAxis& a,
                                                                         bool gradient) {
   const int64_t count = gradient ? a.in : a.out, sources = gradient ? a.out : a.in;
   const int64_t phases = gradient ? std::min(a.stride, count) : 1;
@@ -202,7 +182,7 @@ std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Ax
 }
 
 // Returns, for each tap of the kernel, the outputs that by this tap read an input inside the image.
-std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfKernel(const Axis& a) {
+std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfKernel(const ConvolutionAxis& a) {
   std::vector<Taps> all;
   for (int64_t k = 0; k < a.kernel; ++k) {
     const auto source = [&](int64_t out) { return out * a.stride + k * a.dilation - a.pad; };
@@ -219,27 +199,13 @@ std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfKernel(const Axi
   return all;
 }
 
-std::vector<DepthwiseConvolution::RowPhase> DepthwiseConvolution::PhasesOfRow() const {
-  const Axis a = horizontal();
-  if (a.dilation != 1) return {};
-  std::vector<RowPhase> phases;
-  if (direction_ != Direction::kInputGradient) {
-    phases.push_back({0, 1, a.out, -a.pad, {}});
-    for (int64_t k = 0; k < a.kernel; ++k) phases[0].kernel.push_back(k);
-    return phases;
-  }
-  for (int64_t first = 0; first < std::min(a.stride, a.in); ++first) {
-    RowPhase phase = {first, a.stride, DivideUp(a.in - first, a.stride), 0, {}};
-    for (int64_t k = a.kernel - 1; k >= 0; --k) {
-      const int64_t at = first + a.pad - k;
-      if (at % a.stride != 0) continue;
-      if (phase.kernel.empty()) phase.source = at / a.stride;
-      phase.kernel.push_back(k);
-    }
-    if (phase.kernel.empty()) return {};
-    phases.push_back(std::move(phase));
-  }
-  return phases;
+std::vector<AxisPhase> DepthwiseConvolution::PhasesOfRow() const {
+  const ConvolutionAxis axis = HorizontalAxis(shape_);
+  if (axis.dilation != 1) return {};
+  std::vector<AxisPhase> phases = PhasesOf(axis, direction_ == Direction::kInputGradient);
+  const bool lacks_taps =
+      std::any_of(phases.begin(), phases.end(), [](const AxisPhase& p) { return p.taps.empty(); });
+  return lacks_taps ? std::vector<AxisPhase>() : phases;
 }
 
 int64_t DepthwiseConvolution::row() const { return RoundUp(shape_.in_channels, 16); }
@@ -308,7 +274,7 @@ void DepthwiseConvolution::SumRow(const ConvolutionArguments& arguments, int64_t
 bool DepthwiseConvolution::SumWholeRow(const ConvolutionArguments& arguments, int64_t image,
                                        const Line& line) const {
   const bool forward = direction_ == Direction::kForward;
-  const Axis y = vertical(), x = horizontal();
+  const ConvolutionAxis y = VerticalAxis(shape_), x = HorizontalAxis(shape_);
   const int64_t source_height = forward ? y.in : y.out, source_width = forward ? x.in : x.out,
                 height = forward ? y.out : y.in, width = forward ? x.out : x.in,
                 channels = shape_.in_channels;
@@ -316,24 +282,24 @@ bool DepthwiseConvolution::SumWholeRow(const ConvolutionArguments& arguments, in
                               image * source_height * source_width * channels;
   float* const results = static_cast<float*>(forward ? arguments.out : arguments.in);
   int64_t row_at[kMostTaps], weight_at[kMostTaps];
-  for (const RowPhase& phase : row_phases_) {
+  for (const AxisPhase& phase : row_phases_) {
     int64_t rows = 0, count = 0;
     const std::vector<Tap>& taps = line.rows->taps;
     for (size_t t = 0; t < taps.size(); ++t) {
       // From top to bottom. In the gradient, the first tap reads the lowest row.
       const Tap& tap = forward ? taps[t] : taps[taps.size() - 1 - t];
       row_at[rows++] = (tap.source + line.index * line.rows->source_step) * source_width * channels;
-      for (const int64_t k : phase.kernel)
-        weight_at[count++] = (tap.kernel * shape_.kernel_width + k) * row();
+      for (const AxisPhase::Tap& column : phase.taps)
+        weight_at[count++] = (tap.kernel * shape_.kernel_width + column.kernel) * row();
     }
     const int64_t at = ((image * height + line.row()) * width + phase.first) * channels;
     const bool done =
         kernels_.sum_row({.channels = channels,
                           .pixels = phase.count,
                           .rows = rows,
-                          .taps = static_cast<int64_t>(phase.kernel.size()),
+                          .taps = static_cast<int64_t>(phase.taps.size()),
                           .width = source_width,
-                          .first = phase.source,
+                          .first = phase.taps[0].offset,
                           .source_step = forward ? x.stride : 1,
                           .source = source,
                           .row_at = row_at,
@@ -406,20 +372,20 @@ bool DepthwiseConvolution::CorrelateRows(const ConvolutionArguments& arguments, 
   const float* const gradient =
       static_cast<const float*>(arguments.out) + image * shape_.out_height() * out_floats;
   int64_t row_at[kMostTaps], sum_at[kMostTaps];
-  for (const RowPhase& phase : row_phases_) {
+  for (const AxisPhase& phase : row_phases_) {
     for (const Line& line : lines_) {
       int64_t rows = 0, count = 0;
       for (const Tap& tap : line.rows->taps) {
         row_at[rows++] = (tap.source + line.index * line.rows->source_step) * row_floats;
-        for (const int64_t k : phase.kernel)
-          sum_at[count++] = (tap.kernel * shape_.kernel_width + k) * row();
+        for (const AxisPhase::Tap& column : phase.taps)
+          sum_at[count++] = (tap.kernel * shape_.kernel_width + column.kernel) * row();
       }
       if (!kernels_.correlate_row({.channels = channels,
                                    .pixels = phase.count,
                                    .rows = rows,
                                    .taps = shape_.kernel_width,
                                    .width = shape_.in_width,
-                                   .first = phase.source,
+                                   .first = phase.taps[0].offset,
                                    .source_step = shape_.stride_width,
                                    .source = in,
                                    .row_at = row_at,

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "base/parallel.h"
 #include "base/round_up.h"
+#include "tensor/convolution_axis.h"
 #include "tensor/convolution_family.h"
 #include "tensor/pixel_convolution.h"
 
@@ -98,15 +99,11 @@ class PixelCorrelation final : public ConvolutionImplementation {
 int64_t PixelFloats(int64_t channels) { return channels % 256 == 0 ? channels + 16 : channels; }
 
 SourceLines LinesOf(const ConvolutionShape& s) {
-  const auto axis = [](int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t dilation,
-                       int64_t pad) {
-    return SourceLines::Axis{in, out, stride, -pad, (kernel - 1) * dilation - pad};
+  const auto axis = [](const ConvolutionAxis& a) {
+    return SourceLines::Axis{a.in, a.out, a.stride, -a.pad, (a.kernel - 1) * a.dilation - a.pad};
   };
-  return SourceLines(
-      axis(s.in_height, s.out_height(), s.kernel_height, s.stride_height, s.dilation_height,
-           s.pad_top),
-      axis(s.in_width, s.out_width(), s.kernel_width, s.stride_width, s.dilation_width, s.pad_left),
-      s.in_channels, PixelFloats(s.in_channels));
+  return SourceLines(axis(VerticalAxis(s)), axis(HorizontalAxis(s)), s.in_channels,
+                     PixelFloats(s.in_channels));
 }
 
 PixelCorrelation::PixelCorrelation(const ConvolutionShape& shape, Direction, ElementType, bool)

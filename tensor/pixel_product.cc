@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "base/parallel.h"
 #include "base/round_up.h"
+#include "tensor/convolution_axis.h"
 #include "tensor/convolution_family.h"
 #include "tensor/pixel_convolution.h"
 
@@ -55,18 +56,6 @@ class PixelProduct final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  struct Tap {
-    int64_t kernel, offset;
-  };
-  // Results first, first + step, ... along an axis (`count` of them), and the taps that they read
-  // by, those with the least offset first.
-  struct AxisPhase {
-    int64_t first, count;
-    std::vector<Tap> taps;
-  };
-  struct Axis {
-    int64_t in, out, kernel, stride, dilation, pad;
-  };
   // A segment: the taps of the kernel's row `y` from columns.taps[x] on.
   struct Segment {
     int64_t y, x;
@@ -82,11 +71,10 @@ class PixelProduct final : public ConvolutionImplementation {
   };
 
   bool forward() const { return direction_ == Direction::kForward; }
-  int64_t step(int64_t stride) const { return forward() ? 1 : stride; }
-  std::vector<AxisPhase> PhasesOf(const Axis& axis) const;
-  SourceLines::Axis SourceAxis(const Axis& axis, const std::vector<AxisPhase>& phases) const;
+  SourceLines::Axis SourceAxis(const ConvolutionAxis& axis,
+                               const std::vector<AxisPhase>& phases) const;
   void AddPhase(const AxisPhase& rows, const AxisPhase& columns);
-  void ChooseLines();
+  void ChooseLines(int64_t columns);
   void ComputeLines(const ConvolutionArguments& arguments, const float* source, int64_t image,
                     int64_t first, const Phase& phase) const;
   // Calls f(group, piece, panel, at) in the order in which weights are packed: at `at` floats.
@@ -97,7 +85,7 @@ class PixelProduct final : public ConvolutionImplementation {
   const Direction direction_;
   const bool relu_;
   const int threads_ = Threads();
-  const Axis vertical_, horizontal_;
+  const ConvolutionAxis vertical_, horizontal_;
   const int64_t source_channels_, channels_;  // of all groups; channels_: of the results
   const std::vector<Panel> panels_;           // of a group's results
   std::unique_ptr<SourceLines> lines_;
@@ -112,44 +100,24 @@ PixelProduct::PixelProduct(const ConvolutionShape& shape, Direction direction, E
     : shape_(AsOneImage(shape)),
       direction_(direction),
       relu_(relu),
-      vertical_({shape_.in_height, shape_.out_height(), shape_.kernel_height, shape_.stride_height,
-                 shape_.dilation_height, shape_.pad_top}),
-      horizontal_({shape_.in_width, shape_.out_width(), shape_.kernel_width, shape_.stride_width,
-                   shape_.dilation_width, shape_.pad_left}),
+      vertical_(VerticalAxis(shape_)),
+      horizontal_(HorizontalAxis(shape_)),
       source_channels_(forward() ? shape_.in_channels : shape_.out_channels),
       channels_(forward() ? shape_.out_channels : shape_.in_channels),
       panels_(PanelsOf(channels_ / shape_.groups)) {
-  const std::vector<AxisPhase> rows = PhasesOf(vertical_), columns = PhasesOf(horizontal_);
+  const std::vector<AxisPhase> rows = PhasesOf(vertical_, !forward()),
+                               columns = PhasesOf(horizontal_, !forward());
   lines_ =
       std::make_unique<SourceLines>(SourceAxis(vertical_, rows), SourceAxis(horizontal_, columns),
                                     source_channels_, source_channels_);
-  result_lines_ = rows[0].count;  // the first phase has the most results
-  ChooseLines();
+  result_lines_ = rows[0].count;
+  ChooseLines(columns[0].count);
   for (const AxisPhase& y : rows) {
     for (const AxisPhase& x : columns) AddPhase(y, x);
   }
 }
 
-// By tap k, output o reads input o stride + k dilation - pad. So input i is read by output (i + pad -
-// k dilation) / stride, if that is a whole number.
-std::vector<PixelProduct::AxisPhase> PixelProduct::PhasesOf(const Axis& a) const {
-  std::vector<AxisPhase> phases;
-  if (forward()) {
-    phases.push_back({0, a.out, {}});
-    for (int64_t k = 0; k < a.kernel; ++k) phases[0].taps.push_back({k, k * a.dilation - a.pad});
-    return phases;
-  }
-  for (int64_t first = 0; first < std::min(a.stride, a.in); ++first) {
-    phases.push_back({first, DivideUp(a.in - first, a.stride), {}});
-    for (int64_t k = a.kernel - 1; k >= 0; --k) {
-      const int64_t at = first + a.pad - k * a.dilation;
-      if (at % a.stride == 0) phases.back().taps.push_back({k, at / a.stride});
-    }
-  }
-  return phases;
-}
-
-SourceLines::Axis PixelProduct::SourceAxis(const Axis& a,
+SourceLines::Axis PixelProduct::SourceAxis(const ConvolutionAxis& a,
                                            const std::vector<AxisPhase>& phases) const {
   SourceLines::Axis axis = {.size = forward() ? a.in : a.out,
                             .results = phases[0].count,
@@ -158,7 +126,7 @@ SourceLines::Axis PixelProduct::SourceAxis(const Axis& a,
                             .high = 0};
   bool first = true;
   for (const AxisPhase& phase : phases) {
-    for (const Tap& tap : phase.taps) {
+    for (const AxisPhase::Tap& tap : phase.taps) {
       axis.low = first ? tap.offset : std::min(axis.low, tap.offset);
       axis.high = first ? tap.offset : std::max(axis.high, tap.offset);
       first = false;
@@ -167,8 +135,8 @@ SourceLines::Axis PixelProduct::SourceAxis(const Axis& a,
   return axis;
 }
 
-void PixelProduct::ChooseLines() {
-  const int64_t columns = PhasesOf(horizontal_)[0].count;
+// Sets most_lines_. `columns` is the largest number of results in a line of a phase.
+void PixelProduct::ChooseLines(int64_t columns) {
   most_lines_ = std::clamp<int64_t>(kPixels / columns, 1, result_lines_);
   while (most_lines_ < result_lines_ && lines_->FloatsRead(most_lines_ + 1) <= kMostFloatsRead)
     ++most_lines_;
@@ -188,7 +156,7 @@ void PixelProduct::AddPhase(const AxisPhase& rows, const AxisPhase& columns) {
     neighbours = neighbours && columns.taps[i].offset == columns.taps[i - 1].offset + 1;
   phase.taps_a_segment = neighbours ? taps : 1;
   phase.depth = phase.taps_a_segment * group_channels;
-  for (const Tap& y : rows.taps) {
+  for (const AxisPhase::Tap& y : rows.taps) {
     for (int64_t x = 0; x < taps; x += phase.taps_a_segment) {
       phase.segments.push_back({y.kernel, x});
       phase.segment_at.push_back(lines_->At(0, 0, y.offset, columns.taps[x].offset));
@@ -200,7 +168,7 @@ void PixelProduct::AddPhase(const AxisPhase& rows, const AxisPhase& columns) {
   const int64_t width = (forward() ? horizontal_.out : horizontal_.in) * channels_;
   for (int64_t i = 0; i < most_lines_; ++i) {
     for (int64_t j = 0; j < columns.count; ++j) {
-      const auto [y, x] = std::pair(step(vertical_.stride) * i, step(horizontal_.stride) * j);
+      const auto [y, x] = std::pair(rows.step * i, columns.step * j);
       phase.source_at.push_back(lines_->At(i, j, 0, 0) - lines_->At(0, 0, 0, 0));
       phase.out_at.push_back(y * width + x * channels_);
     }
@@ -254,10 +222,9 @@ void PixelProduct::ComputeLines(const ConvolutionArguments& arguments, const flo
   if (lines <= 0) return;
   const int64_t height = forward() ? vertical_.out : vertical_.in,
                 width = forward() ? horizontal_.out : horizontal_.in;
-  const int64_t begin =
-      ((image * height + phase.rows.first + first * step(vertical_.stride)) * width +
-       phase.columns.first) *
-      channels_;
+  const int64_t begin = ((image * height + phase.rows.first + first * phase.rows.step) * width +
+                         phase.columns.first) *
+                        channels_;
   float* const out = static_cast<float*>(forward() ? arguments.out : arguments.in) + begin;
   const float* const bias = forward() ? static_cast<const float*>(arguments.bias) : nullptr;
   const float* const addend = forward() && arguments.addend != nullptr
