@@ -13,10 +13,17 @@
 #define COTANGENT_TENSOR_INT8_PANELS_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "absl/status/statusor.h"
+#include "base/status_macros.h"
 #include "tensor/convolution_family.h"
+#include "tensor/int8_convolution.h"
 #include "tensor/int8_kernels.h"
+#include "tensor/own_kernels.h"
 
 namespace cotangent::tensor {
 
@@ -93,6 +100,41 @@ class Int8PanelConvolution : public ConvolutionImplementation {
   int64_t group_panels_;  // panels that are multiplied before outputs are made
   int64_t chunk_;         // items
 };
+
+// Returns the family of convolutions of class T, which is derived from Int8PanelConvolution and has
+//   static constexpr Algorithm kAlgorithm;
+//   static bool IsAvailable(const ConvolutionShape&);  // asked where there are kernels and no groups
+//   static std::string Implementation();
+//   T(const ConvolutionShape&, const ConvolutionChoice&, const Epilogue&);
+template <class T>
+constexpr ConvolutionFamily Int8PanelFamily(std::string_view name) {
+  return {
+      .name = name,
+      .algorithm = T::kAlgorithm,
+      .available =
+          [](const ConvolutionShape& shape, Direction direction, const SideTypes& types) {
+            return direction == Direction::kForward && HaveOwnInt8Kernels() &&
+                   types.out != ElementType::kBf16 && shape.groups == 1 && T::IsAvailable(shape);
+          },
+      .candidates =
+          [](const ConvolutionShape&, Direction, const SideTypes& types) {
+            return std::vector<ConvolutionCandidate>{{{T::kAlgorithm, Layout::kNhwc, Layout::kNhwc,
+                                                       types.in, types.out, T::Implementation()},
+                                                      KernelKind::kAvx2}};
+          },
+      .has =
+          [](const ConvolutionChoice& choice) {
+            return choice.implementation == T::Implementation();
+          },
+      .int8 = true,
+      .create = [](const ConvolutionShape& shape, Direction, const ConvolutionChoice& choice,
+                   const Epilogue& epilogue)
+          -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
+        RETURN_IF_ERROR(CheckInt8Choice(shape, choice, epilogue));
+        return std::make_unique<T>(shape, choice, epilogue);
+      },
+  };
+}
 
 }  // namespace cotangent::tensor
 

@@ -23,6 +23,12 @@ using int8_kernels::kColumns;
 
 class Int8Product final : public Int8PanelConvolution {
  public:
+  static constexpr Algorithm kAlgorithm = Algorithm::kDirect;
+  static bool IsAvailable(const ConvolutionShape& s) {
+    return s.in_channels * s.kernel_height * s.kernel_width * 127 * 255 < int64_t{1} << 31;
+  }
+  static std::string Implementation() { return std::string("int8_product:") + Int8Kernels().isa; }
+
   Int8Product(const ConvolutionShape& shape, const ConvolutionChoice& choice,
               const Epilogue& epilogue)
       : Int8PanelConvolution(shape, choice, epilogue,
@@ -107,35 +113,9 @@ void Int8Product::MakeOutputs(const ConvolutionArguments& arguments, int64_t fir
   }
 }
 
-std::string Implementation() { return std::string("int8_product:") + Int8Kernels().isa; }
-
 }  // namespace
 
-extern constexpr ConvolutionFamily kInt8ProductFamily = {
-    .name = "products of 8-bit integers",
-    .algorithm = Algorithm::kDirect,
-    .available =
-        [](const ConvolutionShape& s, Direction direction, const SideTypes& types) {
-          return direction == Direction::kForward && HaveOwnInt8Kernels() &&
-                 types.out != ElementType::kBf16 && s.groups == 1 &&
-                 s.in_channels * s.kernel_height * s.kernel_width * 127 * 255 < int64_t{1} << 31;
-        },
-    .candidates =
-        [](const ConvolutionShape&, Direction, const SideTypes& types) {
-          return std::vector<ConvolutionCandidate>{
-              {{Algorithm::kDirect, Layout::kNhwc, Layout::kNhwc, types.in, types.out,
-                Implementation()},
-               KernelKind::kAvx2}};
-        },
-    .has =
-        [](const ConvolutionChoice& choice) { return choice.implementation == Implementation(); },
-    .int8 = true,
-    .create =
-        [](const ConvolutionShape& shape, Direction, const ConvolutionChoice& choice,
-           const Epilogue& epilogue) -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
-      RETURN_IF_ERROR(CheckInt8Choice(shape, choice, epilogue));
-      return std::make_unique<Int8Product>(shape, choice, epilogue);
-    },
-};
+extern constexpr ConvolutionFamily kInt8ProductFamily =
+    Int8PanelFamily<Int8Product>("products of 8-bit integers");
 
 }  // namespace cotangent::tensor

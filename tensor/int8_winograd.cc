@@ -29,6 +29,14 @@ constexpr int64_t kTaps = 9;
 
 class Int8Winograd final : public Int8PanelConvolution {
  public:
+  static constexpr Algorithm kAlgorithm = Algorithm::kWinograd;
+  static bool IsAvailable(const ConvolutionShape& s) {
+    return s.kernel_height == 3 && s.kernel_width == 3 && s.stride_height == 1 &&
+           s.stride_width == 1 && s.dilation_height == 1 && s.dilation_width == 1 &&
+           s.in_channels * kTaps * 127 * 255 < int8_kernels::kWinogradLimit;
+  }
+  static std::string Implementation() { return std::string("int8_wino_4x3:") + Int8Kernels().isa; }
+
   Int8Winograd(const ConvolutionShape& shape, const ConvolutionChoice& choice,
                const Epilogue& epilogue)
       : Int8PanelConvolution(shape, choice, epilogue,
@@ -127,37 +135,9 @@ void Int8Winograd::MakeOutputs(const ConvolutionArguments& arguments, int64_t fi
   }
 }
 
-std::string Implementation() { return std::string("int8_wino_4x3:") + Int8Kernels().isa; }
-
 }  // namespace
 
-extern constexpr ConvolutionFamily kInt8WinogradFamily = {
-    .name = "Winograd in 8-bit integers",
-    .algorithm = Algorithm::kWinograd,
-    .available =
-        [](const ConvolutionShape& s, Direction direction, const SideTypes& types) {
-          return direction == Direction::kForward && HaveOwnInt8Kernels() &&
-                 types.out != ElementType::kBf16 && s.kernel_height == 3 && s.kernel_width == 3 &&
-                 s.stride_height == 1 && s.stride_width == 1 && s.dilation_height == 1 &&
-                 s.dilation_width == 1 && s.groups == 1 &&
-                 s.in_channels * kTaps * 127 * 255 < int8_kernels::kWinogradLimit;
-        },
-    .candidates =
-        [](const ConvolutionShape&, Direction, const SideTypes& types) {
-          return std::vector<ConvolutionCandidate>{
-              {{Algorithm::kWinograd, Layout::kNhwc, Layout::kNhwc, types.in, types.out,
-                Implementation()},
-               KernelKind::kAvx2}};
-        },
-    .has =
-        [](const ConvolutionChoice& choice) { return choice.implementation == Implementation(); },
-    .int8 = true,
-    .create =
-        [](const ConvolutionShape& shape, Direction, const ConvolutionChoice& choice,
-           const Epilogue& epilogue) -> absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> {
-      RETURN_IF_ERROR(CheckInt8Choice(shape, choice, epilogue));
-      return std::make_unique<Int8Winograd>(shape, choice, epilogue);
-    },
-};
+extern constexpr ConvolutionFamily kInt8WinogradFamily =
+    Int8PanelFamily<Int8Winograd>("Winograd in 8-bit integers");
 
 }  // namespace cotangent::tensor
