@@ -1,7 +1,5 @@
 // Sets some of a source's training images apart for validation.
 
-#include <atomic>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -24,16 +22,10 @@ uint64_t HashOf(absl::string_view name) { return SplitMix64::Hash(Fnv1a(name)); 
 void KeepReadable(Dataset& dataset) {
   if (dataset.skipped == nullptr || dataset.is_in_memory()) return;
   std::vector<absl::Status> statuses(dataset.size());
-  std::atomic<int64_t> next{0};
-  const auto read = [&] {
-    std::vector<uint8_t> image(dataset.image_bytes());
-    for (int64_t i = next++; i < dataset.size(); i = next++)
-      statuses[i] = dataset.reader->Read(i, image.data());
-  };
-  std::vector<std::thread> others;
-  for (int t = 1; t < UsefulThreads(); ++t) others.emplace_back(read);
-  read();
-  for (std::thread& thread : others) thread.join();
+  std::vector<std::vector<uint8_t>> images(Threads(), std::vector<uint8_t>(dataset.image_bytes()));
+  ParallelFor(dataset.size(), [&](int64_t i, int thread) {
+    statuses[i] = dataset.reader->Read(i, images[thread].data());
+  });
   std::vector<int32_t> readable;
   for (int64_t i = 0; i < dataset.size(); ++i) {
     if (absl::IsInvalidArgument(statuses[i])) {
