@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "autodiff/forward/dual.h"
+#include "autodiff/forward/gradient.h"
 #include "autodiff/function.h"
 #include "autodiff/reverse/tape.h"
 
@@ -71,12 +72,6 @@ using LevelTape = std::conditional_t<
 template <class F, int N, class Real = double>
 using LevelTapeOfDuals =
     BasicTape<forward::Dual<Real, N, &forward::kLevelOf<F>>, &forward::kLevelOf<F>>;
-// The type of plain numbers of the point X.
-template <class X>
-using RealOf = std::conditional_t<
-    std::is_same_v<std::remove_cvref_t<decltype(*std::begin(std::declval<const X&>()))>,
-                   long double>,
-    long double, double>;
 
 // Returns f(x) of a scalar function, and sets `gradient` to df/dx.
 template <class F>
@@ -110,10 +105,10 @@ std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const d
 
 // Returns df_i/dx_j at index [i * x.size() + j]. f is recorded once; each row takes one sweep.
 template <class F, class X>
-std::vector<RealOf<X>> Jacobian(const F& f, const X& x) {
-  LevelTape<F, RealOf<X>> tape;
+std::vector<forward::ScalarOf<X>> Jacobian(const F& f, const X& x) {
+  LevelTape<F, forward::ScalarOf<X>> tape;
   const auto recorded = Record(tape, f, x);
-  std::vector<RealOf<X>> jacobian;
+  std::vector<forward::ScalarOf<X>> jacobian;
   jacobian.reserve(recorded.outputs.size() * std::size(x));
   for (const auto& output : recorded.outputs) {
     tape.Backward(output);
@@ -141,12 +136,12 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
 // Returns d2f/dx_i dx_j of a scalar function at index [i * x.size() + j]. Each recording yields
 // four columns.
 template <class F, class X>
-std::vector<RealOf<X>> Hessian(const F& f, const X& x) {
+std::vector<forward::ScalarOf<X>> Hessian(const F& f, const X& x) {
   constexpr std::size_t kColumns = 4;
-  using Tape = LevelTapeOfDuals<F, kColumns, RealOf<X>>;
+  using Tape = LevelTapeOfDuals<F, kColumns, forward::ScalarOf<X>>;
   using Dual = typename Tape::Real;
   const std::size_t n = std::size(x);
-  std::vector<RealOf<X>> hessian(n * n);
+  std::vector<forward::ScalarOf<X>> hessian(n * n);
   Tape tape;
   for (std::size_t first = 0; first < n; first += kColumns) {
     const std::size_t columns = std::min(kColumns, n - first);
