@@ -1,8 +1,7 @@
 #include "tools/checkpoint_flag.h"
 
-#include <stdio.h>
-
 #include "base/status_macros.h"
+#include "tools/command_line.h"
 
 namespace cotangent::tools {
 
@@ -14,8 +13,7 @@ absl::Status CheckCheckpointFlag(const std::string& value) {
 
 absl::StatusOr<training::OpenedNetwork> OpenCheckpointFlag(const std::string& value) {
   RETURN_IF_ERROR(CheckCheckpointFlag(value));
-  return training::OpenTrained(
-      value, [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
+  return training::OpenTrained(value, Say);
 }
 
 }  // namespace cotangent::tools

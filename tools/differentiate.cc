@@ -377,7 +377,7 @@ int Differentiate(Arguments arguments) {
   const absl::StatusOr<tools::Report> report =
       tools::MakeReport(arguments.formulas, arguments.point, arguments.report);
   if (!report.ok()) return Fail(report.status());
-  for (const std::string& note : report->notes) fprintf(stderr, "note: %s\n", note.c_str());
+  for (const std::string& note : report->notes) tools::Say(absl::StrCat("note: ", note));
   if (!arguments.graph.empty()) {
     std::vector<std::string> names;
     for (const tools::FunctionReport& function : report->functions) names.push_back(function.name);

@@ -1,7 +1,5 @@
 #include "tools/precision.h"
 
-#include <stdio.h>
-
 #include "base/status_macros.h"
 #include "tools/command_line.h"
 #include "training/recipe.h"
@@ -23,7 +21,7 @@ absl::Status SetPrecision(const std::string& value, layers::Network& network) {
 
 ElementType PrecisionToUse(const layers::Network& network) {
   const std::string note = training::PrecisionNote(network);
-  if (!note.empty()) fprintf(stderr, "%s\n", note.c_str());
+  if (!note.empty()) Say(note);
   return training::PrecisionOf(network);
 }
 

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/editor_text.h"
+#include "tools/command_line.h"
 
 namespace cotangent::tools {
 namespace {
@@ -44,7 +44,7 @@ void Progress::Clear() {
 
 void Progress::Say(const std::string& line) {
   Clear();
-  fprintf(stderr, "%s\n", Printable(line).c_str());
+  tools::Say(line);
 }
 
 void Progress::AtStep(const training::RunNumbers& numbers) {
@@ -91,7 +91,7 @@ void Progress::AtEpochEnd(const training::RunNumbers& numbers, const training::R
   absl::StrAppendFormat(&line, "  %.0f images/s  %s of training  %s left",
                         numbers.images_per_second, Duration(numbers.train_seconds),
                         Duration(numbers.seconds_left));
-  fprintf(stderr, "%s\n", line.c_str());
+  tools::Say(line);
 }
 
 }  // namespace cotangent::tools

@@ -15,6 +15,7 @@
 #include "data/sources/source.h"
 #include "layers/zoo/zoo.h"
 #include "nlohmann/json.hpp"
+#include "tools/command_line.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
 #include "tools/progress.h"
@@ -214,10 +215,7 @@ absl::Status TrainMissing(const CifarPremises& premises, const std::string& name
   ASSIGN_OR_RETURN(options.network, training::Resolve(network, options.data.shape));
   options.output_dir = data::JoinPath(premises.runs_dir, name);
   options.threads = premises.threads;
-  ASSIGN_OR_RETURN(
-      auto lock, training::DirectoryLock::Acquire(options.output_dir, [](const std::string& line) {
-        fprintf(stderr, "%s\n", line.c_str());
-      }));
+  ASSIGN_OR_RETURN(auto lock, training::DirectoryLock::Acquire(options.output_dir, Say));
   Progress progress;
   return training::Train(options, tuner, progress).status();
 }
@@ -328,9 +326,7 @@ absl::StatusOr<Report> RunCifar(const CifarPremises& premises) {
     section.EndRow();
   }
   for (Run& run : runs) {
-    const auto found = training::FindNewestGood(
-        data::JoinPath(premises.runs_dir, run.name),
-        [](const std::string& line) { fprintf(stderr, "%s\n", line.c_str()); });
+    const auto found = training::FindNewestGood(data::JoinPath(premises.runs_dir, run.name), Say);
     if (!found.has_value() || !test.ok()) {
       if (missing.empty())
         missing = absl::StrCat("no checkpoint in ", data::JoinPath(premises.runs_dir, run.name));
