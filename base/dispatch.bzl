@@ -9,6 +9,12 @@ LOOP_COPTS = [
     "-fopenmp-simd",
 ]
 
+# Sources whose loops GCC is to vectorise although it does not know how often they run. (clang does, and has no such flag.)
+VECTORIZE_COPTS = ["-ftree-vectorize"] + select({
+    "//base:clang": [],
+    "//conditions:default": ["-fvect-cost-model=dynamic"],
+})
+
 # What tests of code that picks by instruction set run with: as the processor has it, and what others have at most.
 INSTRUCTION_SET_ENVIRONMENTS = {
     "": {},

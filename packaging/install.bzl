@@ -3,13 +3,19 @@
 load("@rules_cc//cc/common:cc_common.bzl", "cc_common")
 load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
 
-_Component = provider(fields = {"archive": "the library", "headers": "depset of headers", "link_flags": "of the system's libraries"})
+_Component = provider(fields = {
+    "archive": "the library",
+    "headers": "depset of headers",
+    "link_flags": "of the system's libraries",
+    "objects": "depset of all objects in this library and in those it requires",
+    "requires": "name of the library that it is linked with, or an empty string",
+})
 
 def _own(file):
     return file.owner != None and not file.owner.workspace_name
 
 def _installed_library_impl(ctx):
-    objects, flags = [], []
+    linked, flags = [], []
     headers = depset(transitive = [dep[CcInfo].compilation_context.headers for dep in ctx.attr.deps])
     merged = cc_common.merge_cc_infos(cc_infos = [dep[CcInfo] for dep in ctx.attr.deps])
     for linker_input in merged.linking_context.linker_inputs.to_list():
@@ -17,7 +23,12 @@ def _installed_library_impl(ctx):
             if flag not in flags:
                 flags.append(flag)
         for library in linker_input.libraries:
-            objects += library.objects or library.pic_objects or []
+            linked += library.objects or library.pic_objects or []
+
+    # No object is in two libraries, so that a program can be linked with any of them, in any order.
+    required = ctx.attr.requires[_Component] if ctx.attr.requires else None
+    elsewhere = {object: True for object in required.objects.to_list()} if required else {}
+    objects = [object for object in linked if object not in elsewhere]
 
     # All objects are linked into one. So a linker cannot leave out an object to which nothing refers by name, such as an optimizer's
     # rule that registers itself.
@@ -33,13 +44,22 @@ def _installed_library_impl(ctx):
     )
     return [
         DefaultInfo(files = depset([archive])),
-        _Component(archive = archive, headers = headers, link_flags = flags),
+        _Component(
+            archive = archive,
+            headers = headers,
+            link_flags = flags,
+            objects = depset(linked, transitive = [required.objects] if required else []),
+            requires = ctx.attr.requires.label.name if required else "",
+        ),
     ]
 
 installed_library = rule(
     implementation = _installed_library_impl,
-    doc = "A static library of all that its dependencies are made of within this repository.",
-    attrs = {"deps": attr.label_list(providers = [CcInfo])},
+    doc = "A static library of all that its dependencies are made of within this repository, but for what the required library has.",
+    attrs = {
+        "deps": attr.label_list(providers = [CcInfo]),
+        "requires": attr.label(providers = [_Component], doc = "The library that programs link with in addition."),
+    },
 )
 
 def _add(files, lines, file, destination):
@@ -59,11 +79,12 @@ def _install_impl(ctx):
                 seen[header.short_path] = True
                 _add(files, lines, header, "include/cotangent/" + header.short_path)
 
-        # The file lists the flags for the system's libraries that a program must link with in addition to this library.
-        description = ctx.actions.declare_file(library.label.name + ".link_flags")
-        ctx.actions.write(description, " ".join(component.link_flags) + "\n")
+        # The file tells what a program must link with in addition to this library: the flags for the system's libraries and,
+        # on a second line, the library of ours.
+        description = ctx.actions.declare_file(library.label.name + ".links")
+        ctx.actions.write(description, "%s\n%s\n" % (" ".join(component.link_flags), component.requires))
         files.append(description)
-        lines.append("%s\tflags:%s" % (description.short_path, library.label.name))
+        lines.append("%s\tlinks:%s" % (description.short_path, library.label.name))
     _add(files, lines, ctx.file.shared_library, "LIBDIR/%s.%s" % (ctx.file.shared_library.basename, ctx.attr.version))
     manifest = ctx.actions.declare_file(ctx.label.name + ".manifest")
     ctx.actions.write(manifest, "\n".join(lines) + "\n")

@@ -33,10 +33,11 @@ mkdir -p "$root" 2>/dev/null || fail "cannot make $root: choose another folder b
 stage=$(mktemp -d "$root/.cotangent-XXXXXX" 2>/dev/null) || fail "cannot write in $root: choose another folder by --prefix=DIR, or run as root"
 trap 'rm -rf "$stage"' EXIT
 
-declare -A flags
+declare -A flags requires
 while IFS=$'\t' read -r file destination; do
-  if [[ $destination = flags:* ]]; then
-    flags[${destination#flags:}]=$(<"$file")
+  if [[ $destination = links:* ]]; then
+    library=${destination#links:}
+    { read -r "flags[$library]" && read -r "requires[$library]"; } <"$file"
     continue
   fi
   destination=${destination/#LIBDIR/"$libdir"}
@@ -52,14 +53,14 @@ trap 'fail "cannot write into $root: is the disk full? Nothing was installed" 1'
 mkdir -p "$stage/$libdir/pkgconfig" "$stage/$libdir/cmake/cotangent"
 config=$stage/$libdir/cmake/cotangent/cotangentConfig.cmake
 {
-  echo "# find_package(cotangent REQUIRED COMPONENTS autodiff training inference c): targets cotangent::autodiff, ..."
+  echo "# find_package(cotangent REQUIRED COMPONENTS autodiff differentiate inference training c): targets cotangent::autodiff, ..."
   echo "get_filename_component(_cotangent \"\${CMAKE_CURRENT_LIST_DIR}/$(realpath --relative-to="$stage/$libdir/cmake/cotangent" "$stage")\" ABSOLUTE)"
 } >"$config"
 for library in "${!flags[@]}"; do
-  component=${library#cotangent_}
+  component=${library#cotangent_} required=${requires[$library]#cotangent_}
   printf '%s\n' "prefix=$prefix" "libdir=\${prefix}/$libdir" 'includedir=${prefix}/include/cotangent' "Name: cotangent-$component" \
     "Description: Cotangent, $component" "Version: $version" 'Cflags: -std=c++20 -I${includedir}' \
-    "Libs: -L\${libdir} -l$library ${flags[$library]}" >"$stage/$libdir/pkgconfig/cotangent-$component.pc"
+    ${required:+"Requires: cotangent-$required"} "Libs: -L\${libdir} -l$library ${flags[$library]}" >"$stage/$libdir/pkgconfig/cotangent-$component.pc"
   cat >>"$config" <<CMAKE
 if(NOT TARGET cotangent::$component)
   add_library(cotangent::$component STATIC IMPORTED)
@@ -67,7 +68,7 @@ if(NOT TARGET cotangent::$component)
     IMPORTED_LOCATION "\${_cotangent}/$libdir/lib$library.a"
     INTERFACE_INCLUDE_DIRECTORIES "\${_cotangent}/include/cotangent"
     INTERFACE_COMPILE_FEATURES cxx_std_20
-    INTERFACE_LINK_LIBRARIES "$(tr ' ' ';' <<<"${flags[$library]}")")
+    INTERFACE_LINK_LIBRARIES "${required:+cotangent::$required;}${flags[$library]// /;}")
 endif()
 set(cotangent_${component}_FOUND TRUE)
 CMAKE

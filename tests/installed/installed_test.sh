@@ -31,6 +31,8 @@ compiler=${CXX:-g++}
 $compiler -O1 "$outside/newton.cc" $(pkg-config --cflags --libs cotangent-autodiff) -o "$TEST_TMPDIR/newton"
 "$TEST_TMPDIR/newton"
 if ldd "$TEST_TMPDIR/newton" | grep -E 'dnnl|protobuf|gomp'; then fail "derivatives alone need the libraries above"; fi
+$compiler -O1 "$outside/four_methods.cc" $(pkg-config --cflags --libs cotangent-differentiate) -o "$TEST_TMPDIR/four_methods"
+"$TEST_TMPDIR/four_methods"
 $compiler -O1 "$outside/training_loop.cc" $(pkg-config --cflags --libs cotangent-training) -o "$TEST_TMPDIR/training_loop"
 "$TEST_TMPDIR/training_loop"
 
@@ -43,6 +45,26 @@ export XDG_CACHE_HOME="$TEST_TMPDIR/cache"
 code=0
 "$TEST_TMPDIR/classify" "$TEST_TMPDIR/nowhere" "$TEST_TMPDIR/picture.ppm" 2>"$TEST_TMPDIR/errors" || code=$?
 [ $code = 2 ] && grep -q nowhere "$TEST_TMPDIR/errors" || fail "a checkpoint that is not there is not refused"
+
+# A program may use several libraries, whichever is named first.
+cat >"$TEST_TMPDIR/several.cc" <<'CXX'
+#include "autodiff/differentiate.h"
+#include "autodiff/numeric/differences.h"
+#include "inference/classifier.h"
+#include "layers/zoo/zoo.h"
+
+int main() {
+  const auto square = [](auto x) { return x[0] * x[0]; };
+  const auto gradient = cotangent::autodiff::Gradient(square, {3.0}, cotangent::autodiff::Mode::kReverse);
+  const double slope = cotangent::autodiff::numeric::Derivative([](double x) { return x * x; }, 3.0);
+  const bool loads = cotangent::inference::Classifier::Load("nowhere").ok();
+  return gradient.ok() && slope > 5.9 && !loads && cotangent::layers::LoadNetwork("convnet").ok() ? 0 : 1;
+}
+CXX
+for first in autodiff differentiate inference training; do
+  $compiler "$TEST_TMPDIR/several.cc" $(pkg-config --cflags --libs cotangent-$first cotangent-{autodiff,differentiate,inference,training}) -o "$TEST_TMPDIR/several"
+  "$TEST_TMPDIR/several"
+done
 
 # Builds a C program with the shared library, which must export its own functions and no others.
 cat >"$TEST_TMPDIR/classes.c" <<'C'
@@ -72,11 +94,15 @@ cp "$outside"/*.cc "$TEST_TMPDIR"
 cat >"$TEST_TMPDIR/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.18)
 project(outside C CXX)
-find_package(cotangent REQUIRED COMPONENTS autodiff training inference c)
+find_package(cotangent REQUIRED COMPONENTS autodiff differentiate training inference c)
 add_executable(classes classes.c)
 target_link_libraries(classes cotangent::c)
 add_executable(derivatives newton.cc)
 target_link_libraries(derivatives cotangent::autodiff)
+add_executable(four_methods four_methods.cc)
+target_link_libraries(four_methods cotangent::differentiate)
+add_executable(several several.cc)
+target_link_libraries(several cotangent::autodiff cotangent::training cotangent::differentiate cotangent::inference)
 add_executable(function network_function.cc)
 target_link_libraries(function cotangent::training)
 add_executable(classify classify.cc)
@@ -86,4 +112,6 @@ cmake -S "$TEST_TMPDIR" -B "$TEST_TMPDIR/built" -DCMAKE_PREFIX_PATH="$prefix" >/
 cmake --build "$TEST_TMPDIR/built" >/dev/null
 [ "$("$TEST_TMPDIR/built/classes" "$TEST_TMPDIR/run")" = 10 ] || fail "CMake's program in C does not load a network"
 "$TEST_TMPDIR/built/derivatives"
+"$TEST_TMPDIR/built/four_methods"
+"$TEST_TMPDIR/built/several"
 "$TEST_TMPDIR/built/function"
