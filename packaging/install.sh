@@ -41,8 +41,8 @@ while IFS=$'\t' read -r file destination; do
     continue
   fi
   destination=${destination/#LIBDIR/"$libdir"}
-  mkdir -p "$stage/${destination%/*}" && cp --dereference "$file" "$stage/$destination" 2>/dev/null ||
-    fail "cannot copy $destination into $root: is the disk full? Nothing was installed" 1
+  { mkdir -p "$stage/${destination%/*}" && cp --dereference "$file" "$stage/$destination"; } 2>/dev/null ||
+    fail "cannot copy $destination into $root: is the disk full? Nothing was installed; --prefix=DIR is for another disk" 1
   mode=644
   [[ $destination != bin/* ]] || mode=755
   chmod "$mode" "$stage/$destination"

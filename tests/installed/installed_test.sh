@@ -19,6 +19,13 @@ code=0
 "$install" --prefix="$TEST_TMPDIR/file/in" 2>"$TEST_TMPDIR/errors" || code=$?
 [ $code = 2 ] && grep -q "choose another folder" "$TEST_TMPDIR/errors" || fail "a prefix that cannot be made is not refused"
 
+# A limit on the size of files stands for a full disk: the first program is larger.
+code=0
+(trap '' XFSZ && ulimit -f 1000 && "$install" --prefix="$TEST_TMPDIR/full") >"$TEST_TMPDIR/errors" 2>&1 || code=$?
+[ $code = 1 ] && grep -q "Nothing was installed" "$TEST_TMPDIR/errors" && [ "$(wc -l <"$TEST_TMPDIR/errors")" = 1 ] ||
+  fail "a copy that breaks off is not told: $(cat "$TEST_TMPDIR/errors")"
+[ -z "$(ls -A "$TEST_TMPDIR/full")" ] || fail "a copy that breaks off leaves files behind"
+
 "$install" --prefix="$prefix"
 "$prefix/bin/cotangent-differentiate" "x^2" --at=x=3 | grep -q "6" || fail "the installed program does not differentiate"
 [ -z "$(find "$prefix" -name '.cotangent-*')" ] || fail "the stage was left behind"
