@@ -5,6 +5,7 @@
 //
 //   cd tests/outside_workspace && bazel run //:training_loop
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <random>
