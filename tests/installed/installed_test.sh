@@ -62,10 +62,11 @@ cat >"$TEST_TMPDIR/several.cc" <<'CXX'
 
 int main() {
   const auto square = [](auto x) { return x[0] * x[0]; };
-  const auto gradient = cotangent::autodiff::Gradient(square, {3.0}, cotangent::autodiff::Mode::kReverse);
-  const double slope = cotangent::autodiff::numeric::Derivative([](double x) { return x * x; }, 3.0);
+  const double at[] = {3};
+  const auto gradient = cotangent::autodiff::Gradient(square, at, cotangent::autodiff::Mode::kReverse);
+  const double slope = cotangent::autodiff::numeric::Derivative([](double x) { return x * x; }, 3).value;
   const bool loads = cotangent::inference::Classifier::Load("nowhere").ok();
-  return gradient.ok() && slope > 5.9 && !loads && cotangent::layers::LoadNetwork("convnet").ok() ? 0 : 1;
+  return gradient.ok() && slope > 5.9 && !loads && cotangent::layers::FindNetwork("convnet").ok() ? 0 : 1;
 }
 CXX
 for first in autodiff differentiate inference training; do
