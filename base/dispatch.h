@@ -25,6 +25,14 @@
 
 #define COTANGENT_INLINE inline __attribute__((always_inline))
 
+// GCC takes vectors of 256 bits unless told otherwise. clang takes the widest, and ignores a target
+// attribute in which it does not know a word.
+#if defined(__clang__)
+#define COTANGENT_AVX512_TARGET "avx512f,avx512vl,avx512bw,avx512dq,fma"
+#else
+#define COTANGENT_AVX512_TARGET "avx512f,avx512vl,avx512bw,avx512dq,fma,prefer-vector-width=512"
+#endif
+
 namespace cotangent {
 
 template <typename Loop, typename Run = decltype(&Loop::Run)>
@@ -39,9 +47,7 @@ struct CompiledLoop<Loop, Result (*)(Arguments...)> {
   __attribute__((target("avx2,fma"))) static Result Avx2(Arguments... arguments) {
     return Loop::Run(arguments...);
   }
-  __attribute__((
-      target("avx512f,avx512vl,avx512bw,avx512dq,fma,prefer-vector-width=512"))) static Result
-  Avx512(Arguments... arguments) {
+  __attribute__((target(COTANGENT_AVX512_TARGET))) static Result Avx512(Arguments... arguments) {
     return Loop::Run(arguments...);
   }
 #endif
