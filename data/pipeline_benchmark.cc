@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
-#include "data/augmentation/transform.h"
+#include "data/augmentation/link_of.h"
 #include "data/pipeline.h"
 #include "data/sources/cifar.h"
 #include "data/sources/source.h"
@@ -89,7 +89,7 @@ void BM_Pictures(benchmark::State& state) {
   fit.most_bytes_in_memory = 0;
   const Dataset dataset = FindSource(folder).value()->Fitted(fit)->Load("", Split::kTrain).value();
   PipelineOptions options = Options(BatchFormat::kF32Nchw, false);
-  options.augmentation = {.flip = Flip::kRandom, .chain = {{1, RandomResizedCrop({})}}};
+  options.augmentation = {.flip = Flip::kRandom, .chain = {LinkOf("random_resized_crop {}")}};
   BatchMaker maker = BatchMaker::Create(&dataset, options).value();
   std::vector<uint8_t> images(maker.image_bytes());
   std::vector<int32_t> labels(128);

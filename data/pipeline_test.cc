@@ -9,6 +9,7 @@
 #include <set>
 #include <vector>
 
+#include "data/augmentation/link_of.h"
 #include "data/fit.h"
 #include "data/image_file.h"
 #include "data/sources/cifar.h"
@@ -308,7 +309,7 @@ TEST(BalancedSampling, AugmentsCopiesAnew) {
   dataset.labels[7] = 0;
   PipelineOptions options = Augmented(static_cast<int>(dataset.size()));
   options.balance_classes = true;
-  options.augmentation.chain = {{1, Brightness(0.5)}};
+  options.augmentation.chain = {LinkOf("brightness { amount: 0.5 }")};
   BatchMaker maker = *BatchMaker::Create(&dataset, options);
   const Copy batch = Make(maker, 0, 0);
   const int64_t bytes = dataset.image_bytes() * 4;
@@ -322,8 +323,8 @@ TEST(BalancedSampling, AugmentsCopiesAnew) {
 
 TEST(Transforms, AreTheSameWhoeverMakesTheBatch) {
   PipelineOptions options = Augmented(40);
-  options.augmentation.chain = {
-      {1, RandomResizedCrop({})}, {0.5, VerticalFlip()}, {1, TrivialAugment()}};
+  options.augmentation.chain = {LinkOf("random_resized_crop {}"), LinkOf("vertical_flip {}"),
+                                LinkOf("trivial_augment {}")};
   BatchMaker maker = *BatchMaker::Create(&Sample(), options);
   auto pipeline = *Pipeline::Create(&Sample(), options);
   pipeline->Seek(2, 5);
@@ -508,7 +509,8 @@ TEST(Transforms, ACropDrawsFromThePictureAsFromAnImage) {
   Dataset pictures = ReadSample();
   pictures.reader = std::make_shared<SamplePictures>();
   PipelineOptions options = Augmented(40);
-  options.augmentation.chain = {{0.7, RandomResizedCrop({})}, {0.5, VerticalFlip()}};
+  options.augmentation.chain = {LinkOf("random_resized_crop {} probability: 0.7"),
+                                LinkOf("vertical_flip {}")};
   BatchMaker expected = *BatchMaker::Create(&Sample(), options),
              drawn = *BatchMaker::Create(&pictures, options);
   EXPECT_EQ(Make(drawn, 1, 3), Make(expected, 1, 3));
@@ -517,7 +519,7 @@ TEST(Transforms, ACropDrawsFromThePictureAsFromAnImage) {
 TEST(Workers, MakeTheSameBatchesHoweverMany) {
   const Dataset read = ReadSample();
   PipelineOptions options = Augmented(32);
-  options.augmentation.chain = {{1, RandomResizedCrop({})}, {0.5, VerticalFlip()}};
+  options.augmentation.chain = {LinkOf("random_resized_crop {}"), LinkOf("vertical_flip {}")};
   BatchMaker maker = *BatchMaker::Create(&Sample(), options);
   for (const int workers : {1, 2, 7}) {
     options.workers = workers;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "data/augmentation/transform.h"
 #include "data/sources/copies.h"
 #include "training/targets.h"
 
@@ -18,7 +19,11 @@ data::FitOptions FitOptionsOf(const layers::Network& network) {
                            ? data::Filter::kBilinear
                            : data::Filter::kAntialiased;
   const auto& transforms = network.train().augmentation().transform();
-  options.draws_parts = !transforms.empty() && transforms[0].has_random_resized_crop();
+  // AugmentationOf() reports a transform that is wrong.
+  if (!transforms.empty()) {
+    const absl::StatusOr<data::ChainLink> first = data::MakeLink(transforms[0], "transform[0]");
+    options.draws_parts = first.ok() && first->transform->is_crop();
+  }
   switch (network.data().resize()) {
     case layers::Data::STRETCH:
       options.fit.how = data::Fit::kStretch;

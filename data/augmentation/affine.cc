@@ -12,21 +12,30 @@ constexpr double kRadian = 3.14159265358979323846 / 180;
 
 class AffineTransform final : public Transform {
  public:
-  explicit AffineTransform(const AffineRange& range) : range_(range) {}
+  AffineTransform(const TransformConfig& config, SettingsChecker& check) : range_(config.affine()) {
+    check.Between(range_.degrees(), 0, 360, "degrees");
+    check.Between(range_.translate(), 0, 1, "translate");
+    check.Between(range_.scale_low(), 0.01, 100, "scale_low");
+    check.Between(range_.scale_high(), range_.scale_low(), 100, "scale_high");
+    // At 90 degrees the sheared image would degenerate to a line.
+    check.Between(range_.shear(), 0, 80, "shear");
+  }
   void Apply(SplitMix64& random, Planar& image) const override {
     AffinePlace place;
-    place.degrees = Uniform(random, -range_.degrees, range_.degrees);
-    place.right = Uniform(random, -range_.translate, range_.translate) * image.width;
-    place.down = Uniform(random, -range_.translate, range_.translate) * image.height;
-    place.scale = Uniform(random, range_.scale_low, range_.scale_high);
-    place.shear_x = Uniform(random, -range_.shear, range_.shear);
-    place.shear_y = Uniform(random, -range_.shear, range_.shear);
+    place.degrees = Uniform(random, -range_.degrees(), range_.degrees());
+    place.right = Uniform(random, -range_.translate(), range_.translate()) * image.width;
+    place.down = Uniform(random, -range_.translate(), range_.translate()) * image.height;
+    place.scale = Uniform(random, range_.scale_low(), range_.scale_high());
+    place.shear_x = Uniform(random, -range_.shear(), range_.shear());
+    place.shear_y = Uniform(random, -range_.shear(), range_.shear());
     Warp(MapOf(place), image);
   }
 
  private:
-  const AffineRange range_;
+  const TransformConfig::Affine range_;
 };
+
+const TransformRegistration kRegistered(TransformConfig::kAffine, MakeTransform<AffineTransform>);
 
 }  // namespace
 
@@ -44,10 +53,6 @@ AffineMap MapOf(const AffinePlace& place) {
   map.c = -(map.a * place.right + map.b * place.down);
   map.f = -(map.d * place.right + map.e * place.down);
   return map;
-}
-
-TransformPointer RandomAffine(const AffineRange& range) {
-  return std::make_shared<AffineTransform>(range);
 }
 
 }  // namespace cotangent::data

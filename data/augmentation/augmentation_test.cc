@@ -5,6 +5,7 @@
 
 #include "data/augmentation/affine.h"
 #include "data/augmentation/draw.h"
+#include "data/augmentation/link_of.h"
 #include "data/augmentation/named_operations.h"
 #include "data/augmentation/operations.h"
 #include "data/augmentation/rectangle.h"
@@ -228,10 +229,12 @@ TEST(RandomResizedCrop, ShowsThePartThatWasDrawn) {
   for (int i = 0; i < 3 * 1024; ++i)
     image.bytes.push_back(static_cast<uint8_t>(4 * (i % 32) + 2 * (i / 32 % 32) + i / 1024));
   const AreaRange range = {0.2, 0.6, 0.5, 2};
+  const ChainLink link =
+      LinkOf("random_resized_crop { area_low: 0.2 area_high: 0.6 ratio_low: 0.5 ratio_high: 2 }");
   for (uint64_t seed = 0; seed < 20; ++seed) {
     SplitMix64 random(seed), again(seed);
     Planar crop = image;
-    RandomResizedCrop(range)->Apply(random, crop);
+    link.transform->Apply(random, crop);
     const Rectangle part = *DrawRectangle(range, 32, 32, again);
     for (int i = 0; i < 3 * 1024; ++i) {
       const int x = i % 32, y = i / 32 % 32;
@@ -262,11 +265,12 @@ TEST(RandomResizedCrop, RectanglesAreOfTheAllowedKind) {
 
 TEST(RandomErasing, ChangesARectangleOnly) {
   const Planar image = {3, 32, 32, std::vector<uint8_t>(3 * 1024, 77)};
+  const AreaRange range = {0.1, 0.3, 0.3, 3.3};
+  const ChainLink link = LinkOf("erasing { area_low: 0.1 area_high: 0.3 }");
   for (uint64_t seed = 0; seed < 20; ++seed) {
     SplitMix64 random(seed), again(seed);
     Planar erased = image;
-    const AreaRange range = {0.1, 0.3, 0.3, 3.3};
-    RandomErasing(range)->Apply(random, erased);
+    link.transform->Apply(random, erased);
     const Rectangle part = *DrawRectangle(range, 32, 32, again);
     int changed = 0;
     for (int i = 0; i < 3 * 1024; ++i) {
@@ -284,7 +288,7 @@ TEST(RandomErasing, ChangesARectangleOnly) {
 TEST(VerticalFlip, TurnsRowsAround) {
   Planar image = {1, 3, 2, {1, 2, 3, 4, 5, 6}};
   SplitMix64 random(0);
-  VerticalFlip()->Apply(random, image);
+  LinkOf("vertical_flip {}").transform->Apply(random, image);
   EXPECT_THAT(image.bytes, ::testing::ElementsAre(5, 6, 3, 4, 1, 2));
 }
 
@@ -303,18 +307,35 @@ TEST(NamedOperations, AreNothingAtMagnitudeZero) {
   }
 }
 
+// Returns a chain with every transform of transform.proto. If Apply() would usually do nothing, the
+// text has settings.
 std::vector<ChainLink> EveryTransform() {
-  return {{1, RandomResizedCrop({})},
-          {0.5, VerticalFlip()},
-          {1, RandomAffine({.degrees = 20})},
-          {1, Brightness(0.4)},
-          {1, Contrast(0.4)},
-          {1, Saturation(0.4)},
-          {1, Hue(0.1)},
-          {0.2, data::Grey()},
-          {1, RandAugment(2, 9)},
-          {1, TrivialAugment()},
-          {0.5, RandomErasing({0.02, 0.33, 0.3, 3.3})}};
+  std::vector<ChainLink> chain;
+  const auto* kinds = TransformConfig::descriptor()->FindOneofByName("kind");
+  for (int i = 0; i < kinds->field_count(); ++i) {
+    const std::string& name = kinds->field(i)->name();
+    chain.push_back(LinkOf(name + (name == "affine" ? " { degrees: 20 }" : " {}")));
+  }
+  return chain;
+}
+
+TEST(Transforms, HappenAsOftenAsTheirTextsSay) {
+  EXPECT_EQ(LinkOf("affine {}").probability, 1);
+  EXPECT_EQ(LinkOf("grey {}").probability, 0.1);
+  EXPECT_EQ(LinkOf("erasing {}").probability, 0.5);
+  EXPECT_EQ(LinkOf("grey {} probability: 0.7").probability, 0.7);
+}
+
+TEST(Transforms, ErrorsNameTheSetting) {
+  TransformConfig config;
+  EXPECT_EQ(MakeLink(config, "transform[3]").status().message(),
+            "transform[3] names no transform; expected one such as affine { degrees: 10 }");
+  config.mutable_affine()->set_scale_low(2);
+  EXPECT_EQ(MakeLink(config, "transform[3]").status().message(),
+            "transform[3].affine.scale_high is 1: expected 2 to 100");
+  config.set_probability(-1);
+  EXPECT_EQ(MakeLink(config, "transform[3]").status().message(),
+            "transform[3].probability is -1: expected 0 to 1");
 }
 
 TEST(Chain, IsAFunctionOfSeedEpochAndImage) {
@@ -334,8 +355,9 @@ TEST(Chain, EachTransformDrawsForItself) {
   Planar two = image, one = image;
   // The first transform draws numbers in one chain (`one`) and none in the other (`two`); the
   // second transform must draw the same numbers in both.
-  ApplyChain({{0, TrivialAugment()}, {1, Hue(0.5)}}, 1, 2, 3, two);
-  ApplyChain({{1, Brightness(0)}, {1, Hue(0.5)}}, 1, 2, 3, one);
+  ApplyChain({LinkOf("trivial_augment {} probability: 0"), LinkOf("hue { amount: 0.5 }")}, 1, 2, 3,
+             two);
+  ApplyChain({LinkOf("brightness { amount: 0 }"), LinkOf("hue { amount: 0.5 }")}, 1, 2, 3, one);
   EXPECT_EQ(Distance(one, two), 0);
   EXPECT_GT(Distance(one, image), 0);
 }
@@ -344,7 +366,7 @@ TEST(Chain, HappensAsOftenAsItSays) {
   int flipped = 0;
   for (int64_t i = 0; i < 1000; ++i) {
     Planar image = {1, 2, 1, {0, 1}};
-    ApplyChain({{0.3, VerticalFlip()}}, 7, 0, i, image);
+    ApplyChain({LinkOf("vertical_flip {} probability: 0.3")}, 7, 0, i, image);
     flipped += image.bytes[0];
   }
   EXPECT_NEAR(flipped, 300, 60);

@@ -8,7 +8,8 @@ namespace {
 
 class BrightnessTransform final : public Transform {
  public:
-  explicit BrightnessTransform(double amount) : amount_(amount) {}
+  BrightnessTransform(const TransformConfig& config, SettingsChecker& check)
+      : amount_(ReadAmount(config.brightness(), check)) {}
   void Apply(SplitMix64& random, Planar& image) const override {
     Brighten(Factor(random, amount_), image);
   }
@@ -17,8 +18,9 @@ class BrightnessTransform final : public Transform {
   const double amount_;
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kBrightness,
+                                        MakeTransform<BrightnessTransform>);
 
-TransformPointer Brightness(double amount) { return std::make_shared<BrightnessTransform>(amount); }
+}  // namespace
 
 }  // namespace cotangent::data

@@ -8,7 +8,8 @@ namespace {
 
 class ContrastTransform final : public Transform {
  public:
-  explicit ContrastTransform(double amount) : amount_(amount) {}
+  ContrastTransform(const TransformConfig& config, SettingsChecker& check)
+      : amount_(ReadAmount(config.contrast(), check)) {}
   void Apply(SplitMix64& random, Planar& image) const override {
     SetContrast(Factor(random, amount_), image);
   }
@@ -17,8 +18,9 @@ class ContrastTransform final : public Transform {
   const double amount_;
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kContrast,
+                                        MakeTransform<ContrastTransform>);
 
-TransformPointer Contrast(double amount) { return std::make_shared<ContrastTransform>(amount); }
+}  // namespace
 
 }  // namespace cotangent::data

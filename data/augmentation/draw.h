@@ -1,10 +1,12 @@
 #ifndef COTANGENT_DATA_AUGMENTATION_DRAW_H_
 #define COTANGENT_DATA_AUGMENTATION_DRAW_H_
 
-// Draws random real numbers from a generator.
+// Draws random real numbers from a generator, in the ranges that settings of transforms describe.
 
 #include <algorithm>
 
+#include "base/settings_checker.h"
+#include "data/augmentation/transform.pb.h"
 #include "data/random.h"
 
 namespace cotangent::data {
@@ -15,6 +17,11 @@ inline double Uniform(SplitMix64& random) {
 }
 inline double Uniform(SplitMix64& random, double low, double high) {
   return low + (high - low) * Uniform(random);
+}
+
+// Reads the amount by which the factor of a transform varies, see Factor().
+inline double ReadAmount(const TransformConfig::Amount& text, SettingsChecker& check) {
+  return check.Between(text.amount(), 0, 100, "amount");
 }
 // Returns a factor uniform in [max(0, 1 - amount), 1 + amount].
 inline double Factor(SplitMix64& random, double amount) {

@@ -6,7 +6,8 @@ namespace {
 
 class ErasingTransform final : public Transform {
  public:
-  explicit ErasingTransform(const AreaRange& range) : range_(range) {}
+  ErasingTransform(const TransformConfig& config, SettingsChecker& check)
+      : range_(ReadAreaRange(config.erasing(), check)) {}
   void Apply(SplitMix64& random, Planar& image) const override {
     const std::optional<Rectangle> part = DrawRectangle(range_, image.height, image.width, random);
     if (!part.has_value()) return;
@@ -22,10 +23,9 @@ class ErasingTransform final : public Transform {
   const AreaRange range_;
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kErasing, MakeTransform<ErasingTransform>,
+                                        0.5);
 
-TransformPointer RandomErasing(const AreaRange& range) {
-  return std::make_shared<ErasingTransform>(range);
-}
+}  // namespace
 
 }  // namespace cotangent::data

@@ -10,8 +10,8 @@ class GreyTransform final : public Transform {
   void Apply(SplitMix64&, Planar& image) const override { MakeGrey(image); }
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kGrey, MakeTransform<GreyTransform>, 0.1);
 
-TransformPointer Grey() { return std::make_shared<GreyTransform>(); }
+}  // namespace
 
 }  // namespace cotangent::data

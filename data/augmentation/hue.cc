@@ -8,7 +8,8 @@ namespace {
 
 class HueTransform final : public Transform {
  public:
-  explicit HueTransform(double amount) : amount_(amount) {}
+  HueTransform(const TransformConfig& config, SettingsChecker& check)
+      : amount_(check.Between(config.hue().amount(), 0, 0.5, "amount")) {}
   void Apply(SplitMix64& random, Planar& image) const override {
     TurnHue(Uniform(random, -amount_, amount_), image);
   }
@@ -17,8 +18,8 @@ class HueTransform final : public Transform {
   const double amount_;
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kHue, MakeTransform<HueTransform>);
 
-TransformPointer Hue(double amount) { return std::make_shared<HueTransform>(amount); }
+}  // namespace
 
 }  // namespace cotangent::data

@@ -7,8 +7,10 @@ namespace {
 
 class RandAugmentTransform final : public Transform {
  public:
-  RandAugmentTransform(int operations, int magnitude)
-      : operations_(operations), magnitude_(magnitude) {}
+  RandAugmentTransform(const TransformConfig& config, SettingsChecker& check)
+      : operations_(Read(config.rand_augment().operations(), 1, 100, "operations", check)),
+        magnitude_(
+            Read(config.rand_augment().magnitude(), 0, kMagnitudes - 1, "magnitude", check)) {}
   void Apply(SplitMix64& random, Planar& image) const override {
     const MagnitudeRange range = {.shear = 0.3,
                                   .translate_x = 150.0 / 331 * image.width,
@@ -23,13 +25,16 @@ class RandAugmentTransform final : public Transform {
   }
 
  private:
+  static int Read(int64_t value, int low, int high, const char* field, SettingsChecker& check) {
+    return static_cast<int>(check.Between(static_cast<double>(value), low, high, field));
+  }
+
   const int operations_, magnitude_;
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kRandAugment,
+                                        MakeTransform<RandAugmentTransform>);
 
-TransformPointer RandAugment(int operations, int magnitude) {
-  return std::make_shared<RandAugmentTransform>(operations, magnitude);
-}
+}  // namespace
 
 }  // namespace cotangent::data

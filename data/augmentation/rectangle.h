@@ -11,6 +11,23 @@
 
 namespace cotangent::data {
 
+struct AreaRange {
+  double area_low, area_high;    // the rectangle's area as a share of the image's
+  double ratio_low, ratio_high;  // width / height; its logarithm is uniform
+};
+
+// Reads the ranges of `text`, a message with the four fields of AreaRange.
+template <typename Text>
+AreaRange ReadAreaRange(const Text& text, SettingsChecker& check) {
+  constexpr double kLeast = 1e-4, kMost = 1e4;
+  AreaRange range;
+  range.area_low = check.Between(text.area_low(), kLeast, 1, "area_low");
+  range.area_high = check.Between(text.area_high(), range.area_low, 1, "area_high");
+  range.ratio_low = check.Between(text.ratio_low(), kLeast, kMost, "ratio_low");
+  range.ratio_high = check.Between(text.ratio_high(), range.ratio_low, kMost, "ratio_high");
+  return range;
+}
+
 // Returns a rectangle that lies within height x width pixels, or nothing if ten tries find none.
 inline std::optional<Rectangle> DrawRectangle(const AreaRange& range, int height, int width,
                                               SplitMix64& random) {

@@ -10,7 +10,8 @@ namespace {
 
 class ResizedCropTransform final : public Transform {
  public:
-  explicit ResizedCropTransform(const AreaRange& range) : range_(range) {}
+  ResizedCropTransform(const TransformConfig& config, SettingsChecker& check)
+      : range_(ReadAreaRange(config.random_resized_crop(), check)) {}
   void Apply(SplitMix64& random, Planar& image) const override {
     const Rectangle part = DrawPart(random, image.height, image.width);
     // The resampler needs red, green and blue of each pixel side by side; its result is written
@@ -51,10 +52,9 @@ class ResizedCropTransform final : public Transform {
   const AreaRange range_;
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kRandomResizedCrop,
+                                        MakeTransform<ResizedCropTransform>);
 
-TransformPointer RandomResizedCrop(const AreaRange& range) {
-  return std::make_shared<ResizedCropTransform>(range);
-}
+}  // namespace
 
 }  // namespace cotangent::data

@@ -8,7 +8,8 @@ namespace {
 
 class SaturationTransform final : public Transform {
  public:
-  explicit SaturationTransform(double amount) : amount_(amount) {}
+  SaturationTransform(const TransformConfig& config, SettingsChecker& check)
+      : amount_(ReadAmount(config.saturation(), check)) {}
   void Apply(SplitMix64& random, Planar& image) const override {
     Saturate(Factor(random, amount_), image);
   }
@@ -17,8 +18,9 @@ class SaturationTransform final : public Transform {
   const double amount_;
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kSaturation,
+                                        MakeTransform<SaturationTransform>);
 
-TransformPointer Saturation(double amount) { return std::make_shared<SaturationTransform>(amount); }
+}  // namespace
 
 }  // namespace cotangent::data

@@ -1,21 +1,28 @@
 #ifndef COTANGENT_DATA_AUGMENTATION_TRANSFORM_H_
 #define COTANGENT_DATA_AUGMENTATION_TRANSFORM_H_
 
-// Transforms change training images at random. A chain is a list of transforms that are applied one
-// after the other; each of them is a link. Each transform is implemented in a file of its own
-// beside this one. Transforms work on bytes and keep the size of the image. The random numbers of a
-// transform depend on (seed, epoch, image, its place in the chain) only, so the result for an image
-// does not depend on when and where it is computed.
+// Transforms change training images at random. Each transform is one file beside this one, with its
+// settings (a message of transform.proto, which has the formulas) and their checks. A line
 //
-// Transforms that torchvision has, too, use its formulas, except that intermediate values are
-// rounded to the nearest byte instead of being cut off, and that geometric transforms interpolate
-// linearly.
+//   const TransformRegistration kRegistered(TransformConfig::kGrey, MakeTransform<GreyTransform>);
+//
+// registers it; no other code names a transform. Read affine.cc first.
+//
+// A chain is a list of transforms that are applied one after the other; each of them is a link.
+// Transforms work on bytes and keep the size of the image. The random numbers of a transform depend
+// on (seed, epoch, image, its place in the chain) only, so the result for an image does not depend
+// on when and where it is computed.
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/settings_checker.h"
+#include "data/augmentation/transform.pb.h"
 #include "data/random.h"
 #include "data/resample.h"
 
@@ -68,48 +75,28 @@ bool BeginsWithCrop(const std::vector<ChainLink>& chain);
 std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t seed,
                                    int64_t epoch, int64_t image, int height, int width);
 
-// The functions below create the transforms. They do not check their arguments; callers must.
+// Makes the transform that `config` chooses and checks its settings. Errors name a setting by its
+// path in the text, which begins with `place`, the path of `config`.
+absl::StatusOr<ChainLink> MakeLink(const TransformConfig& config, absl::string_view place);
 
-// Transforms of colour. The factor f is uniform in [max(0, 1 - amount), 1 + amount].
-TransformPointer Brightness(double amount);  // a value v becomes v f
-TransformPointer Contrast(double amount);    // v becomes m + (v - m) f; m: the image's mean grey
-TransformPointer Saturation(double amount);  // v becomes g + (v - g) f; g: the pixel's grey
-// Turns the hues by a share of the circle, uniform in [-amount, amount]. REQUIRES: amount <= 1/2.
-TransformPointer Hue(double amount);
-// Replaces each channel by 0.299 red + 0.587 green + 0.114 blue.
-TransformPointer Grey();
-
-// Turns the image upside down.
-TransformPointer VerticalFlip();
-
-struct AffineRange {
-  double degrees = 0;    // rotation by an angle uniform in [-degrees, degrees]
-  double translate = 0;  // shift by at most this share of height and width
-  double scale_low = 1, scale_high = 1;
-  double shear = 0;  // shear along each axis by an angle uniform in [-shear, shear], in degrees
+// Registers a transform under its field of TransformConfig. `probability` is the probability with
+// which it happens if the text does not say. Each field is registered once.
+class TransformRegistration {
+ public:
+  using Make = TransformPointer (*)(const TransformConfig& config, SettingsChecker& check);
+  TransformRegistration(TransformConfig::KindCase kind, Make make, double probability = 1);
 };
-// Rotates, shifts, scales and shears an image about its centre. Pixels of the result that show what
-// lies outside the image are black.
-TransformPointer RandomAffine(const AffineRange& range);
 
-struct AreaRange {
-  double area_low = 0.08, area_high = 1;          // the part's area as a share of the image
-  double ratio_low = 0.75, ratio_high = 4.0 / 3;  // width / height; its logarithm is uniform
-};
-// Enlarges a part of the image to the size of the whole (Szegedy et al., "Going deeper with
-// convolutions", 2015). If ten tries find no part that fits, takes the largest central part of an
-// allowed ratio.
-TransformPointer RandomResizedCrop(const AreaRange& range);
-// Fills a rectangle with noise (Zhong et al., "Random erasing data augmentation", 2020). Does
-// nothing if ten tries find no rectangle that fits.
-TransformPointer RandomErasing(const AreaRange& range);
-
-// Applies `operations` random ones of 14 operations (named_operations.h), one after the other, at
-// `magnitude` from 0 to 30 (Cubuk et al., "RandAugment", 2020).
-TransformPointer RandAugment(int operations, int magnitude);
-// Applies one of the 14 operations of RandAugment(), at a random magnitude from wider ranges
-// (Mueller and Hutter, "TrivialAugment", 2021).
-TransformPointer TrivialAugment();
+// Makes a transform of a class that has a constructor (const TransformConfig&, SettingsChecker&)
+// or, if it has no settings, a default constructor.
+template <typename Class>
+TransformPointer MakeTransform(const TransformConfig& config, SettingsChecker& check) {
+  if constexpr (std::is_default_constructible_v<Class>) {
+    return std::make_shared<Class>();
+  } else {
+    return std::make_shared<Class>(config, check);
+  }
+}
 
 }  // namespace cotangent::data
 

@@ -21,8 +21,9 @@ class TrivialAugmentTransform final : public Transform {
   }
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kTrivialAugment,
+                                        MakeTransform<TrivialAugmentTransform>);
 
-TransformPointer TrivialAugment() { return std::make_shared<TrivialAugmentTransform>(); }
+}  // namespace
 
 }  // namespace cotangent::data

@@ -19,8 +19,9 @@ class VerticalFlipTransform final : public Transform {
   }
 };
 
-}  // namespace
+const TransformRegistration kRegistered(TransformConfig::kVerticalFlip,
+                                        MakeTransform<VerticalFlipTransform>, 0.5);
 
-TransformPointer VerticalFlip() { return std::make_shared<VerticalFlipTransform>(); }
+}  // namespace
 
 }  // namespace cotangent::data

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/glob.h"
 #include "layers/network/connections.h"
 #include "layers/network/loss_text.h"
 #include "layers/network/nearest_name.h"
@@ -35,24 +36,6 @@ std::vector<std::string> KindsOfSeveral() {
     if (kind != nullptr && kind->reads_several) names.push_back(kinds->field(i)->name());
   }
   return names;
-}
-
-// Whether `name` matches the pattern, in which `*` stands for any characters and `?` for one.
-bool Matches(absl::string_view pattern, absl::string_view name) {
-  size_t p = 0, n = 0, star = absl::string_view::npos, resume = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n]) && pattern[p] != '*') {
-      ++p, ++n;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++, resume = n;
-    } else if (star != absl::string_view::npos) {
-      p = star + 1, n = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
 }
 
 absl::Status NoSuchKind(const Layer& layer) {
@@ -190,7 +173,7 @@ class Builder {
       std::vector<std::string> names;
       for (size_t i = first_parameter; i < built_.parameters.size(); ++i) {
         names.push_back(built_.parameters[i].name.substr(name.size() + 1));
-        if (!Matches(pattern, names.back())) continue;
+        if (!FitsPattern(names.back(), pattern)) continue;
         built_.parameters[i].trainable = false;
         fits = true;
       }

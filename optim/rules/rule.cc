@@ -1,7 +1,5 @@
 #include "optim/rules/rule.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
@@ -37,21 +35,6 @@ void SetInRule(const char* name, double value, OptimizerConfig& config) {
 }
 
 }  // namespace
-
-void SettingsChecker::NotNegative(double value, absl::string_view field) {
-  Require(value >= 0 && std::isfinite(value), field, value, "a number from 0 upwards");
-}
-
-void SettingsChecker::Fraction(double value, absl::string_view field) {
-  Require(value >= 0 && value < 1, field, value, "at least 0 and below 1");
-}
-
-void SettingsChecker::Require(bool holds, absl::string_view field, double value,
-                              absl::string_view expected) {
-  if (holds || !status_.ok()) return;
-  status_ = absl::InvalidArgumentError(
-      absl::StrCat(place_, ".", field, " is ", value, ": expected ", expected));
-}
 
 RuleRegistration::RuleRegistration(const Descriptor* (*settings)(), Make make) {
   RegisteredRules().push_back({settings, make});

@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/dispatch.h"
+#include "base/settings_checker.h"
 #include "google/protobuf/message.h"
 #include "optim/optimizer.pb.h"
 
@@ -128,23 +129,6 @@ class LoopRule : public UpdateRule {
  protected:
   void (*loop_)(const UpdateRange&, const Coefficients&) = nullptr;
   Coefficients coefficients_;
-};
-
-// Checks a rule's settings and remembers the first error. `place` is the path of the settings in
-// the recipe (the text that describes training), for errors.
-class SettingsChecker {
- public:
-  explicit SettingsChecker(std::string place) : place_(std::move(place)) {}
-
-  void NotNegative(double value, absl::string_view field);
-  // Requires 0 <= value < 1.
-  void Fraction(double value, absl::string_view field);
-  void Require(bool holds, absl::string_view field, double value, absl::string_view expected);
-  const absl::Status& status() const { return status_; }
-
- private:
-  std::string place_;
-  absl::Status status_;
 };
 
 // Makes the rule that `config` chooses (sgd {} if none) and checks its settings. Errors name the
