@@ -13,8 +13,9 @@ struct BlendLoop {
   }
 };
 
-// Infinities and NaNs are the floats whose exponent bits are all ones. With the sign bit cleared
-// and read as integers, they are kInfinity or larger, and all other floats are smaller.
+// Infinities and NaNs are the floats whose exponent bits are all ones. If the bits of a float
+// without the sign bit are read as an integer, infinities and NaNs give kInfinity or more, all
+// other floats less.
 constexpr int32_t kSignless = 0x7fffffff;
 constexpr int32_t kInfinity = 0x7f800000;
 

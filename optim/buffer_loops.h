@@ -1,7 +1,7 @@
 #ifndef COTANGENT_OPTIM_BUFFER_LOOPS_H_
 #define COTANGENT_OPTIM_BUFFER_LOOPS_H_
 
-// Loops over flat buffers that several update rules share.
+// Loops over flat buffers that the optimizer and several update rules share.
 
 #include <cstdint>
 

@@ -19,7 +19,7 @@ namespace cotangent::optim {
 struct ParameterGroup {
   std::string name;
   std::unique_ptr<UpdateRule> rule;
-  double multiplier = 1;  // the learning rate is multiplied by this
+  double multiplier = 1;  // the learning rate of rule and schedule is multiplied by this
   Schedule schedule;
   int64_t freeze_step = Optimizer::kNever;  // the first step (from 0) without an update
 };

@@ -77,7 +77,8 @@ struct DescentOptions {
   int64_t steps = 1000;  // T
   StepSize step_size = ConstantStep(0.01);
   Projection projection = nullptr;  // null: P(w) = w
-  // The share of the T iterates, counted from the last, that the average includes; 1 includes all.
+  // The share of the iterates w_1 .. w_T, counted from the last and rounded up, that the average
+  // includes; 1 includes all.
   double averaged_share = 1;
   // Records iterates 1, 1 + record_every, ... and the one after the last step, with their values of
   // f. 0 records nothing.
@@ -87,14 +88,16 @@ struct DescentOptions {
 };
 
 struct DescentRecord {
-  int64_t t;  // 1 is the start
+  int64_t t;  // 1: the start
   std::vector<double> w;
   double value;
 };
 
 struct DescentResult {
-  std::vector<double> last;     // w after the last step
-  std::vector<double> average;  // the mean of w_1 .. w_T or their last part (averaged_share)
+  std::vector<double> last;  // w after the last step
+  // The mean of w_1 .. w_T, or of their last part (averaged_share), as far as the descent came;
+  // `last` if it came to none of these.
+  std::vector<double> average;
   double last_value = 0;
   double average_value = 0;
   int64_t steps = 0;  // steps taken
@@ -105,7 +108,7 @@ struct DescentResult {
 };
 
 // Minimises `f(absl::Span<const double> w) -> double` from `start`. `gradient(absl::Span<const
-// double> w, absl::Span<double> v)` fills in v. `f` is called only for records and for the two
+// double> w, absl::Span<double> v)` writes v_t at w. `f` is called only for records and for the two
 // final values. Errors: `start` is empty, no step size, negative steps, averaged_share outside (0,
 // 1], or a step size that is negative, infinite or NaN (the message says at which t).
 template <typename Function, typename Gradient>

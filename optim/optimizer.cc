@@ -31,11 +31,11 @@ struct Run {
   // In State(), in floats: where the run's state begins, and the distance between its kinds of
   // state.
   int64_t state, state_pitch;
-  int64_t rows, columns;  // only under a matrix rule
+  int64_t rows, columns;  // used only under a matrix rule
 };
 
-// A part of run number `run` (an index into runs_) with at most kUpdateChunk parameters: a range of
-// the flat parameter buffer, in floats.
+// A part of run number `run` (an index into runs_, from 0) with at most kUpdateChunk parameters: a
+// range of the flat parameter buffer, in floats.
 struct Chunk {
   int run;
   int64_t begin, size;
@@ -82,13 +82,15 @@ class FlatOptimizer final : public Optimizer {
   }
   void PlanMatrices();
   // Checks the gradients of all parameters that are updated at `step`, and computes their norm if
-  // it is needed; returns false if one is infinite or NaN.
+  // it is needed; returns false if a gradient is infinite or NaN.
   bool Inspect(const float* gradients, int64_t step);
   void BeginStep(int64_t step);
-  // Updates the matrix of run matrices_[m] with the scratch memory of thread number `worker`.
+  // Updates the matrix of run matrices_[m] with the scratch memory of thread number `worker`, from
+  // 0.
   void UpdateMatrix(int64_t m, float* parameters, const float* gradients, int worker);
-  // Moves the slow weights (of Lookahead) and the moving averages of a chunk's parameters towards
-  // these parameters, which were just updated.
+  // If they are due, moves the slow weights (of Lookahead: a second copy of the parameters, which
+  // follows them every few steps) and the moving averages of a chunk's parameters towards these
+  // parameters, which were just updated. The parameters are then set to the slow weights.
   void Follow(const Chunk& chunk, float* parameters, int64_t step);
   UpdateRange Range(const Run& run, int64_t begin, int64_t size, float* parameters,
                     const float* gradients) const;

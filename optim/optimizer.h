@@ -37,10 +37,11 @@ struct OptimizerRanks {
 };
 
 // Updates all parameters of a network from their gradients. Parameters lie in one flat buffer,
-// gradients in another of the same layout. The optimizer's state (momenta, running sums or means of
-// squared gradients, slow weights of Lookahead, moving averages of the parameters) is a third flat
-// buffer. Its pieces have names, so that a checkpoint can hold it. The caller counts the steps, so
-// nothing else needs saving.
+// gradients in another of the same layout. The optimizer's state is a third flat buffer: momenta;
+// running sums or means of squared gradients; the slow weights of Lookahead, a second copy of the
+// parameters that follows them every few steps; moving averages of the parameters. Its pieces have
+// names, so that a checkpoint can hold it. The caller counts the steps, so nothing else needs
+// saving.
 //
 //   auto optimizer = Optimizer::Create(recipe.optimizer(), slices, {steps_per_epoch, total_steps});
 //   (*optimizer)->Initialise(parameters);            // or: fill State() from a checkpoint
@@ -52,16 +53,18 @@ struct OptimizerRanks {
 //   }
 class Optimizer {
  public:
-  // `config` is called the recipe below. Errors (InvalidArgument) name the field, what was found
-  // and what is allowed. Examples: a learning rate that is negative or not a number; a momentum
-  // outside [0, 1); a pattern that matches no parameter (the message lists their names); a rule for
-  // matrices (rules/rule.h) for a parameter of one dimension; slices that overlap or whose size is
-  // not that of their shape; lengths that do not fit the run. `bf16` allows the largest matrix
-  // products of such rules to round to bf16, as the network's own products do.
+  // Makes the optimizer that `config`, called the recipe below, describes. Errors (InvalidArgument)
+  // name the field, what was found and what is allowed. Examples: a learning rate that is negative
+  // or not a number; a momentum outside [0, 1); a pattern that matches no parameter (the message
+  // lists their names); a rule for matrices (rules/rule.h) for a parameter of fewer than two
+  // dimensions; slices that overlap or whose size is not that of their shape; lengths that do not
+  // fit the run. `bf16` allows the largest matrix products of such rules to round to bf16, as the
+  // network's own products do.
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerConfig& config,
                                                            absl::Span<const ParameterSlice> slices,
                                                            const RunLength& run, bool bf16 = false);
-  // Returns the error that Create() would return, without allocating the state.
+  // Returns the error that Create() would return, except for a lack of memory, without allocating
+  // the state.
   static absl::Status Check(const OptimizerConfig& config, absl::Span<const ParameterSlice> slices,
                             const RunLength& run);
   virtual ~Optimizer() = default;
@@ -93,16 +96,18 @@ class Optimizer {
   // must call it.
   virtual void GatherState() = 0;
 
-  // Returns the name of the first trainable parameter with a gradient that is infinite or NaN.
+  // Returns the name of the first parameter with a gradient that is infinite or NaN, without those
+  // that are frozen from the start or not trainable; nullopt if there is none.
   virtual std::optional<std::string> FindNonFinite(const float* gradients) const = 0;
 
-  // Returns the Euclidean norm of the gradient of all parameters at the last Step(), before
-  // clipping. Returns nullopt unless the recipe sets clip_norm.
+  // Returns the Euclidean norm, before clipping, of the gradient of all parameters that the last
+  // Step() was to update. Returns nullopt unless the recipe sets clip_norm, and before the first
+  // Step().
   virtual std::optional<double> GradientNorm() const = 0;
 
   // Returns the parameters that evaluation should use: their moving average if there is one,
-  // otherwise `parameters`. Parameters that are not trained are those of `parameters`. Valid until
-  // the next Step().
+  // otherwise `parameters`. Parameters that are never trained are those of `parameters`. Valid
+  // until the next Step().
   virtual const float* EvaluationParameters(const float* parameters) = 0;
 
   // State() returns the flat buffer of the optimizer's state, StateSlices() its pieces in order of
@@ -119,13 +124,13 @@ class Optimizer {
   // Returns the group of the ParameterSlice with index `parameter` (from 0) among those given to
   // Create().
   virtual int GroupOf(int64_t parameter) const = 0;
-  // Returns the learning rate of a group at `step`.
+  // Returns the learning rate of a group at `step`; 0 once the group is frozen.
   virtual double LearningRate(int64_t step, int group = 0) const = 0;
 
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-  // Returns the first step from which the ParameterSlice with index `parameter` is no longer
-  // updated: 0 if it is frozen or not trainable, kNever for most. From that step on its gradient is
-  // not read and need not be computed.
+  // Returns the first step from which on the ParameterSlice with index `parameter` is not updated:
+  // 0 if it is frozen from the start or not trainable, kNever for most. From that step on its
+  // gradient is not read and need not be computed.
   virtual int64_t FreezeStep(int64_t parameter) const = 0;
 };
 

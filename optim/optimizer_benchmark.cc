@@ -1,5 +1,5 @@
-// Measures the time and memory traffic of one step on 11 million parameters (a ResNet-18), for each
-// update rule:
+// Measures the time and memory traffic of one step of most update rules, on 11 million parameters
+// (as many as a ResNet-18 has):
 //   bazel run //optim:optimizer_benchmark
 // bytes_per_second counts the bytes of a buffer each time that it is read or written. The update
 // reads and writes parameters and state, and reads the gradients; the check that gradients are

@@ -42,14 +42,16 @@ class Orthogonaliser {
  private:
   // Computes gram_ = M M^T, or M^T M if the matrix M has fewer columns than rows.
   void FormGram(const tensor::MatrixView& matrix);
-  // Computes result = keep * result + scale * Q M, or with M Q if M has fewer columns than rows. M
-  // must be the matrix that FormGram() was called with last.
+  // Computes result = keep * result + scale * Q M, or with M Q if M has fewer columns than rows;
+  // `result` is row-major, of the shape of M. M must be the matrix that FormGram() was called with
+  // last.
   void ApplyPolynomial(const tensor::MatrixView& matrix, float scale, float keep, float* result);
   // Return views of bf16 copies of `matrix`, which must be the matrix that FormGram() was called
   // with last. Two bf16 numbers take the place of one float: neighbours in a row, or in a column.
   tensor::MatrixView RowPairs(const tensor::MatrixView& matrix) const;
   tensor::MatrixView ColumnPairs(const tensor::MatrixView& matrix) const;
-  // Makes `steps` steps of the iteration from gram_; polynomial_ becomes Q.
+  // Makes `steps` steps of the iteration from A = gram_; polynomial_ becomes Q. `side` is the short
+  // side.
   void Iterate(int64_t side, int steps);
 
   BigVector<float> gram_, step_, polynomial_, product_;  // [short side, short side]

@@ -22,7 +22,8 @@ bool FitsRank(const ParameterSlice& slice, const Group& group) {
                    static_cast<int>(slice.shape.size())) != group.rank().end();
 }
 
-// Lists the names of the first forty parameters, for an error message.
+// Returns a list of the names of the first forty parameters, and how many more there are, for an
+// error message.
 std::string NameList(absl::Span<const ParameterSlice> slices) {
   constexpr size_t kMost = 40;
   std::string names = absl::StrJoin(

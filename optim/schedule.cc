@@ -25,9 +25,9 @@ double CosineBetween(double from, double to, double s) {
   return from * ((1 + cosine) / 2) + to * ((1 - cosine) / 2);
 }
 
-// The functions below each check one part of a ScheduleConfig; `place` is the part's path in the
-// recipe (the text that describes training). Those that return numbers return lengths or milestones
-// in steps.
+// The functions from here to CheckPolynomial() each check one part of a ScheduleConfig; `place` is
+// the part's path in the recipe (the text that describes training). Those that return numbers
+// return lengths or milestones in steps.
 
 absl::StatusOr<int64_t> WarmupSteps(const ScheduleConfig::Warmup& warmup, const RunLength& run,
                                     absl::string_view place) {

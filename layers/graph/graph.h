@@ -44,7 +44,8 @@ namespace cotangent::layers {
 using autodiff::symbolic::Expr;
 using tensor::Shape;
 
-// The number of a tensor within its graph. Valid ids are >= 0.
+// The number of a tensor within its graph: tensors are numbered from 0 in the order in which they
+// are added.
 using TensorId = int;
 inline constexpr TensorId kNoTensor = -1;
 
@@ -75,18 +76,19 @@ class Attributes {
 
 struct Node {
   Op op;
-  std::string name;  // name of the node's layer, shown in messages, plans and traces
+  // The name of the node's layer; for a leaf (a node without inputs, such as a parameter) the name
+  // of its tensor. Shown in messages, plans and traces.
+  std::string name;
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
   Attributes attributes;
-  // True: the node is a copy that recomputes the result of a forward node during the backward
-  // computation, to save memory (layers/plan/recompute.h). A plan runs such a node as late as
-  // possible.
+  // True: the node is a copy of a forward node that computes the same result again during the
+  // backward computation, to save memory (layers/plan/recompute.h).
   bool recomputed = false;
   // For a recomputed copy: the tensor of the forward computation that it copies, if the forward
   // computation stores that tensor in memory until its last forward reader has run. The copy must
-  // equal it bit for bit, so the copy is rounded to the element type in which it is stored.
-  // kNoTensor: the forward computation does not store the tensor, or this node is no copy.
+  // equal that tensor bit for bit, so it is rounded to the element type in which that tensor is
+  // stored. kNoTensor: the forward computation does not store the tensor, or this node is no copy.
   TensorId again_of = kNoTensor;
 
   template <class T>
@@ -96,7 +98,9 @@ struct Node {
 };
 
 struct TensorInfo {
-  std::string name;  // "conv1.weight" for a parameter, otherwise the layer's name
+  // The name of a leaf, such as "conv1.weight" for a parameter; otherwise the name of the node's
+  // layer, followed by Output::suffix if it has one.
+  std::string name;
   Shape shape;
   int node = -1;  // index of the node that produces the tensor
 };
@@ -120,34 +124,34 @@ class Graph {
   // ---- Adding state updates and operations ----
   void UpdateState(TensorId state, TensorId value) { state_updates_.push_back({state, value}); }
 
-  // Adds a node with one output of the given shape and returns the output. AddNode() checks
-  // nothing; the functions of layers/ops/ that call it check their inputs and infer the shape. If
-  // the operation defines a key (Operation::Key) and an equal node (same operation, key, inputs and
-  // shape) exists, returns that node's output and adds nothing.
+  // Adds a node with one output of the given shape and returns the output. Checks nothing: the
+  // functions of layers/ops/ that call AddNode() check their inputs and infer the shape. If the
+  // operation defines a key (Operation::Key: a text that identifies the attributes) and a node with
+  // equal operation, key, inputs and shape exists, returns that node's output and adds nothing.
   TensorId AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                    Attributes attributes, Shape shape);
-  // Adds a node with several outputs. Output k is named by the node's name followed by
-  // outputs[k].suffix, such as ".position". Here, too, an existing node is returned instead of a
-  // new one if its operation, key, inputs and output shapes are equal.
+  // Adds a node with several outputs and returns them. Output k (from 0) is named by the node's
+  // name followed by outputs[k].suffix, such as ".position". Here, too, an existing node is used
+  // instead of a new one if its operation, key, inputs and output shapes are equal.
   struct Output {
     absl::string_view suffix;
     Shape shape;
   };
   std::vector<TensorId> AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,
                                 Attributes attributes, const std::vector<Output>& outputs);
-  // Replaces node `index` by `node`, which must compute the same outputs. Code that rewrites graphs
-  // for a plan (layers/plan/) uses this function. REQUIRES: each input of the new node is produced
-  // before position `index`, or is a leaf.
+  // Replaces node `index` by `node`, whose field `outputs` must list the same tensors. For code
+  // that rewrites graphs for a plan (layers/plan/). REQUIRES: each input of the new node is
+  // produced before position `index`, or is a leaf.
   void ReplaceNode(int index, Node node) { nodes_[index] = std::move(node); }
-  // Inserts a new node with one output before node `index` and returns the output. Code that
-  // rewrites graphs for a plan (layers/plan/) uses this function. REQUIRES: the inputs of the new
-  // node are produced before that position. The indices of node `index` and of all later nodes grow
-  // by 1; tensor ids do not change.
+  // Inserts a new node with one output before node `index` and returns the output. For code that
+  // rewrites graphs for a plan (layers/plan/). REQUIRES: the inputs of the new node are produced
+  // before position `index`. The indices of the node that was at `index` and of all later nodes
+  // grow by 1; tensor ids do not change.
   TensorId InsertNode(int index, Op op, absl::string_view name, std::vector<TensorId> inputs,
                       Attributes attributes, Shape shape);
   // A node for InsertNodes(), which inserts many at once. The node has one output, which gets the
-  // name and shape of the existing tensor `like`. The output of insertions[k] gets the id count +
-  // k, where `count` is num_tensors() before the call.
+  // name and shape of the existing tensor `like`. The output of insertions[k] (k from 0) gets the
+  // id count + k, where `count` is num_tensors() before the call.
   struct Insertion {
     Node node;  // `outputs` is empty here; InsertNodes() fills it
     TensorId like;
@@ -171,7 +175,8 @@ class Graph {
   const std::vector<TensorId>& states() const { return states_; }
   const std::vector<TensorId>& inputs() const { return inputs_; }
   const std::vector<StateUpdate>& state_updates() const { return state_updates_; }
-  // Lists all operations, one per line; for debugging and tests.
+  // Returns a list of all nodes for debugging and tests, one per line: outputs with shapes,
+  // operation, inputs and name.
   std::string ToString() const;
 
  private:
@@ -182,14 +187,15 @@ class Graph {
   std::vector<TensorInfo> tensors_;
   std::vector<TensorId> parameters_, states_, inputs_;
   std::vector<StateUpdate> state_updates_;
-  // For each node whose operation defines a key: a text of the operation, key, inputs and output
-  // shapes, mapped to the node's first output.
+  // By which AddNode() finds an equal node, for nodes whose operation defines a key
+  // (Operation::Key). Maps a text made from a node's operation, that key, the inputs and the output
+  // shapes to the node's first output.
   absl::flat_hash_map<std::string, TensorId> interned_;
 };
 
-// The three kinds of leaves that Input(), Parameter() and State() add; their values come from
-// outside. Inputs are the batch (images, labels); parameters are learnt; states are kept between
-// training steps but not learnt (running statistics).
+// The kinds of the leaves that Input(), Parameter() and State() add, whose values come from
+// outside. An input changes from step to step (the images and labels of a batch); a parameter is
+// learnt; a state is kept between training steps but not learnt (running statistics).
 extern const Op kInput, kParameter, kState;
 
 }  // namespace cotangent::layers

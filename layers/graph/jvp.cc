@@ -10,8 +10,11 @@
 namespace cotangent::layers {
 namespace {
 
-// Computes the tangents node by node, from the first operation to the last. Visits only the nodes
-// that depend on `with_respect_to` and that an output depends on.
+// Adds nodes to the graph that will compute the tangents of `outputs` along `given`, and returns
+// these tangents (kNoTensor for a tangent that is zero). given[i] is the tangent of
+// with_respect_to[i]. Applies the derivative rule (Jvp()) of each node in the order of the graph;
+// skips a node if all tangents of its inputs are zero, or if no tensor in `outputs` depends on any
+// of its outputs except those whose tangent is given.
 absl::StatusOr<std::vector<TensorId>> Forward(Graph& graph, absl::Span<const TensorId> outputs,
                                               absl::Span<const TensorId> with_respect_to,
                                               absl::Span<const TensorId> given) {

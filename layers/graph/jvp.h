@@ -20,13 +20,15 @@ namespace cotangent::layers {
 
 // Adds to `graph` the operations that compute sum_i d outputs[k] / d with_respect_to[i] tangents[i]
 // for every k. Returns the tensors that will hold the results, each with the shape of its output. A
-// result is kNoTensor if the output depends on none of with_respect_to, or if the derivative is
-// zero everywhere. tangents[i] must have the shape of with_respect_to[i]. An output may be
-// kNoTensor, as in the result of VectorJacobianProduct(); its result is kNoTensor too.
+// result is kNoTensor if the output depends on no tensor in `with_respect_to`, or if the rules find
+// that the derivative is zero everywhere. tangents[i] must have the shape of with_respect_to[i]. An
+// output may be kNoTensor, as in the result of VectorJacobianProduct(); its result is kNoTensor
+// too.
 //
 // At a kink, where no derivative exists, the derivative of one branch is used: max pooling uses the
 // element that it chose as the maximum, and formulas use the values that
-// autodiff/symbolic/differentiate.h lists (for abs(x) at x = 0, for example, the derivative is 0).
+// autodiff/symbolic/differentiate.h refers to (for abs(x) at x = 0, for example, the derivative is
+// 0).
 absl::StatusOr<std::vector<TensorId>> JacobianVectorProduct(
     Graph& graph, absl::Span<const TensorId> outputs, absl::Span<const TensorId> with_respect_to,
     absl::Span<const TensorId> tangents);

@@ -2,9 +2,10 @@
 // implementation, and how a plan, which is a graph compiled for this machine (layers/plan/plan.h),
 // runs it. Code that walks a graph calls these virtual functions.
 //
-// Each kind of operation has its own file in layers/ops/. The file derives a class from Operation,
-// or from one of the base classes at the end of this header, which implement what many operations
-// have in common. The file creates exactly one object of its class:
+// Each kind of operation is defined in a file in layers/ops/; kinds that belong together share a
+// file. The file derives a class from Operation, or from one of the base classes at the end of this
+// header, which implement what many operations have in common. The file creates exactly one object
+// of each such class:
 //
 //   class Swish : public OperationWithKernel<Swish> { ... };
 //   const Swish swish;                      // in ops/swish.cc
@@ -38,6 +39,9 @@ class KernelContext;  // declared in layers/plan/kernel.h
 class PassContext;    // declared in layers/plan/pass_context.h
 
 // ---- Derivatives: what the rules of an operation receive ----
+//
+// The tangent of a tensor is its derivative along the direction of forward mode; the cotangent of a
+// tensor is the derivative, by it, of the number that reverse mode differentiates.
 
 // The common base of the arguments of both derivative rules: the node, and ways to read and extend
 // its graph.
@@ -55,7 +59,7 @@ class Rule {
   Graph& graph;
   const Node& node;
   // In reverse mode the cotangent of each output, in forward mode the tangent of each input;
-  // kNoTensor means zero. At least one is not kNoTensor.
+  // kNoTensor means zero. At least one of them is not kNoTensor.
   const std::vector<TensorId> d;
 
  protected:
@@ -71,8 +75,8 @@ class ReverseRule : public Rule {
       : Rule(graph, node, std::move(cotangents)) {}
   virtual ~ReverseRule() = default;
 
-  // Whether the cotangent of `input` is needed. Contribute() ignores inputs whose cotangents are
-  // not needed.
+  // Returns whether the cotangent of `input` is needed. Contribute() adds a term to the cotangent
+  // of `input`, if that is needed.
   virtual bool Needs(TensorId input) const = 0;
   virtual void Contribute(TensorId input, TensorId cotangent) = 0;
 };
@@ -94,9 +98,9 @@ class ForwardRule : public Rule {
 // ---- What reference implementations of operations read and write ----
 
 // The values of a graph's tensors in a scalar type T, as the reference implementation of an
-// operation reads and writes them. Tensors are row-major, images [N, C, H, W]. References are
-// written to be simple and obviously correct, not fast: they use no special layouts, no fusion, and
-// no code of the kernels that they check.
+// operation reads and writes them. Tensors are row-major, images [N, C, H, W] (N images of C
+// channels of H rows and W columns). References are written to be simple and obviously correct, not
+// fast: they use no special layouts, no fusion, and no code of the kernels that they check.
 template <class T>
 struct Evaluation {
   using Values = std::vector<T>;
@@ -124,8 +128,8 @@ using Tape = autodiff::reverse::BasicTape<Dual>;
 
 // ---- The interface Operation, and the types that its functions use ----
 
-// Says in which format a plan stores a tensor, unless a fused pass or a convolution chooses another
-// one.
+// Says in which format a plan stores a tensor, unless a fused pass (see PassRole below) or a
+// convolution chooses another one.
 enum class Storage {
   // 4-D images: NHWC, in the plan's precision (f32 or bf16). All other tensors: f32, row-major.
   kActivations,
@@ -151,7 +155,9 @@ struct Padding {
 struct PoolWindow {
   int64_t height = 1, width = 1, stride_height = 1, stride_width = 1;
   Padding padding;
-  bool count_padding = true;  // average pooling: divide by the full window size at the border too
+  // For average pooling: true: at the border, too, the sum is divided by the full size of the
+  // window; false: by the number of true pixels in it.
+  bool count_padding = true;
 };
 
 // How an operation takes part in a fused pass: one loop over memory that computes several
@@ -181,8 +187,8 @@ struct PassRole {
   bool is_free = false;
 };
 
-// Tensor `part` equals some consecutive channels of tensor `whole`, beginning with channel number
-// `channel`.
+// Tensor `part` equals some consecutive channels (axis 1) of tensor `whole`, beginning with channel
+// number `channel`, from 0.
 struct ChannelView {
   TensorId part, whole;
   int64_t channel;
@@ -203,19 +209,20 @@ class Operation {
   // Forward mode: makes tangents of the outputs from those of the inputs.
   virtual absl::Status Jvp(ForwardRule& rule) const = 0;
 
-  // The reference implementation: computes the outputs from the inputs. Leaves, whose values must
-  // be given from outside, return an error.
+  // The reference implementation: computes the outputs from the inputs. An operation that is_leaf()
+  // returns an error, because its values must be given.
   virtual absl::Status Evaluate(const Node& node, Evaluation<double>& evaluation) const = 0;
   virtual absl::Status Evaluate(const Node& node, Evaluation<Dual>& evaluation) const = 0;
   virtual absl::Status Evaluate(const Node& node, Evaluation<Tape::Var>& evaluation) const = 0;
 
   // How a plan runs the operation. Role() says whether the operation takes part in fused passes. If
-  // it does, Emit() adds to `pass` the code that computes one element of output number `output`,
-  // and returns that value's number in the vector program of the pass (PassContext::program). If
-  // the output has the resolution before a pooling of the pass, `cell` is the row-major index (from
-  // 0) of the element in its pooling window; otherwise `cell` is -1. If the operation does not take
-  // part in passes, Bind() returns the function that computes the whole operation; the argument of
-  // that function, `step`, is the number of the training step.
+  // it does, Emit() adds to `pass` the code that computes one element of output number `output`
+  // (from 0), and returns the number of that value in the vector program of the pass
+  // (PassContext::program). If the output has the resolution before a pooling of the pass, `cell`
+  // is the row-major index (from 0) of the element in its pooling window; otherwise `cell` is -1.
+  // If the operation does not take part in passes, Bind() returns the function that computes the
+  // whole operation; the argument of that function, `step`, is the number of the training step.
+  // (Convolutions have neither: layers/plan/assign.h chooses their kernels.)
   virtual PassRole Role(const Graph& graph, const Node& node) const = 0;
   virtual absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int output,
                                    int cell) const = 0;
@@ -226,21 +233,22 @@ class Operation {
   virtual Storage StorageOf(const Graph&, const Node&, int /*output*/) const {
     return Storage::kActivations;
   }
-  // Returns a key: a text that identifies the attributes. Nodes with the same operation, key,
-  // inputs and output shapes are merged into one. nullopt: nodes of this kind are never merged.
+  // Returns a key: a text that identifies the attributes. Graph::AddNode() merges nodes with the
+  // same operation, key, inputs and output shapes into one. nullopt: nodes of this kind are never
+  // merged.
   virtual std::optional<std::string> Key(const Attributes&) const { return std::nullopt; }
-  // Whether the outputs' values come from outside or from a random generator. If so, the reference
-  // implementation must be given the values, and derivatives stop at this node.
+  // Returns whether the outputs' values come from outside or from a random generator. If so, the
+  // reference implementation must be given the values, and derivatives stop at this node.
   virtual bool is_leaf() const { return false; }
-  // For a leaf: whether the values exist before a plan runs. False for leaves that the plan itself
-  // draws, such as dropout masks.
+  // For a leaf: returns whether the values exist before a plan runs. False for leaves that the plan
+  // itself draws, such as dropout masks.
   virtual bool is_given() const { return false; }
-  // Whether recomputing the result during the backward computation costs little, so that the result
-  // need not be kept in memory: one more pass over the inputs is enough.
+  // Returns whether computing the result again during the backward computation costs little (one
+  // more pass over the inputs), so that the result need not be kept in memory.
   virtual bool is_cheap() const { return false; }
-  // Returns the pairs of tensors of this node of which one may be placed inside the other in
-  // memory, which saves a copy. The node's kernel must then accept buffers that are part of a wider
-  // tensor (Buffer::of_channels in layers/plan/buffer.h).
+  // Returns pairs of tensors of this node of which one, `part`, may be placed inside the other,
+  // `whole`, in memory, which saves a copy. The node's kernel must then accept buffers that are
+  // part of a wider tensor (Buffer::of_channels in layers/plan/buffer.h).
   virtual std::vector<ChannelView> Views(const Graph&, const Node&) const { return {}; }
 };
 
@@ -284,8 +292,8 @@ class OperationOfPasses : public OperationOf<Derived> {
   }
 };
 
-// An operation with one input and one output that is linear in the input: its Jacobian-vector product
-// is the operation itself. Base is OperationOf<Derived> or a base class derived from it.
+// An operation with one input and one output that is linear in the input: its Jacobian-vector
+// product is the operation itself. Base is OperationOf<Derived> or a base class derived from it.
 template <class Base>
 class LinearOperation : public Base {
  public:
@@ -307,7 +315,8 @@ class LinearWithAdjoint : public LinearOperation<Base> {
   }
 };
 
-// A tensor that no operation computes: inputs, parameters, states. Its derivative rules do nothing.
+// A tensor that no operation computes from others: inputs, parameters, states. The derivative rules
+// of a leaf do nothing.
 class Leaf : public OperationOf<Leaf> {
  public:
   absl::Status Vjp(ReverseRule&) const override { return absl::OkStatus(); }

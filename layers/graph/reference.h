@@ -41,23 +41,24 @@ class ReferenceEvaluator {
                     .values = std::vector<Values>(graph.num_tensors()),
                     .indices = std::vector<std::vector<int64_t>>(graph.num_tensors())} {}
 
-  // Sets the values of a tensor. Inputs, parameters, states and dropout masks must be set. If any
-  // other tensor is set, the operation that produces it is not computed.
+  // Sets the values of a tensor. Inputs, parameters, states and dropout masks that the results
+  // depend on must be set. If the first output of any other node is set, the node is not computed,
+  // so all its outputs that are read must be set.
   void Give(TensorId t, Values values) { evaluation_.values[t] = std::move(values); }
-  // Sets the class numbers of a label tensor.
+  // Sets the class numbers, from 0, of a label tensor.
   void GiveLabels(TensorId t, std::vector<int64_t> labels) {
     evaluation_.indices[t] = std::move(labels);
   }
 
   // Computes `results` and all tensors that the results depend on. Returns an error if a leaf (a
-  // tensor whose values are given from outside) has no values, or a tensor has the wrong number of
-  // values.
+  // tensor whose values are given from outside) has no values, or if a tensor that an operation
+  // reads has the wrong number of values.
   absl::Status Compute(absl::Span<const TensorId> results);
 
   // Returns the values of a tensor that was given or computed.
   const Values& values(TensorId t) const { return evaluation_.values[t]; }
-  // If t is the second output of a max pooling, returns for each window the row-major index (from
-  // 0) within the window of the cell that holds the maximum.
+  // If t is the second output of a max pooling, returns for each element of the pooled tensor the
+  // row-major index (from 0) within its window of the cell that holds the maximum.
   const std::vector<int64_t>& positions(TensorId t) const { return evaluation_.indices[t]; }
 
  private:

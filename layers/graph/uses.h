@@ -1,6 +1,6 @@
-// Finds which nodes some results of a graph depend on, and which of those nodes read each tensor.
-// Code that rewrites or schedules graphs (layers/plan/), forward mode (jvp.h) and the reference
-// evaluator (reference.h) share this traversal.
+// Finds which nodes some tensors of a graph, the results, depend on (the needed nodes), and which
+// of those nodes read each tensor. Code that rewrites or schedules graphs (layers/plan/), forward
+// mode (jvp.h) and the reference evaluator (reference.h) share this traversal.
 #ifndef COTANGENT_LAYERS_GRAPH_USES_H_
 #define COTANGENT_LAYERS_GRAPH_USES_H_
 
@@ -13,9 +13,9 @@ namespace cotangent::layers {
 
 class Uses {
  public:
-  // `is_known(node)` says whether a node's outputs are available already. If they are, neither that
-  // node nor the nodes whose outputs only that node reads count as needed. `results` may contain
-  // kNoTensor.
+  // `is_known(node)` returns whether a node's outputs are available already. If they are, that node
+  // is not needed, nor are the nodes whose outputs are no results and are read only by nodes that
+  // are not needed. `results` may contain kNoTensor.
   template <class IsKnown>
   Uses(const Graph& graph, absl::Span<const TensorId> results, IsKnown is_known)
       : needed_(graph.nodes().size(), false),
@@ -31,7 +31,8 @@ class Uses {
       for (TensorId t : node.inputs) {
         readers_[t].push_back(i);
         // A leaf (an operation without inputs, such as a parameter) may have a higher index than a
-        // node that reads it, because Graph::ReplaceNode() allows that.
+        // node that reads it, because Graph::ReplaceNode() allows that. The loop has passed such a
+        // leaf already, so is_known() is asked here.
         const int maker = graph.tensor(t).node;
         needed_[maker] = maker < i || !is_known(graph.node(maker));
       }
@@ -45,9 +46,11 @@ class Uses {
   // Returns the indices of the needed nodes that read t, in descending order. A node that reads t
   // twice appears twice.
   const std::vector<int>& readers(TensorId t) const { return readers_[t]; }
-  // Whether t itself is needed, and not only another output of the same node.
+  // Returns whether t itself is a result or read by a needed node, and not only another output of
+  // the same node.
   bool IsWanted(TensorId t) const { return is_result_[t] || !readers_[t].empty(); }
-  // Whether the node with index `node` reads t exactly once and nothing else needs t.
+  // Returns whether t is no result, and the node with index `node` reads t exactly once and no
+  // other needed node reads it.
   bool IsOnlyFor(int node, TensorId t) const {
     return !is_result_[t] && readers_[t].size() == 1 && readers_[t][0] == node;
   }

@@ -38,8 +38,8 @@ absl::Status TooLarge() {
   return absl::InvalidArgumentError("this becomes too large; expected numbers of at most 64 bits");
 }
 
-// Returns the fraction n / d in lowest terms, or an error if it exceeds 64 bits. REQUIRES: d is not
-// 0.
+// Returns the fraction n / d in lowest terms, or an error if its numerator or denominator exceeds
+// 64 bits. REQUIRES: d is not 0.
 absl::StatusOr<Number> Fraction(Wide n, Wide d) {
   if (d < 0) n = -n, d = -d;
   Wide a = n < 0 ? -n : n, b = d;
@@ -90,7 +90,8 @@ Number Negative(Number x) {
   return x;
 }
 
-// Reads a whole number, or a number with a decimal point.
+// Returns the number that `text` writes: exactly if it is a whole number of at most 64 bits,
+// otherwise as a double.
 absl::StatusOr<Number> Read(absl::string_view text) {
   Number number;
   if (absl::SimpleAtoi(text, &number.numerator) &&
@@ -102,8 +103,8 @@ absl::StatusOr<Number> Read(absl::string_view text) {
   return number;
 }
 
-// Returns the shortest decimal text, of 15 to 17 digits, that gives the same double when read
-// again.
+// Returns `value` as a decimal text that gives the same double when read again, with 15 significant
+// digits at most if these suffice, otherwise 16 or 17.
 std::string ShortestDecimal(double value) {
   for (int digits = 15; digits < 17; ++digits) {
     std::string text = absl::StrFormat("%.*g", digits, value);
@@ -232,8 +233,8 @@ class Parser {
     return result;
   }
 
-  // Turns a double without a fractional part into an exact whole number, unless the double is too
-  // large.
+  // Turns a double without a fractional part into an exact whole number, unless its magnitude
+  // exceeds 2^53.
   static Number Whole(const Number& x) {
     if (x.is_exact() || std::abs(x.decimal) > 0x1p53) return x;
     return {static_cast<int64_t>(x.decimal), 1, 0};

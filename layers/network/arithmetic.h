@@ -7,9 +7,10 @@
 //   factor  = number | name | function "(" sum { "," sum } ")" | "(" sum ")" | "-" factor
 //
 // Here // divides and rounds the quotient down, and % is the remainder of that division. The
-// functions are floor, ceil, round (halves are rounded away from zero), min and max. Whole numbers
-// and results of arithmetic on them are exact fractions of two 64-bit integers; numbers with a
-// decimal point are doubles.
+// functions are floor, ceil, round (halves are rounded away from zero), min and max. A `$` before a
+// number, name or function is ignored. Whole numbers and results of arithmetic on them are exact
+// fractions of two 64-bit integers; numbers with a decimal point or an exponent, and whole numbers
+// of more than 64 bits, are doubles.
 #ifndef COTANGENT_LAYERS_NETWORK_ARITHMETIC_H_
 #define COTANGENT_LAYERS_NETWORK_ARITHMETIC_H_
 

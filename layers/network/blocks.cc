@@ -28,7 +28,7 @@ namespace {
 using google::protobuf::RepeatedPtrField;
 
 struct BlockText {
-  size_t begin, end;  // bytes between its braces
+  size_t begin, end;  // byte offsets in the source: the text between the block's braces
   std::vector<std::string> parameters;
   std::map<std::string, std::string> defaults;
 };
@@ -49,7 +49,8 @@ std::string ContentOf(const Token& string) {
 
 bool IsWordCharacter(char c) { return absl::ascii_isalnum(c) || c == '_'; }
 
-// Whether `word` occurs in `text` as a whole word: "count" does not occur in "count_padding".
+// Returns whether `word` occurs in `text` as a whole word: "count" does not occur in
+// "count_padding".
 bool HasWord(absl::string_view text, absl::string_view word) {
   for (size_t at = text.find(word); at != absl::string_view::npos; at = text.find(word, at + 1)) {
     const size_t end = at + word.size();
@@ -104,7 +105,7 @@ class Reader {
   }
 
  private:
-  // Records all blocks of the text, and replaces them in `rest` by spaces.
+  // Records all blocks of the text, and replaces them in `rest` by spaces; line breaks stay.
   absl::Status TakeBlocks(std::string& rest) {
     const std::vector<Token> tokens = Tokenize(source_.text());
     int depth = 0;
@@ -237,8 +238,9 @@ class Reader {
     return absl::OkStatus();
   }
 
-  // Whether the block's text depends on the number of the copy (`$index`) or on the number of
-  // copies (`$count`).
+  // Returns whether the block's text may depend on the number of the copy (`$index`) or on the
+  // number of copies (`$count`): whether it contains the word "index" or "count", and no parameter
+  // of the block has that name.
   bool Counts(const BlockText& block) const {
     const absl::string_view text = source_.text().substr(block.begin, block.end - block.begin);
     for (const char* word : {"index", "count"}) {
@@ -249,7 +251,8 @@ class Reader {
     return false;
   }
 
-  // Returns the layers that a use of the block stands for if its parameters have these values.
+  // Returns the layers that a use of the block (`layer`) stands for if the block's parameters have
+  // these values. `depth` counts the sequences and blocks around the use.
   absl::StatusOr<Layer::Sequence> Expanded(const Layer& layer, const BlockText& block,
                                            const std::string& name,
                                            const std::map<std::string, std::string>& values,
@@ -309,7 +312,7 @@ class Reader {
 
   const Source& source_;
   std::map<std::string, BlockText> blocks_;
-  std::vector<std::string> active_;  // blocks being expanded, outermost first
+  std::vector<std::string> active_;  // names of the blocks being expanded, outermost first
   size_t expanded_ = 0;              // size of the expanded blocks so far, in bytes
 };
 

@@ -46,8 +46,9 @@ struct LayerRow {
 struct BuiltNetwork {
   Graph graph;
   TensorId images = kNoTensor;  // [N, C, H, W]
-  // kNoTensor without a loss. Usually class numbers, int32 [N]. If the loss compares with several
-  // labels or numbers per image, or if the training mixes images: targets, f32 [N, classes].
+  // kNoTensor without a loss. Usually class numbers, int32 [N]. Targets, f32 [N, classes], if the
+  // loss compares with several labels or numbers per image, or if the network is built for training
+  // that mixes images.
   TensorId labels = kNoTensor;
   TensorId prediction = kNoTensor;  // [N, classes]
   TensorId loss = kNoTensor;        // a scalar []; kNoTensor without a loss

@@ -88,7 +88,7 @@ absl::StatusOr<std::vector<int>> EvaluationOrder(const Layers& layers,
   for (int root = 0; root < static_cast<int>(reads.size()); ++root) {
     if (states[root] != kNew) continue;
     std::vector<std::pair<int, size_t>> path = {
-        // A layer's position, and the number of its inputs that have been visited.
+        // A layer's position in the sequence, and the number of its inputs that have been visited.
         {root, 0}};
     states[root] = kActive;
     while (!path.empty()) {

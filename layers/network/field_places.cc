@@ -16,8 +16,8 @@ bool IsOfPath(char c) {
   return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '[' || c == ']';
 }
 
-// Whether `path` equals `whole`, or is the path of a message that contains the field at the path
-// `whole`.
+// Returns whether `path` equals `whole`, or is the path of a message or list that contains the
+// field at the path `whole`.
 bool Holds(absl::string_view path, absl::string_view whole) {
   if (!absl::StartsWith(whole, path)) return false;
   return whole.size() == path.size() || whole[path.size()] == '.' || whole[path.size()] == '[';

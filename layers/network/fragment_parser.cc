@@ -19,7 +19,8 @@ using google::protobuf::Reflection;
 using google::protobuf::RepeatedPtrField;
 using google::protobuf::TextFormat;
 
-// Returns the place (file:line:column) at which the value of `field`, a quoted text, begins.
+// Returns the place (file:line:column) at which the value of `field`, a quoted text, begins, after
+// its quote.
 std::string PlaceOfText(const Fragment& fragment, const TextFormat::ParseInfoTree& tree,
                         const Descriptor* message, absl::string_view field) {
   const TextFormat::ParseLocation at =

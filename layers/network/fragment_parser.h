@@ -49,7 +49,8 @@ absl::Status RefuseHiddenField(const Fragment& fragment, const google::protobuf:
                                absl::string_view root_name, const HiddenField& hidden);
 
 // Parses a Network or Block; error messages call it `root_name`. Sets the fields `place`,
-// `formula_place` and `field_place`, which later error messages need.
+// `formula_place` and `field_place`, which later error messages need. Returns an error if the
+// fragment is not a text of such a message or sets a hidden field.
 absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name, Network& network);
 absl::Status ParseFragment(const Fragment& fragment, absl::string_view root_name, Block& block);
 

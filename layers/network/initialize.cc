@@ -112,7 +112,8 @@ void FillIdentity(const tensor::Shape& shape, absl::Span<float> values) {
 
 // Makes filter i copy channel i: its weight for channel i at the middle of the kernel is 1, its
 // other weights are 0. If there are more filters than channels, the others are 0, or with
-// `default_others` keep the values of the default initialiser.
+// `default_others` keep the values of the default initialiser. (Channels are those that a filter
+// reads.)
 void FillDirac(const ParameterSpec& parameter, const Initialiser::Dirac& dirac,
                const RandomStream& random, absl::Span<float> values) {
   const tensor::Shape& shape = parameter.shape;
@@ -168,7 +169,8 @@ void Fill(const ParameterSpec& parameter, const Initialiser& initialiser,
   }
 }
 
-// Returns the standard deviation as torch.Tensor.std computes it, with n - 1 in the denominator.
+// Returns the standard deviation as torch.Tensor.std computes it, with n - 1 in the denominator; 0
+// for a single value.
 double Deviation(absl::Span<const float> values) {
   const double n = static_cast<double>(values.size());
   const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;

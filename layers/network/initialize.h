@@ -21,8 +21,8 @@ struct ParameterSpec {
   // The initialiser to use: the one in the network text (the .textproto file that describes the
   // network), or the layer's default if the text gives none.
   Initialiser initialiser;
-  // The layer's default initialiser. The initialiser `dirac` uses this default for filters that
-  // copy no channel, if the text sets default_others.
+  // The layer's default initialiser. `dirac` uses it for filters that copy no channel, if the text
+  // sets default_others, and Initialize() uses it in place of `whiten`.
   Initialiser default_initialiser;
   // The numbers of inputs and outputs of a unit, as network.proto defines them at Initialiser. A
   // bias has the fan_in and fan_out of its weight.
@@ -36,9 +36,9 @@ struct ParameterSpec {
 absl::Status CheckInitialiser(const ParameterSpec& parameter);
 
 // Writes the initial values, shape.NumElements() of them in row-major order. The values depend only
-// on the seed and the parameter, so a layer keeps its values when other layers are added. The
-// initialiser `whiten`, which needs images (see Whiten() below), is replaced by the layer's default
-// here.
+// on the seed and the parameter (its name, shape, initialisers and fans), so a layer keeps its
+// values when other layers are added. The initialiser `whiten`, which needs images (see Whiten()
+// below), is replaced by the layer's default here.
 void Initialize(const ParameterSpec& parameter, uint64_t seed, absl::Span<float> values);
 
 // Initialises all parameters. Their values follow each other in `values`, without gaps.
@@ -49,13 +49,14 @@ void Initialize(absl::Span<const ParameterSpec> parameters, uint64_t seed,
 // All n patches p of K_h x K_w pixels (stride 1) are used. Let v_i be the eigenvectors of the
 // patches' second moments (1/n) sum p p^T, and l_i the eigenvalues in ascending order. The filters
 // are v_i / sqrt(l_i + epsilon), followed by the same filters negated. `images` [N, C, H, W] are
-// row-major and normalised as the network will see them.
+// row-major and normalised as the network will see them. Returns an error if the shapes do not fit,
+// or if l_i + epsilon is 0 for some i.
 absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_shape,
                     double epsilon, const tensor::Shape& shape, absl::Span<float> filters);
 
 // A stream of random numbers with access to any position: the counter-based generator
-// Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011). The key is
-// made from the seed and the name of the stream.
+// Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011). Its key is
+// the seed; its counter consists of the position and a hash of the stream's name.
 class RandomStream {
  public:
   RandomStream(uint64_t seed, absl::string_view stream);

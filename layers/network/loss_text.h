@@ -20,11 +20,12 @@ enum class TargetKind {
 TargetKind TargetKindOf(const Loss& text);
 // Returns the word for messages: "classes", "labels" or "numbers".
 const char* TargetNames(TargetKind kind);
-// Whether training mixes the images of a batch (and so their targets) with each other.
+// Returns whether training mixes the images of a batch (and so their targets) with each other.
 bool MixesImages(const Network& network);
 
-// Reads the loss and checks it against the number of classes. If the loss is given by a formula,
-// its expression is created in `pool`.
+// Reads the loss and checks its settings; the class weights, if there are any, must be `classes`
+// many. If the loss is given by a formula, its expression, in a0 (the prediction) and a1 (the
+// target), is created in `pool`.
 absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
                                          autodiff::symbolic::Pool& pool);
 

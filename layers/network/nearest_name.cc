@@ -17,8 +17,9 @@ namespace {
 constexpr size_t kLongestCompared = 100;
 
 // Pairs a name that PyTorch (classes and arguments) or Caffe (layers and fields) uses, in lower
-// case without `_`, with our name for the same thing. A name of theirs may be listed several times;
-// the first of our names that is among the known names is suggested.
+// case without `_`, with the name in network texts (network.proto) for the same thing. A name of
+// theirs may be listed several times; the first of the paired names that is among the known names
+// is suggested.
 struct Alias {
   const char* theirs;
   const char* ours;

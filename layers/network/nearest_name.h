@@ -12,7 +12,7 @@ namespace cotangent::layers {
 // Returns the name of which `found` is most likely a misspelling; empty if no name is close enough.
 // The distance of two names is the number of letters inserted, removed, replaced or swapped with
 // their neighbour, ignoring case. It may be at most a third of the length of the longer name, or 2
-// if that is more.
+// if that is more, and must be less than that length.
 std::string NearestName(absl::string_view found, const std::vector<std::string>& names);
 
 // Returns the end of an error message about the unknown name `found`: "did you mean 'relu'?" if

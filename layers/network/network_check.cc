@@ -24,17 +24,21 @@ using Reference = ReferenceEvaluator<double>;
 // not cross the kink if it is short enough, unless the point lies on the kink. Differences of
 // gradients, which jump at kinks, use a short step from the start.
 constexpr double kValueSteps[] = {1e-5, 1e-6, 1e-7}, kGradientStep = 1e-7;
-// The rounding error of a loss in f64 is about this many units in the last place.
+// The rounding error of a loss in f64 is about this many times the machine epsilon, relative to the
+// loss.
 constexpr double kLossRounding = 32;
 // To estimate rounding errors in f32, the point is moved kRoundingTries times, by kRounding
-// relative to its values (two units in the last place). The tolerated error is kRoundingSlack times
-// the largest change seen. If the changes were normally distributed, the largest of three would be
-// less than a third of the standard deviation about once in 60 times.
+// relative to its values (two to four units in the last place). The tolerated error is
+// kRoundingSlack times the largest change seen. If the changes were normally distributed, the
+// largest of three would be less than a third of the standard deviation about once in 60 times.
 constexpr int kRoundingTries = 3;
 constexpr float kRounding = 0x1p-22f;
 constexpr double kRoundingSlack = 8;
-// If the average slope of a parameter is less than this share of the largest average slope of any
-// parameter, the parameter's deviations are measured relative to this share of the largest one.
+// The deviations of a leaf (the differences between its slopes computed in different ways) are
+// divided by a scale: the root mean square of the entries of its gradient, but at least this share
+// of the largest such root mean square of any leaf. Likewise, the deviation of its part of the
+// Hessian product (a norm) is divided by the norm of that part, but at least by the norm at which
+// the root mean square would be this share of the largest one of any leaf.
 constexpr double kLeastShare = 0.01;
 // How many gradients in f64 a check computes.
 constexpr int kGradientsMade = 4;
@@ -67,7 +71,7 @@ struct Leaf {
   std::string name;
   Shape shape;
   TensorId tensor;
-  int64_t offset = -1;  // offset in the parameters; -1: the images
+  int64_t offset = -1;  // offset in NetworkVector::parameters; -1: the images
 
   template <class Vector>
   auto Of(Vector& vector) const {

@@ -22,13 +22,13 @@
 // result (NetworkCheckRow); numeric slopes are not judged then, but forward and reverse mode must
 // still agree.
 //
-// Tolerance: two slopes may differ by `tolerance` times a scale. The scale is the average slope of
-// the parameter's gradient (its norm / sqrt(n)), or 1% of the largest average slope of all
-// parameters if that is more. For numeric slopes the estimated error of the differences is added.
-// The networks of layers/zoo stay within 2e-5.
+// Tolerance: two slopes may differ by `tolerance` times a scale. The scale is the root mean square
+// of the entries of the tensor's gradient, or 1% of the largest such root mean square of all
+// tensors if that is more. For numeric slopes the estimated error of the differences is added. The
+// networks of layers/zoo stay within 2e-5.
 //
 // Where f32 is not precise enough, more is tolerated. The point is moved at random by about as much
-// as rounding moves it (two units in the last place), three times. Eight times the largest
+// as rounding moves it (two to four units in the last place), three times. Eight times the largest
 // resulting change of the plan's results is added to the tolerance. This avoids false alarms in two
 // cases: a batch norm over two values, whose gradient nearly cancels to zero, and fifty normalised
 // layers in a row, which amplify rounding errors. Such rows are marked (ill_conditioned).
@@ -65,13 +65,15 @@ struct NetworkCheckRow {
   // Hessian-vector product from differences of gradients. The head of this file says what the
   // slopes are relative to; the Hessian-vector product is relative to hessian_scale.
   double forward_off = 0, numeric_off = 0, hessian_off = 0;
-  double hessian_norm = 0;   // norm of this tensor's part of H v
+  double hessian_norm = 0;   // norm of this tensor's part of H v, from differences of gradients
   double hessian_error = 0;  // estimated error of differences of gradients / hessian_scale
-  double hessian_scale = 1;  // the divisor of hessian_off
+  // The divisor of hessian_off: hessian_norm, or the norm that corresponds to 1% of the largest
+  // root mean square of any tensor's part if that is more; 1 if all parts are zero.
+  double hessian_scale = 1;
   // The change of the slopes, and the norm of the change of H v, when the function's point is moved
   // by about as much as f32 rounding moves it.
   double rounding = 0, hessian_rounding = 0;
-  bool ill_conditioned = false;  // rounding errors of the slope exceed the tolerance
+  bool ill_conditioned = false;  // rounding errors of the slope, times 8, exceed the tolerance
   bool agrees = true;
 };
 

@@ -80,8 +80,8 @@ class NetworkFunction {
   NetworkVector Zero() const;
 
   // Sets the point at which values and derivatives are computed, and the labels. Before the first
-  // call, all numbers and labels are 0. Returns InvalidArgument if a size does not fit or a label
-  // is not a class number.
+  // call, all numbers and labels are 0. Returns InvalidArgument and changes nothing if a size does
+  // not fit or a label is not a class number.
   absl::Status SetPoint(NetworkVector point, absl::Span<const int32_t> labels);
   // Sets a random point: the network's initial values, each moved a little (by normal noise of
   // deviation 0.1 / sqrt(fan in)) so that nothing is exactly zero; images of normal noise; random
@@ -96,8 +96,8 @@ class NetworkFunction {
   absl::StatusOr<NetworkOutput> Value();
   // Returns the gradient of the loss at the point.
   absl::StatusOr<NetworkVector> Gradient();
-  // Returns the Jacobian times `tangent`: the derivative of the output at point + h tangent by h,
-  // at h = 0.
+  // Returns the Jacobian times `tangent`: the derivative of prediction and loss at point + h
+  // tangent by h, at h = 0.
   absl::StatusOr<NetworkOutput> Jvp(const NetworkVector& tangent);
   // Returns the transposed Jacobian of the prediction, times `cotangent` [N, K].
   absl::StatusOr<NetworkVector> Vjp(absl::Span<const float> cotangent);
@@ -106,7 +106,8 @@ class NetworkFunction {
 
   // These functions serve code that computes the same values by other means. leaves() are the
   // parameters in the order of parameters(), then the images; gradients() are the tensors of the
-  // loss's gradient by each leaf, kNoTensor for zero; DropoutMasks() returns the masks in use.
+  // loss's gradient by each leaf, kNoTensor for zero; DropoutMasks() returns each mask's tensor and
+  // the mask in use.
   const BuiltNetwork& network() const { return network_; }
   const std::vector<TensorId>& leaves() const { return leaves_; }
   const std::vector<TensorId>& gradients() const { return gradients_; }
@@ -117,8 +118,9 @@ class NetworkFunction {
       : tuner_(tuner), options_(options) {}
   absl::Status BuildDerivatives();
   absl::Status CheckSizes(const NetworkVector& vector) const;
-  // Runs the plan that computes these results at the current point. Compiles the plan first if it
-  // is null.
+  // Runs the plan that computes these results at the current point, with the tangent and cotangent
+  // that it needs (null or empty: none). Compiles the plan first if it is null; it stays null if
+  // all results are kNoTensor.
   absl::Status Run(std::unique_ptr<Plan>& plan, const std::vector<TensorId>& results,
                    const NetworkVector* tangent, absl::Span<const float> cotangent);
   NetworkVector ByLeaf(const Plan* plan, const std::vector<TensorId>& results) const;

@@ -12,7 +12,8 @@
 
 namespace cotangent::layers {
 
-// The largest size in bytes of a text, and of a text after its blocks are expanded.
+// The largest size in bytes of a text, and of all blocks of a text together after they are
+// expanded.
 inline constexpr size_t kLongestNetworkText = 1 << 20;
 inline constexpr size_t kLongestExpandedText = 1 << 22;
 // The largest depth to which sequences and blocks may be nested in each other.
@@ -23,8 +24,9 @@ inline constexpr int kDeepestNesting = 16;
 // which later error messages need.
 //
 // For any input, the result is a network or an InvalidArgument error of the form "file:line:column:
-// what was found; what was expected". Lines and columns count from 1 in `text`, also for errors
-// within blocks. Sizes and connections are checked later, by Build() (layers/network/build.h).
+// what was found; what was expected" (without line and column if the text is too long). Lines and
+// columns count from 1 in `text`, columns in bytes, also for errors within blocks. Sizes and
+// connections are checked later, by Build() (layers/network/build.h).
 absl::StatusOr<Network> ParseNetwork(absl::string_view text, absl::string_view file = "network");
 
 // Sets one field of the network by an assignment such as
@@ -33,10 +35,10 @@ absl::StatusOr<Network> ParseNetwork(absl::string_view text, absl::string_view f
 //   train.optimizer.adamw={learning_rate: 0.001}
 //   layer[layer1].sequence.layer[conv1].convolution.channels=8
 // Layers, and elements of other repeated fields that have names, are selected by name or by
-// position, counted from 0. The layers of a block that is used are in the sequence that replaced
-// it, as in the last example. Repeated fields are replaced as a whole; strings need no quotes. On
-// an error `network` is unchanged; the message names the wrong part of the path and lists the
-// fields that exist.
+// position, counted from 0; an only element needs no selector. The layers of a block that is used
+// are in the sequence that replaced it, as in the last example. Repeated fields are replaced as a
+// whole; strings need no quotes. On an error `network` is unchanged; the message names the wrong
+// part of the path and, if a field does not exist, the most similar field or those that exist.
 absl::Status ApplyOverride(Network& network, absl::string_view assignment);
 
 // Records that the training field at `path`, such as "train.epochs", was set outside of the text;

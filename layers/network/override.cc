@@ -80,7 +80,7 @@ absl::StatusOr<const FieldDescriptor*> FindField(const Message& message, absl::s
 }
 
 // Returns the element of a repeated message field that the step selects by the element's `name` or
-// by its position, counted from 0.
+// by its position, counted from 0; without a selector, the only element.
 absl::StatusOr<Message*> Select(Message& parent, const FieldDescriptor* field, const Step& step,
                                 absl::string_view assignment) {
   const Reflection* reflection = parent.GetReflection();

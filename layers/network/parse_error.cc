@@ -61,8 +61,9 @@ std::vector<std::string> Quoted(absl::string_view message) {
   return quoted;
 }
 
-// Returns the last place, up to `offset`, at which `word` occurs; `offset` if there is none. The
-// parser reports some words only after it has read on, so `offset` lies after such a word.
+// Returns the offset of the last token, beginning at `offset` at most, that equals `word`; `offset`
+// if there is none. The parser reports some words only after it has read on, so `offset` lies after
+// such a word.
 size_t BeginOf(absl::string_view word, absl::string_view text, size_t offset) {
   size_t found = offset;
   for (const Token& token : Tokenize(text)) {
@@ -72,7 +73,8 @@ size_t BeginOf(absl::string_view word, absl::string_view text, size_t offset) {
   return found;
 }
 
-// Returns the text at byte `offset`: a token, or a whole number with its sign and decimals.
+// Returns the text at byte `offset`: a token, or an entire number with its sign and decimals; "the
+// end" after the last token.
 absl::string_view FoundAt(absl::string_view text, size_t offset) {
   for (const Token& token : Tokenize(text)) {
     if (token.end <= offset) continue;
@@ -99,7 +101,8 @@ absl::string_view DecimalCommaAt(absl::string_view text, size_t offset) {
   return begin == comma ? "" : text.substr(begin, end - begin);
 }
 
-// Whether the parser expects a value at byte `offset` of the text, rather than the name of a field.
+// Returns whether the parser expects a value at byte `offset` of the text, rather than the name of
+// a field.
 bool IsValueDue(absl::string_view text, size_t offset) {
   absl::string_view before;
   for (const Token& token : Tokenize(text)) {

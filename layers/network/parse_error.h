@@ -22,7 +22,7 @@ inline constexpr int kFirstHiddenField = 100;
 
 // Returns the names of those fields of a message that texts may set.
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor* message);
-// Describes what values the field accepts, such as "a whole number".
+// Returns what values the field accepts, such as "a whole number".
 std::string Expectation(const google::protobuf::FieldDescriptor* field);
 
 // Returns an error such as "'layer' has no field 'colour'; ...". `name` is the unknown name, at

@@ -8,8 +8,8 @@
 
 namespace cotangent::layers {
 
-// Checks the numbers in the field `train` except those of the optimizer: sizes, augmentation,
-// evaluation, normalisation.
+// Returns an error unless the numbers in the field `train` are possible: sizes, augmentation,
+// evaluation, normalisation, stop. Those of the optimizer are not checked here.
 absl::Status CheckRecipe(const Network& network);
 
 }  // namespace cotangent::layers

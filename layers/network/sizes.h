@@ -45,6 +45,7 @@ absl::StatusOr<Pair> PairOf(absl::string_view field, const Numbers& values, Pair
 absl::StatusOr<Pair> KernelOf(const Numbers& values);
 // Returns the padding that the field `pad` gives: one number for all sides; two, for top and bottom
 // and for left and right; or four, for top, bottom, left, right. Without any, the padding is 0.
+// Each must be from `least` to kLargestExtent.
 absl::StatusOr<Padding> PadOf(const Numbers& values, int64_t least);
 bool HasPadding(const Padding& padding);
 // Returns the padding before and after an axis of `size` pixels with which the number of windows of

@@ -23,8 +23,9 @@ std::map<int, const char*>& Formulas() {
 }
 
 // Returns the formula of an activation layer, where `text` is the layer's message in the network
-// text: the formula in `text`, or else the one registered for the kind in `text`, with the numbers
-// in `text` in place of `slope` and `alpha`. Returns "" if no formula is registered for the kind.
+// text (the .textproto file that describes a network): the formula in `text`, or else the one
+// registered for the kind in `text`, with the numbers in `text` in place of `slope` and `alpha`.
+// Returns "" if no formula is registered for the kind.
 std::string FormulaOf(const Layer::Activation& text) {
   if (text.has_formula()) return text.formula();
   const auto known = Formulas().find(text.kind());

@@ -1,6 +1,6 @@
 // Attention over the pixels of an image: Vaswani et al., "Attention is all you need" (2017). From
-// queries q, keys k and values v, each [N, C, H, W] with the channels divided into heads of d = C /
-// heads channels, it computes
+// queries q, keys k and values v, each [N, C, H, W], whose channels are divided into `heads` groups
+// (heads) of d = C / heads channels, it computes
 //   y_i = sum_j softmax_j(q_i . k_j / sqrt(d)) v_j
 // for the pixels i, j of each image and the channels of each head.
 
@@ -24,10 +24,11 @@
 namespace cotangent::layers {
 namespace {
 
-// The sizes of attention's matrices. An image tensor [N, C, H, W] is treated as N heads matrices
-// [pixels, d], one for each image and head. The attention weights, one for each pair of pixels, are
-// one tensor [N heads pixels, pixels], which holds a matrix [pixels, pixels] for each image and
-// head. The attribute of all three operations of this file is the number of heads, an int64_t.
+// The sizes of attention's matrices. An image tensor [N, C, H, W] is treated as N * heads matrices
+// [pixels, d], one for each image and head, where pixels = H * W. The attention weights, one for
+// each pair of pixels, are one tensor [N * heads * pixels, pixels], which holds a matrix [pixels,
+// pixels] for each image and head. The attribute of all three operations of this file is the number
+// of heads, an int64_t.
 struct Sizes {
   Sizes(int64_t heads, const Shape& image)
       : heads(heads),
@@ -43,9 +44,9 @@ struct Sizes {
   int64_t heads, pixels, channels, depth, matrices;
 };
 
-// Gives access to the matrices of one factor or product as f32, one matrix at a time. row() is the
-// number of floats from one row to the next. An f32 tensor is used in place; a bf16 tensor is
-// converted from and to scratch memory.
+// Gives access to the matrices of one tensor (a factor or the product) as f32, one matrix at a
+// time. row() is the number of floats from one row to the next. An f32 tensor is used in place; a
+// bf16 tensor is converted from and to scratch memory.
 class Matrices {
  public:
   Matrices(const Buffer& buffer, const Sizes& sizes)
@@ -63,8 +64,8 @@ class Matrices {
     });
     return scratch;
   }
-  // Place() returns the address at which to write matrix m. Written() must be called afterwards; it
-  // converts the matrix to the tensor's type.
+  // Place() returns the address at which to write matrix m. Written() must be called afterwards;
+  // for a bf16 tensor it converts the matrix from the scratch memory.
   float* Place(int64_t m, float* scratch) const {
     return is_f32() ? buffer_.as<float>() + At(m) : scratch;
   }
@@ -92,8 +93,9 @@ class Matrices {
   const bool is_image_;
 };
 
-// Returns the kernel for the matrix products y = a b, one for each image and head. If a flag is
-// set, the transpose of a or b is used.
+// Returns the kernel for the matrix products y = a b, one for each image and head, where the
+// tensors of rank 4 among a, b and y have the shape `image`. If a flag is set, the transpose of a
+// or b is used.
 Kernel ProductKernel(KernelContext& kernel, const Shape& image, bool transpose_a,
                      bool transpose_b) {
   const Sizes sizes(kernel.node.as<int64_t>(), image);
@@ -136,7 +138,7 @@ class Bilinear : public OperationWithKernel<Derived> {
   }
 };
 
-// Computes a, b [N, C, H, W] -> s [N heads pixels, pixels] with s_ij = sum_c a_ic b_jc for each
+// Computes a, b [N, C, H, W] -> s [N * heads * pixels, pixels] with s_ij = sum_c a_ic b_jc for each
 // image and head.
 class TokenScores : public Bilinear<TokenScores> {
  public:
@@ -169,8 +171,8 @@ class TokenScores : public Bilinear<TokenScores> {
   }
 };
 
-// Computes p [N heads pixels, pixels], v [N, C, H, W] -> y with y_ic = sum_j p_ij v_jc for each
-// image and head; if `transposed`, y_ic = sum_j p_ji v_jc.
+// Computes p [N * heads * pixels, pixels], v [N, C, H, W] -> y [N, C, H, W] with y_ic = sum_j p_ij
+// v_jc for each image and head; if `transposed`, y_ic = sum_j p_ji v_jc.
 template <bool transposed>
 class TokenMix : public Bilinear<TokenMix<transposed>> {
  public:

@@ -22,8 +22,9 @@ namespace {
 
 extern const Op kAveragePool, kAverageUnpool;
 
-// Calls visit(index in `fine`, index of the window, share) for every pixel of `fine` in every
-// window; `share` is the pixel's weight in the window's mean. Padding is not visited.
+// Calls visit(index in `fine`, index in the pooled tensor, share) for every element of `fine` in
+// every window; the indices are row-major, from 0, and `share` is the element's weight in the
+// window's mean. Padding is not visited.
 template <class T, class Visit>
 void ForEachAveraged(const Node& node, const Evaluation<T>& e, TensorId fine, Visit visit) {
   const tensor::PoolShape pool = PoolShapeOf(node.as<PoolWindow>(), e.shape(fine));
@@ -151,8 +152,9 @@ absl::StatusOr<Value> AveragePoolLayer(const Layer& layer, LayerBuilder& b) {
   const std::string& name = b.name();
   const Value& input = b.input();
   ASSIGN_OR_RETURN(PoolWindow window, WindowOfPool(text, input, b));
-  // Without padding at the top and left, the only padding is the part of the last window beyond the
-  // image, which comes from rounding up. The mean must not count that part.
+  // With `ceil` the number of windows is rounded up, so the last window may reach beyond the image
+  // and its padding; the mean must not count the part beyond. If the layer pads at the top or left,
+  // the resampling below leaves the part out. Otherwise no padding is counted at all.
   const bool pads = window.padding.top > 0 || window.padding.left > 0;
   window.count_padding = text.count_padding() && (pads || !text.ceil());
   const Shape in = b.shape(input);

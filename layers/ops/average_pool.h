@@ -10,7 +10,7 @@ namespace cotangent::layers {
 
 absl::StatusOr<TensorId> AveragePool(Graph& graph, absl::string_view name, TensorId x,
                                      const PoolWindow& window);
-// Averages over all pixels of each channel: [N, C, H, W] -> [N, C, 1, 1].
+// Returns the averages over all pixels of each channel: [N, C, H, W] -> [N, C, 1, 1].
 absl::StatusOr<TensorId> GlobalAveragePool(Graph& graph, absl::string_view name, TensorId x);
 // Applies the adjoint of GlobalAveragePool(): [N, C, 1, 1] -> [N, C, height, width]. Every pixel of
 // the result is the value of x for its image and channel, divided by height * width.

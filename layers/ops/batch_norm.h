@@ -9,11 +9,12 @@
 namespace cotangent::layers {
 
 struct BatchNormOptions {
-  TensorId scale = kNoTensor, shift = kNoTensor;  // parameters [C]; kNoTensor: none
+  TensorId scale = kNoTensor, shift = kNoTensor;  // parameters [C] (C channels); kNoTensor: none
   TensorId running_mean = kNoTensor, running_variance = kNoTensor;  // states [C]
   double epsilon = 1e-5;
-  // The update of the running statistics: running = (1 - momentum) running + momentum batch, with
-  // the unbiased variance of the batch, as in PyTorch.
+  // The share of the batch in the update of the running statistics: running = (1 - momentum)
+  // running + momentum batch, with the unbiased variance of the batch, as in PyTorch. (The result
+  // is normalised by the biased variance.)
   double momentum = 0.1;
   bool training = true;  // false: normalise by the running statistics, which stay fixed
   // If true, normalises by the statistics of the images of all `ranks` processes together

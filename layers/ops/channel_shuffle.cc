@@ -1,6 +1,6 @@
 // Channel shuffle: Zhang et al., "ShuffleNet: an extremely efficient convolutional neural network
-// for mobile devices" (2018). The channels are written as a matrix with `groups` rows and read
-// column by column.
+// for mobile devices" (2018). The channels are written row by row into a matrix with `groups` rows
+// and read column by column.
 
 #include <cstdint>
 #include <utility>
@@ -17,14 +17,14 @@ namespace {
 
 extern const Op kChannelShuffle;
 
-// Returns the number of the channel of x that becomes channel c of the result.
+// Returns the number (from 0) of the channel of the input that becomes channel c of the result.
 int64_t SourceOf(int64_t c, int64_t groups, int64_t channels) {
   return c % groups * (channels / groups) + c / groups;
 }
 
-// Permutes the channels. The attribute is the number of groups, an int64_t. The inverse of the
-// permutation, which is also its adjoint, is the same operation with channels / groups as the
-// number of groups.
+// Permutes the channels. The attribute of its nodes is the number of groups, an int64_t. The
+// inverse of the permutation, which is also its adjoint, is the same operation with channels /
+// groups as the number of groups.
 class ChannelShuffleOperation
     : public LinearOperation<OperationWithKernel<ChannelShuffleOperation>> {
  public:

@@ -14,12 +14,13 @@ namespace cotangent::layers {
 // Broadcasts one value per image and channel to every pixel: [N, C, 1, 1] -> [N, C, height, width].
 // The adjoint of this operation sums over the pixels of each channel of each image. Inside a fused
 // pass (one loop over memory that computes several operations, layers/plan/fusion.h) the broadcast
-// result is never stored.
+// result need not be stored.
 absl::StatusOr<TensorId> Spread(Graph& graph, absl::string_view name, TensorId x, int64_t height,
                                 int64_t width);
 
-// Returns the inputs of the layer with equal shapes: inputs of shape [C, 1, 1] are broadcast to the
-// height and width of the others.
+// Returns the inputs of the layer with equal shapes: an image of one pixel [C, 1, 1] is broadcast
+// to the height and width of the others, and flattened images become [N, K]. Returns an error if
+// the inputs do not fit each other.
 absl::StatusOr<std::vector<TensorId>> BroadcastInputs(LayerBuilder& b);
 
 }  // namespace cotangent::layers

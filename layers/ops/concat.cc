@@ -1,5 +1,5 @@
-// Joins and slices channels. A "part" is a tensor whose channels are some consecutive channels of a
-// tensor called the "whole".
+// Joins and slices channels (axis 1 of a tensor, or the only axis of a vector). A "part" is a
+// tensor whose channels are some consecutive channels of a tensor called the "whole".
 
 #include "layers/ops/concat.h"
 
@@ -25,8 +25,9 @@ extern const Op kSlice, kUnslice;
 int64_t AxisOf(const Shape& shape) { return shape.rank() == 1 ? 0 : 1; }
 int64_t ChannelsOf(const Shape& shape) { return shape[static_cast<int>(AxisOf(shape))]; }
 
-// Copies `count` channels of every pixel. Does nothing if source and target are the same memory, as
-// when a part is stored inside the whole.
+// Copies `count` channels of every pixel, from those of `from` beginning with from_channel to those
+// of `to` beginning with to_channel (both from 0). Does nothing if source and target are the same
+// memory, as when a part is stored inside the whole.
 void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, int64_t to_channel,
                   int64_t count) {
   const int64_t size = Bytes(from.format.type);
@@ -46,8 +47,8 @@ void CopyChannels(const Buffer& from, int64_t from_channel, const Buffer& to, in
   });
 }
 
-// Calls visit(index in `whole`, index in `part`) for every element of `part`, whose channels are
-// the channels of `whole` from channel `begin` on.
+// Calls visit(index in `whole`, index in `part`) with the row-major indices, from 0, of every
+// element of `part`, whose channels are the channels of `whole` from number `begin` (from 0) on.
 template <class T, class Visit>
 void ForEachOfSlice(const Evaluation<T>& e, TensorId whole, TensorId part, int64_t begin,
                     Visit visit) {
@@ -122,7 +123,8 @@ class ConcatOperation : public OperationWithKernel<ConcatOperation> {
   }
 };
 
-// The attribute of slice and unslice is the first channel of the slice, an int64_t.
+// The attribute of slice and unslice is the number (from 0) of the first channel of the slice, an
+// int64_t.
 class SliceOperation : public LinearWithAdjoint<OperationWithKernel<SliceOperation>> {
  public:
   const char* name() const override { return "slice"; }

@@ -15,7 +15,8 @@ extern const Op kConcat;
 // Joins x0, x1, ... along axis 1; their shapes may differ only there. Tensors of rank 1 are joined
 // along their only axis.
 absl::StatusOr<TensorId> Concat(Graph& graph, absl::string_view name, std::vector<TensorId> xs);
-// Returns the channels [begin, begin + size) of axis 1, or of the only axis of a tensor of rank 1.
+// Returns the channels [begin, begin + size), counted from 0, of axis 1, or of the only axis of a
+// tensor of rank 1.
 absl::StatusOr<TensorId> Slice(Graph& graph, absl::string_view name, TensorId x, int64_t begin,
                                int64_t size);
 

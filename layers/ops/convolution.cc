@@ -55,7 +55,7 @@ class ConvolutionKind : public OperationOf<Derived> {
 
  private:
   // Adds what a convolution of a graph folded for inference (layers/plan/fold.h) also computes: a
-  // bias, an addend (the other tensor of a residual sum) and a ReLU.
+  // bias [C] and, if they are there, an addend (the other tensor of a residual sum) and a ReLU.
   template <class T>
   static void AddFolded(const Node& node, Evaluation<T>& e) {
     const TensorId y = node.outputs[0];
@@ -201,8 +201,8 @@ absl::StatusOr<TensorId> TransposedConvolution(Graph& graph, absl::string_view n
   const Padding unreached = {0, std::max<int64_t>(0, output_padding_height - padding.bottom), 0,
                              std::max<int64_t>(0, output_padding_width - padding.right)};
   // A transposed convolution is the gradient, by its input, of an ordinary convolution. That
-  // convolution maps an image of the size of our result (without the unreached rows and columns) to
-  // an image of the size of our input.
+  // convolution maps an image of the size of this function's result (without the unreached rows and
+  // columns) to an image of the size of this function's input x.
   ConvolutionAttributes attributes;
   ConvolutionShape& c = attributes.shape;
   c.batch = in[0], c.in_channels = kernel[1] * options.groups, c.out_channels = in[1],

@@ -20,13 +20,14 @@ namespace {
 
 struct MaskAttributes {
   double rate;
-  bool per_image;  // one draw for all elements of an image
+  bool per_image;  // true: one draw for all elements of an image; false: one for each element
 };
 
-// Draws the mask of one training step. The draw with number i depends only on (seed, stream, step,
-// i), where `stream` tells the masks of a network apart. The numbers i continue from one rank to
-// the next (ranks are processes that share the batch), so an image gets the same mask whichever
-// rank computes it.
+// Draws the mask of one training step: each element is 0 with probability `rate`, otherwise 1 / (1
+// - rate). The draw with number i (from 0) depends only on (seed, stream, step, i), where `stream`
+// tells the masks of a network apart. The numbers i continue from one rank to the next (ranks are
+// processes that share the batch equally), so an image gets the same mask whichever rank computes
+// it.
 void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint64_t step, int rank,
           const Buffer& mask) {
   const double rate = attributes.rate;

@@ -13,11 +13,12 @@ namespace cotangent::layers {
 // anew in every training step. Derivatives treat them as constants; the reference
 // (layers/graph/reference.h) must be given their values.
 extern const Op kDropoutMask;
-// Makes a mask with the shape of `like` and one draw per element.
+// Returns a mask with the shape of `like` and one draw per element, or an error unless 0 <= rate <
+// 1.
 absl::StatusOr<TensorId> DropoutMask(Graph& graph, absl::string_view name, TensorId like,
                                      double rate);
-// Makes a mask with one draw per image of `images` [N, C, H, W], repeated for all channels: the
-// result is [N, C, 1, 1].
+// Returns a mask with one draw per image of `images` [N, C, H, W], repeated for all channels, of
+// shape [N, C, 1, 1]; or an error unless 0 <= rate < 1.
 absl::StatusOr<TensorId> ImageMask(Graph& graph, absl::string_view name, TensorId images,
                                    double rate);
 

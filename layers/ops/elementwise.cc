@@ -25,7 +25,8 @@ namespace {
 namespace symbolic = autodiff::symbolic;
 
 // Rewrites the formula so that its operands are exactly the tensors that it uses, each once and in
-// ascending order of tensor id. Equal computations then become equal nodes, which the graph merges.
+// ascending order of tensor id; if it uses none, the first operand remains. Equal computations then
+// become equal nodes, which the graph merges.
 Expr Canonical(const Graph& graph, Expr formula, std::vector<TensorId>& operands) {
   std::vector<TensorId> used;
   for (size_t i = 0; i < operands.size(); ++i) {
@@ -46,9 +47,9 @@ Expr Canonical(const Graph& graph, Expr formula, std::vector<TensorId>& operands
   return autodiff::symbolic::Substitute(formula, renamed);
 }
 
-// Sums `integrand` over each channel, after moving the factors that are constant within a channel
-// out of the sum. In the gradient of batch normalisation, several sums then become only two
-// different ones, and the graph computes each of these once.
+// Returns the sums [C] of `integrand` over each channel (axis 1). Moves the factors that are
+// constant within a channel out of the sum. In the gradient of batch normalisation, several sums
+// then become only two different ones, and the graph computes each of these once.
 absl::StatusOr<TensorId> SumToChannels(Graph& graph, const std::string& name, Expr integrand,
                                        const std::vector<TensorId>& operands) {
   const TensorId full = operands.back();  // the cotangent has the full shape

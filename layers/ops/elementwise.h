@@ -23,16 +23,17 @@ extern const Op kElementwise;
 // Makes a tensor whose elements are all the same number. The attribute is that number, a double.
 extern const Op kConstant;
 
-// Adds an operation that applies a formula in a0, a1, ... to these operands. The result has the
+// Returns the result of applying a formula in a0, a1, ... to these operands. The result has the
 // shape of the operand of highest rank; each other operand has that shape too, or is [C] or [].
+// Adds an operation, unless the formula is a single operand itself or an equal operation exists.
 absl::StatusOr<TensorId> Elementwise(Graph& graph, absl::string_view name, const Expr& formula,
                                      std::vector<TensorId> operands);
-// Adds the same operation for a formula that is given as text in named variables:
+// Does the same for a formula that is given as text in named variables:
 //   Formula(g, "act", "x / (1 + abs(x))", {{"x", x}})
 absl::StatusOr<TensorId> Formula(Graph& graph, absl::string_view name, absl::string_view text,
                                  const std::vector<std::pair<std::string, TensorId>>& operands);
 absl::StatusOr<TensorId> Add(Graph& graph, absl::string_view name, std::vector<TensorId> terms);
-// Adds x + bias[channel], for x [N, C, ...] and bias [C].
+// Returns x + bias[channel], for x [N, C, ...] and bias [C].
 absl::StatusOr<TensorId> AddBias(Graph& graph, absl::string_view name, TensorId x, TensorId bias);
 TensorId Constant(Graph& graph, double value, Shape shape);
 

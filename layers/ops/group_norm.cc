@@ -21,8 +21,8 @@ namespace {
 extern const Op kGroupMean;
 
 // Replaces each value by the mean, at the same pixel, over the channels of the value's group. This
-// operation is a symmetric projection, so it is its own adjoint. The attribute is the number of
-// groups, an int64_t.
+// operation is a symmetric projection, so it is its own adjoint. The attribute of its nodes is the
+// number of groups, an int64_t.
 class GroupMeanOperation : public LinearWithAdjoint<OperationWithKernel<GroupMeanOperation>> {
  public:
   const char* name() const override { return "group_mean"; }

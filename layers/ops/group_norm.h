@@ -13,12 +13,12 @@
 namespace cotangent::layers {
 
 // Returns (x - mean) / sqrt(variance + epsilon) for x [N, C, H, W], where the C channels are
-// divided into `groups` groups of equal size. Mean and biased variance are taken over all pixels of
-// a group in each image.
+// divided into `groups` groups of consecutive channels, equally many in each. Mean and biased
+// variance are taken over all channels of a group and all pixels, for each image separately.
 absl::StatusOr<TensorId> GroupNorm(Graph& graph, absl::string_view name, TensorId x, int64_t groups,
                                    double epsilon);
-// Returns (x - mean) / sqrt(variance + epsilon) with mean and biased variance taken over all
-// channels of each pixel.
+// Returns (x - mean) / sqrt(variance + epsilon), with mean and biased variance taken over all
+// channels of each pixel of each image.
 absl::StatusOr<TensorId> PixelNorm(Graph& graph, absl::string_view name, TensorId x,
                                    double epsilon);
 

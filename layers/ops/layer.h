@@ -1,7 +1,7 @@
 // Turns the layers of a network text (the .textproto file that describes a network,
 // layers/network/network.proto) into operations. Each kind of layer has a function in layers/ops/
-// that does this, and registers the function; its argument `text` is the layer's message in the
-// network text:
+// that does this, and a RegisterLayer beside it. The argument `text` of the function is the layer's
+// message in the network text:
 //
 //   absl::StatusOr<Value> Swish(const Layer& text, LayerBuilder& b) {
 //     return b.Made(Formula(b.graph(), b.name(), "x * sigmoid(x)", {{"x", b.input().id}}));
@@ -60,8 +60,9 @@ class LayerBuilder {
   int ranks() const { return options_.ranks; }
   int64_t classes() const { return built_.classes; }
   TensorId images() const { return built_.images; }
-  // Returns the layer's row in the table that `train --describe` prints. Name, kind and result are
-  // already filled in; the layer's function may add the rest.
+  // Returns the layer's row in the table that `train --describe` prints. Name and kind are already
+  // filled in; the caller adds the shape of the result and the number of parameters afterwards. The
+  // layer's function may change the kind and set multiply_adds.
   LayerRow& row() { return row_; }
 
   const Shape& shape(const Value& value) const { return built_.graph.shape(value.id); }
@@ -79,20 +80,22 @@ class LayerBuilder {
   // elements (layers/network/limits.h) for the whole batch. Call it before the result is created.
   absl::Status CheckResult(std::initializer_list<int64_t> one_image) const;
 
-  // Adds a learnt tensor named "<layer>.<field>". If `is_given`, the layer's text specifies the
-  // initialiser `given`; otherwise the default `otherwise` is used. fan_in and fan_out are the
-  // numbers of inputs and outputs of a unit, by which initialisers scale.
+  // Adds a learnt tensor named "<layer>.<field>" and returns it. If `is_given`, the layer's text
+  // specifies the initialiser `given`, which `otherwise` completes if `given` names no
+  // distribution; if not, the default `otherwise` is used. fan_in and fan_out are the numbers of
+  // inputs and outputs of a unit, by which initialisers scale.
   absl::StatusOr<TensorId> AddParameter(absl::string_view field, const Shape& shape, bool is_given,
                                         const Initialiser& given, const Initialiser& otherwise,
                                         int64_t fan_in, int64_t fan_out);
   // Returns the parameter that was added last.
   const ParameterSpec& parameter() const { return built_.parameters.back(); }
-  // Adds a state tensor [channels] named "<layer>.<field>": a value that is kept between training
-  // steps but not learnt.
+  // Adds a state tensor [channels] named "<layer>.<field>" and returns it. A state is kept between
+  // training steps but not learnt.
   TensorId AddState(absl::string_view field, int64_t channels, double initial_value);
 
-  // Adds the weight of a layer, [out, in, ...], with the initialiser of the layer's text, or the
-  // default of PyTorch if the text has none.
+  // Adds the weight of a layer, [out, in, ...] (or [in, out, ...] for a transposed convolution),
+  // with the initialiser of the layer's text, or the default of PyTorch if the text has none. Like
+  // PyTorch, takes axis 1 for fan_in and axis 0 for fan_out in both cases.
   template <typename Text>
   absl::StatusOr<TensorId> AddWeight(const Text& text, const Shape& shape) {
     const int64_t area = shape.rank() == 4 ? shape[2] * shape[3] : 1;
@@ -113,7 +116,7 @@ class LayerBuilder {
   }
   // Adds those of the parameters scale and shift [channels] of a normalisation layer that the
   // layer's text asks for. Returns kNoTensor in place of a parameter that the text does not ask
-  // for.
+  // for. Returns an error if epsilon is negative or not finite.
   template <typename Text>
   absl::StatusOr<std::pair<TensorId, TensorId>> ScaleAndShift(const Text& text, int64_t channels) {
     if (!(text.epsilon() >= 0) || !std::isfinite(text.epsilon()))
@@ -158,22 +161,23 @@ using LayerFunction = absl::StatusOr<Value> (*)(const Layer& text, LayerBuilder&
 
 struct LayerKind {
   LayerFunction build = nullptr;
-  bool reads_several = false;  // whether the layer may have several inputs; otherwise it has one
+  bool reads_several = false;  // whether the layer may have several inputs; if not, it has one
 };
 
-// A constant of this type at namespace scope registers the function for layers of this kind.
+// A constant of this type at namespace scope registers the function for layers of kind `kind`.
 class RegisterLayer {
  public:
   RegisterLayer(Layer::KindCase kind, LayerFunction build, bool reads_several = false);
 };
 
-// Returns null if no function is registered for the kind. Blocks and sequences have none: the
-// layers in them are built one by one (layers/network/build.cc).
+// Returns what is registered for the kind, or null if nothing is. Nothing is registered for blocks
+// and sequences: the layers in them are built one by one (layers/network/build.cc).
 const LayerKind* FindLayerKind(Layer::KindCase kind);
 
 // Converts an error of the formula parser, whose message begins with a place within the formula
 // ("formula:1:7: found ..."), into one with the place in the network's file. `place` is where the
-// formula begins in that file ("net:3:20"), and `what` says which formula it is.
+// formula begins in that file ("net:3:20"), and `what` says which formula it is. If the two places
+// cannot be combined, the new message has both.
 absl::Status FormulaError(absl::string_view place, absl::string_view what,
                           const absl::Status& status);
 

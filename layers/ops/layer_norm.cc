@@ -20,11 +20,11 @@ namespace {
 
 extern const Op kLayerNorm, kLayerNormGradient;
 
-// Adds the operations that multiply t by the Jacobian of the gradient operation by its operand y,
-// or, if `adjoint`, by the transposed Jacobian. With r the inverse deviation and M the mean over an
-// image:
+// Adds the operations that compute J t and returns J t, where J is the Jacobian of the gradient
+// operation's result dx with respect to its operand y; if `adjoint`, uses the transpose of J. With
+// r the inverse deviation and M the mean over an image:
 //   dx = r (g - M(g) - y M(g y))           J t = -r (t M(g y) + y M(g t))
-// The transposed Jacobian has g and y exchanged in the last term.
+// The transpose has g and y exchanged in the last term.
 TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint) {
   const TensorId g = node.inputs[0], y = node.inputs[1];
   const TensorId inner = adjoint ? y : g, outer = adjoint ? g : y;
@@ -36,7 +36,8 @@ TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool
 }
 
 // Computes y = (x - mean) * inverse_deviation. For each image, `mean` and `inverse_deviation` = 1 /
-// sqrt(variance + epsilon) are taken over all axes but the first.
+// sqrt(variance + epsilon) are taken over all axes but the first, and written to mean[n] and
+// inverse_deviation[n], n being the number of the image, from 0.
 void LayerNormForward(double epsilon, const Buffer& x, const Buffer& y, float* mean,
                       float* inverse_deviation) {
   const int64_t count = ElementsPerImage(x);
@@ -85,8 +86,8 @@ void LayerNormBackward(const Buffer& dy, const Buffer& y, const float* inverse_d
   });
 }
 
-// Computes x -> y, mean [N], inverse deviation [N], without scale and shift. The attribute is
-// epsilon, a double.
+// Computes x -> y, mean [N], inverse deviation [N], without scale and shift, for N images. The
+// attribute of its nodes is epsilon, a double.
 class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
  public:
   const char* name() const override { return "layer_norm"; }

@@ -8,8 +8,9 @@
 
 namespace cotangent::layers {
 
-// Normalises each image of x [N, ...] by the mean and variance over all axes but the first. Scale
-// and shift are not part of it; callers add them as elementwise operations.
+// Returns (x - mean) / sqrt(variance + epsilon) for x [N, ...], with the mean and biased variance
+// of each image over all axes but the first. Scale and shift are not part of it; callers add them
+// as elementwise operations.
 absl::StatusOr<TensorId> LayerNorm(Graph& graph, absl::string_view name, TensorId x,
                                    double epsilon);
 

@@ -1,4 +1,4 @@
-// Tests every operation with its options. Compares the values of a plan (a graph compiled for this
+// Tests operations with their options. Compares the values of a plan (a graph compiled for this
 // machine) with the reference (plain loops in double, layers/graph/reference.h), and derivatives
 // with those that reverse mode gives through the loops of the reference.
 
@@ -145,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
         TransposedCase{3, 4, 1, {.stride_height = 3, .stride_width = 3}, 2, 0},
         TransposedCase{
             8, 8, 3, {.stride_height = 2, .stride_width = 4, .padding = {1, 0, 1, 1}}, 1, 3},
-        // The output padding is larger than the stride but smaller than the dilation.
+        // The output padding of the height is larger than the stride but smaller than the dilation.
         TransposedCase{
             4, 8, 3, {.dilation_height = 3, .dilation_width = 3, .padding = {0, 1, 1, 0}}, 2, 1},
         TransposedCase{5,

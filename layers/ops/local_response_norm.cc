@@ -1,8 +1,9 @@
 // Local response normalisation: Krizhevsky, Sutskever and Hinton, "ImageNet classification with
 // deep convolutional neural networks" (2012), section 3.3, in PyTorch's form:
 //   y = x (k + alpha m)^-beta
-// For each element, m is the mean of x^2 at the same pixel over `size` channels around the
-// element's own. Channels before the first and after the last count as zeros.
+// For each element, m is the mean of x^2 at the same pixel over `size` channels: the element's own,
+// size / 2 (rounded down) before it and the others after it. Channels before the first and after
+// the last count as zeros.
 
 #include "layers/ops/local_response_norm.h"
 
@@ -24,8 +25,8 @@ namespace {
 
 extern const Op kChannelWindowSum;
 
-// Computes y_c = x_{c - before} + ... + x_{c + after} at every pixel. The adjoint is the same
-// operation with `before` and `after` exchanged.
+// Computes y_c = x_{c - before} + ... + x_{c + after} at every pixel; channels that do not exist
+// count as zeros. The adjoint is the same operation with `before` and `after` exchanged.
 class ChannelWindowSum : public LinearOperation<OperationWithKernel<ChannelWindowSum>> {
  public:
   const char* name() const override { return "channel_window_sum"; }

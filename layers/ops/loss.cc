@@ -36,7 +36,8 @@ namespace symbolic = autodiff::symbolic;
 // ---- The reference implementation of losses ----
 
 // Returns the loss of one image with a label and the gradient of this loss by the predictions x
-// [K]. Both are weighted by class but not divided by the sum of the weights of the batch.
+// [K]. Both are multiplied by the class weights but not divided by the sum of the weights of the
+// batch.
 template <class T>
 std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vector<T>& x,
                                        int64_t label) {
@@ -79,8 +80,8 @@ std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vecto
       const std::vector<T> p = Probabilities(x);
       const T rest = T(1.0) - p[label], log_p = LogProbabilities(x)[label];
       loss = -(T(weight(label)) * pow(rest, T(a.gamma)) * log_p);
-      // The derivative of the loss by ln p of the label; ln p itself has the derivative d ln p / d
-      // x_k = [k = label] - p_k.
+      // slope is the derivative of the loss by ln p of the label; ln p itself has the derivative d
+      // ln p / d x_k = [k = label] - p_k.
       const T slope =
           T(weight(label)) *
           (T(a.gamma) * pow(rest, T(a.gamma - 1)) * log_p * p[label] - pow(rest, T(a.gamma)));
@@ -93,7 +94,8 @@ std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vecto
   return {loss, gradient};
 }
 
-// Returns the loss of one image with targets [K], and its gradient by the predictions x [K].
+// Returns the loss of one image with targets [K], and its gradient by the predictions x [K];
+// neither is divided by the number of images.
 template <class T>
 std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::vector<T>& x,
                                            const T* targets) {

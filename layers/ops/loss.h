@@ -1,4 +1,5 @@
-// Losses: the functions of predictions and labels that training minimises.
+// Losses: the functions of predictions and labels or targets that training minimises. N is the
+// number of images and K the number of classes (or of predicted numbers).
 #ifndef COTANGENT_LAYERS_OPS_LOSS_H_
 #define COTANGENT_LAYERS_OPS_LOSS_H_
 
@@ -13,34 +14,38 @@
 
 namespace cotangent::layers {
 
-// The operation that computes a loss. Inputs: the prediction [N, K], and labels [N] or targets [N,
-// K]. Outputs: the mean loss [] and its gradient by the prediction [N, K].
+// The operation that computes a loss. Inputs: the prediction [N, K], and labels [N] (class numbers
+// from 0) or targets [N, K]. Outputs: the mean loss [] and its gradient by the prediction [N, K].
 extern const Op kLoss;
 
 enum class LossKind { kSoftmaxCrossEntropy, kHinge, kMeanSquaredError, kFocal, kFormula };
 
 struct LossAttributes {
   LossKind kind = LossKind::kSoftmaxCrossEntropy;
-  double label_smoothing = 0;         // for softmax cross-entropy
-  std::vector<double> class_weights;  // empty: all 1; the mean is weighted by them as in PyTorch
-  // For the hinge loss: mean over the batch of sum_{j != y} max(0, margin + x_j - x_y), y the
-  // label.
+  double label_smoothing = 0;  // for softmax cross-entropy
+  // Empty: all 1. With labels, the loss of an image is weighted by its class, and the sum over the
+  // batch is divided by the sum of these weights, as in PyTorch. kFormula ignores the weights.
+  std::vector<double> class_weights;
+  // For the hinge loss: mean over the batch of sum_{j != y} max(0, margin + x_j - x_y), where x is
+  // the prediction of an image and y its label.
   double margin = 1;
-  double gamma = 2;  // for the focal loss (1 - p_y)^gamma * cross-entropy
+  // For the focal loss (1 - p_y)^gamma * cross-entropy, where p_y is the softmax of the prediction
+  // at the label y.
+  double gamma = 2;
   // For kFormula: an elementwise formula in a0 = prediction and a1 = target (labels become one-hot
   // vectors). The loss is its mean over all elements.
   Expr formula;
 };
 
-// Adds the mean loss [] of predictions [N, K]. `labels` holds either class numbers [N] or targets
-// [N, K].
+// Returns the mean loss [] of predictions [N, K]. `labels` holds either class numbers [N] or
+// targets [N, K].
 //
 // For the mean squared error and for a formula, predictions are compared with targets element by
 // element. For the other losses, the targets of an image are shares of the classes: the loss of the
 // image is the sum over the classes of the share times the loss that the image would have with that
-// class as its label. Class weights multiply the terms of their classes (softmax cross-entropy
-// only), but the sum over the batch is divided by the number of images, not by the weights, as in
-// PyTorch's cross_entropy with probabilities.
+// class as its label. With targets, only softmax cross-entropy accepts class weights, which
+// multiply the terms of their classes; the sum over the batch is then divided by the number of
+// images, not by the weights, as in PyTorch's cross_entropy with probabilities.
 absl::StatusOr<TensorId> LossOf(Graph& graph, absl::string_view name, TensorId prediction,
                                 TensorId labels, const LossAttributes& loss);
 
@@ -51,22 +56,25 @@ struct LossTargets {
   const float* shares = nullptr;    // [N, K]
 };
 
-// Computes the mean loss of f32 predictions [N, K], weighted by class, and its gradient by the
-// prediction. It sums in double in a fixed order, so the result does not depend on the number of
-// threads. If all images of the batch have weight 0, the loss and the gradient are 0. Does not
-// support kFormula.
+// Computes the mean loss of f32 predictions [N, K], weighted as LossAttributes and LossOf() say,
+// and its gradient by the prediction. Sums in double in a fixed order, so the result does not
+// depend on the number of threads. If all labels of the batch have weight 0, the loss and the
+// gradient are 0. Does not support kFormula.
 void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
               const LossTargets& targets, float* loss, const Buffer& gradient);
 
-// Returns the sum over a batch of the weights of the labels' classes, by which MeanLoss() divides.
+// Returns the sum over a batch of the weights of the labels' classes, by which MeanLoss() divides
+// if it is given labels.
 double SumOfWeights(const LossAttributes& attributes, absl::Span<const int32_t> labels);
 
-// Sums from which the mean loss over a data set is computed: add up both fields over all batches,
-// then divide loss by weight. The result does not depend on how the data set is divided into
-// batches. Does not support kFormula.
+// Sums from which the mean loss over a data set is computed. SumLosses() returns those of one
+// batch: add up both fields over all batches, then divide loss by weight. Up to rounding, the
+// result does not depend on how the data set is divided into batches. Does not support kFormula.
 struct LossSums {
-  double loss = 0;    // sum over the images of loss times weight of the label's class
-  double weight = 0;  // sum of these weights; for targets: number of images
+  // Sum over the images of the loss, for labels times the weight of the label's class.
+  double loss = 0;
+  // For labels: sum of the weights of the labels' classes; for targets: number of images.
+  double weight = 0;
 };
 LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
                    const LossTargets& targets);

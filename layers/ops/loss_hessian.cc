@@ -1,4 +1,5 @@
 // Second derivatives of losses, as graphs. N is the number of images and K the number of classes.
+// "The Hessian of a loss" is that by the prediction [N, K].
 
 #include "layers/ops/loss_hessian.h"
 
@@ -69,13 +70,14 @@ const WeightedTargetsOperation weighted_targets;
 const Op kWeightedTargets = &weighted_targets;
 
 // Returns the formula that is `quotient` where `divisor`, a sum of weights, is above 0, and 0
-// elsewhere. The loss of a batch whose weights are all 0 is defined to be 0.
+// elsewhere, because the loss of a batch whose weights are all 0 is defined to be 0.
 Expr WhereWeighted(RuleBuilder& rules, const Expr& divisor, const Expr& quotient) {
   symbolic::Pool& pool = rules.graph().pool();
   return symbolic::Select(pool.Constant(0), divisor, quotient, pool.Constant(0));
 }
 
-// Returns the targets [N, K] of the loss: the given ones, or one-hot rows made from the labels.
+// Returns the targets [N, K] of the loss, without class weights: the given ones, or one-hot rows
+// made from the labels.
 TensorId TargetsOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
   if (HasTargets(rules.graph(), loss)) return loss.inputs[1];
   return rules.graph().AddNode(kWeightedTargets, rules.name(), {loss.inputs[1]}, LossAttributes{},
@@ -93,10 +95,10 @@ TensorId SharesOf(RuleBuilder& rules, const Node& loss, const Shape& shape) {
                            {weights, rules.Sum(weighted)}, {shape[0]});
 }
 
-// Returns the Hessian of softmax cross-entropy by the prediction, times t [N, K]. The gradient of
-// an image is its share (SharesOf) times (T p - q), where p is the softmax, q the smoothed target
-// weighted by class, and T the sum of q. So the Hessian is the share times T times the Jacobian of
-// the softmax.
+// Returns the Hessian of softmax cross-entropy times t [N, K]. Let c be 1 / N with targets, and 1 /
+// (sum of the weights of the labels' classes over the batch) with labels. The gradient of an image
+// is c (T p - q), where p is the softmax, q the smoothed target weighted by class, and T the sum of
+// q. So the Hessian is c T times the Jacobian of the softmax; `factor` is c T.
 TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& shape,
                                     TensorId t) {
   const LossAttributes& attributes = loss.as<LossAttributes>();
@@ -124,8 +126,8 @@ TensorId CrossEntropyHessianProduct(RuleBuilder& rules, const Node& loss, const 
   return image.Map(rules.a(0) * rules.a(1), {along, factor});
 }
 
-// Returns the Hessian of the focal loss by the prediction x, times t [N, K]. Per class, let y be
-// the target (one-hot for a label), p the softmax, r = 1 - p and l = ln p; S is the sum over the
+// Returns the Hessian of the focal loss times t [N, K]. Per class, let x be the prediction, y the
+// target (one-hot for a label), p the softmax, r = 1 - p and l = ln p; S is the sum over the
 // classes. The gradient of an image is its share (SharesOf) times
 //   u - p S(u),  u = y (gamma r^(gamma - 1) p l - r^gamma),
 // and its derivative along x' = t (a prime denotes a derivative) follows from p' = p l' and
@@ -141,8 +143,8 @@ TensorId FocalHessianProduct(RuleBuilder& rules, const Node& loss, const Shape& 
   PerImage image(rules, shape);
   const TensorId mean_along = image.Sum(a0 * a1, {p, t});
   const TensorId log_along = image.Map(a0 - a1, {t, mean_along});
-  // at_least(x, least) keeps x away from zero, where negative powers and logarithms are infinite.
-  // The factors that multiply such powers and logarithms are zero there.
+  // at_least(x, least) returns max(x, least), to keep x away from zero, where negative powers and
+  // logarithms are infinite. The factors that multiply such powers and logarithms are zero there.
   const auto at_least = [&](const Expr& x, double least) {
     return symbolic::Max(x, pool.Constant(least));
   };

@@ -7,11 +7,12 @@
 
 namespace cotangent::layers {
 
-// Whether the loss compares predictions with targets [N, K] rather than labels [N].
+// Returns whether the node `loss` compares predictions with targets [N, K] rather than labels [N],
+// for N images and K classes.
 bool HasTargets(const Graph& graph, const Node& loss);
 
-// Adds the product of the Hessian of a loss by its prediction with t [N, K]; returns kNoTensor if
-// the Hessian is zero. A Hessian is symmetric, so reverse and forward mode both use this product.
+// Returns the product with t [N, K] of the Hessian of the loss by its prediction, or kNoTensor if
+// the Hessian is zero. The Hessian is symmetric, so reverse and forward mode both use this product.
 TensorId LossHessianProduct(RuleBuilder& rules, const Node& loss, TensorId t);
 
 }  // namespace cotangent::layers

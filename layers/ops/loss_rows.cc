@@ -1,5 +1,5 @@
 // The losses of single images and their gradients. In each function, x holds an image's predictions
-// [K].
+// [K], `classes` is K, and K numbers are written to `gradient`.
 
 #include "layers/ops/loss_rows.h"
 
@@ -15,8 +15,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Returns softmax cross-entropy with targets t_k, for the softmax p: the sum over k of t_k (-log
-// p_k), divided by total_weight. Writes the gradient by x.
+// Returns softmax cross-entropy with targets t_k = target(k), for the softmax p: the sum over k of
+// t_k (-log p_k), divided by total_weight. Writes the gradient by x.
 template <class Target>
 double CrossEntropy(const float* x, int64_t classes, const Target& target, double total_weight,
                     float* gradient) {
@@ -73,8 +73,8 @@ double HingeRow(const LossAttributes& a, const float* x, int64_t classes, int32_
   return loss * weight;
 }
 
-// Returns the mean over the classes of (x - t)^2, as PyTorch's mse_loss does, weighted by the
-// label's class. t is the one-hot vector of the label.
+// Returns the mean over the classes of (x - t)^2, as PyTorch's mse_loss does, times the weight of
+// the label's class, divided by total_weight. t is the one-hot vector of the label.
 double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
                            double total_weight, float* gradient) {
   const double weight = WeightOf(a, label) / total_weight / classes;
@@ -87,14 +87,16 @@ double MeanSquaredErrorRow(const LossAttributes& a, const float* x, int64_t clas
   return loss * weight;
 }
 
-// Returns the focal loss (1 - p)^gamma (-log p), weighted by the label's class, where p is the
-// softmax probability of the label (Lin et al., "Focal loss for dense object detection", 2017).
+// Returns the focal loss (1 - p)^gamma (-log p) times the weight of the label's class, divided by
+// total_weight, where p is the softmax probability of the label (Lin et al., "Focal loss for dense
+// object detection", 2017).
 double FocalRow(const LossAttributes& a, const float* x, int64_t classes, int32_t label,
                 double total_weight, float* gradient) {
   const double log_sum = LogSumExp(x, classes), weight = WeightOf(a, label) / total_weight;
   const double log_p = x[label] - log_sum, p = std::exp(log_p), rest = -std::expm1(log_p);
   const double power = std::pow(rest, a.gamma);
-  // The derivative by log p: d loss / d log p = gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma.
+  // inner - power is the derivative of the unweighted loss by log p: gamma (1 - p)^(gamma - 1) p
+  // log p - (1 - p)^gamma.
   const double inner = rest > 0 ? a.gamma * std::pow(rest, a.gamma - 1) * p * log_p : 0;
   const double slope = (inner - power) * weight;
   for (int64_t k = 0; k < classes; ++k)

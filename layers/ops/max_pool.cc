@@ -47,8 +47,8 @@ void Gather(const PoolWindow& window, const Buffer& x, const Buffer& position, c
   });
 }
 
-// Calls visit(index in `fine`, index of the window) for each window, with the pixel of `fine` that
-// holds the window's maximum.
+// Calls visit(index in `fine`, index in the pooled tensor) for each element of the pooled tensor,
+// with the element of `fine` that is the window's maximum. Indices are row-major, from 0.
 template <class T, class Visit>
 void ForEachMaximum(const Node& node, const Evaluation<T>& e, TensorId fine, TensorId position,
                     Visit visit) {
@@ -66,8 +66,9 @@ void ForEachMaximum(const Node& node, const Evaluation<T>& e, TensorId fine, Ten
 }
 
 // Base of max pooling, gather and unpool, whose attribute is the PoolWindow. If the windows tile
-// the image, these operations take part in fused passes (loops over memory that compute several
-// operations, layers/plan/fusion.h); otherwise they have kernels of their own.
+// the image (Tiles() in pool_window.h), these operations take part in fused passes (loops over
+// memory that compute several operations, layers/plan/fusion.h); otherwise they have kernels of
+// their own.
 template <class Derived>
 class WindowedOperation : public OperationOf<Derived> {
  public:
@@ -132,8 +133,8 @@ class MaxPoolOperation : public WindowedOperation<MaxPoolOperation> {
     return absl::OkStatus();
   }
 
-  // Emits the maximum of the window, or the maximum's position if `output` is 1. Among equal values
-  // the first in row-major order is the maximum.
+  // Emits the code for the maximum of the window, or for the maximum's position if `output` is 1.
+  // Among equal values the first in row-major order is the maximum.
   absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int output, int) const override {
     const bool position = output == 1;
     autodiff::codegen::Value best = -1, place = pass.program.Constant(0);

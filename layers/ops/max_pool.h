@@ -9,13 +9,13 @@
 
 namespace cotangent::layers {
 
-extern const Op kMaxPool;  // x -> y, position: the row-major index of each maximum in its window
+extern const Op kMaxPool;  // x -> y, position: row-major index from 0 of each maximum in its window
 extern const Op kMaxPoolGather;  // x, position -> y, the elements of x at these positions
-extern const Op kMaxUnpool;      // dy, position -> dx, dy at these positions and 0 elsewhere
+extern const Op kMaxUnpool;      // dy, position -> dx: dy added at these positions, 0 elsewhere
 // The attribute of all three operations is the PoolWindow (layers/graph/operation.h).
 
-// If every window is a single pixel, pooling changes nothing; then `value` is x itself and
-// `position` is kNoTensor.
+// The maxima, and the position of each (see kMaxPool). If every window is a single pixel, pooling
+// changes nothing; then `value` is x itself and `position` is kNoTensor.
 struct MaxPoolResult {
   TensorId value, position;
 };

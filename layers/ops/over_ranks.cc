@@ -18,7 +18,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Returns the mean over the ranks of each tensor in `d`; kNoTensor stays kNoTensor.
+// Adds the mean over the ranks of each tensor in `d` and returns the means; kNoTensor stays
+// kNoTensor.
 std::vector<TensorId> MeansOf(Graph& graph, const std::string& name,
                               const std::vector<TensorId>& d) {
   std::vector<TensorId> present;

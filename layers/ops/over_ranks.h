@@ -25,8 +25,8 @@ std::vector<TensorId> MeanOverRanks(Graph& graph, absl::string_view name,
 
 // Returns the mean and the biased variance [C] of the whole batch, from the mean m_r and variance
 // v_r of each rank's images, of which all ranks have equally many (`own` holds this rank's): the
-// mean over r of m_r, and the mean over r of v_r + (m_r - mean)^2. Both are exchanged in one
-// message, in double.
+// mean over r of m_r, and the mean over r of v_r + (m_r - mean)^2. The ranks exchange the numbers
+// for both in one message, in double.
 MomentsResult MomentsOverRanks(Graph& graph, absl::string_view name, const MomentsResult& own);
 
 }  // namespace cotangent::layers

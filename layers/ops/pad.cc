@@ -21,8 +21,8 @@ namespace {
 extern const Op kPad, kUnpad;
 
 // Returns the row or column of the image (of `size` rows or columns) that row or column `index` of
-// the padded image copies. Indices below 0 and from `size` on lie in the padding. -1 stands for a
-// row or column of zeros.
+// the padded image copies, or -1 for a row or column of zeros. Both are counted from the first row
+// or column of the image, 0; so an `index` below 0 or from `size` on lies in the padding.
 int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
   if (index >= 0 && index < size) return index;
   switch (mode) {
@@ -36,8 +36,9 @@ int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
   return -1;
 }
 
-// The rows or columns of the padded image that are copies of a given row or column of the image.
-// There are at most three, because the padding is no longer than the image.
+// The rows or columns of the padded image, counted from its own first, that are copies of a given
+// row or column of the image. There are at most three, because the padding is no longer than the
+// image.
 struct Copies {
   std::array<int64_t, 3> at;
   int count = 0;
@@ -105,8 +106,8 @@ void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const B
   });
 }
 
-// Calls visit(index in `inner`, index in `outer`) for every pixel of the padded image `outer` that
-// is a copy of a pixel of the image `inner`.
+// Calls visit(index in `inner`, index in `outer`) for every element of the padded image `outer`
+// that is a copy of an element of the image `inner`. Indices are row-major, from 0.
 template <class T, class Visit>
 void ForEachPadded(const Node& node, const Evaluation<T>& e, TensorId inner, TensorId outer,
                    Visit visit) {

@@ -17,8 +17,9 @@ struct PadAttributes {
   Padding padding;
 };
 
-// Pads: [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]. Negative numbers in `padding`
-// crop the image.
+// Returns the padded images: [N, C, H, W] -> [N, C, top + H + bottom, left + W + right]. Negative
+// numbers in `padding` crop the image. Circular padding must not be longer than the image, and
+// reflection (which leaves out the border pixel) must be shorter.
 absl::StatusOr<TensorId> Pad(Graph& graph, absl::string_view name, TensorId x, PadMode mode,
                              const Padding& padding);
 

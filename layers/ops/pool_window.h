@@ -16,20 +16,22 @@ namespace cotangent::layers {
 // does not fit.
 absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, TensorId x,
                                   const PoolWindow& window);
-// Whether each window is a single pixel, so that pooling changes nothing.
+// Returns whether pooling changes nothing: each window is a single pixel, and the result `out` has
+// the shape of the input `in`.
 bool IsIdentity(const Shape& in, const Shape& out, const PoolWindow& window);
-// Whether the windows lie side by side without padding, as a fused pass (one loop over memory that
-// computes several operations, layers/plan/fusion.h) needs them, and have 2 to 9 cells. Rows and
-// columns at the bottom and right may remain uncovered.
+// Returns whether the windows lie side by side without padding, as a fused pass (one loop over
+// memory that computes several operations, layers/plan/fusion.h) needs them, and have 2 to 9 cells.
+// Rows and columns at the bottom and right may remain uncovered.
 bool Tiles(const PoolWindow& window);
 // Returns the geometry in the form that kernels and reference implementations use. `fine` is the
 // shape before pooling.
 tensor::PoolShape PoolShapeOf(const PoolWindow& window, const Shape& fine);
 
-// Returns how many elements the last window of an axis reaches beyond the image and its padding if
-// the number of windows is rounded up, as by ceil_mode in PyTorch. A window must begin inside the
-// image or the padding before it. If the additional window would not, it is left out and the result
-// is 0.
+// Returns how many pixels the last window of an axis reaches beyond the image and its padding if
+// the number of windows is rounded up, as by ceil_mode in PyTorch. The image has `size` pixels
+// along the axis, with `before` and `after` pixels of padding; windows of `extent` pixels are
+// `stride` apart. A window must begin inside the image or the padding before it. If the additional
+// window would not, it is left out and the result is 0.
 int64_t Beyond(int64_t size, int64_t extent, int64_t stride, int64_t before, int64_t after);
 
 // Returns the pooling window that a layer's text asks for, or an error if it does not fit the shape

@@ -33,7 +33,8 @@ const std::vector<Case>& Cases() {
   return cases;
 }
 
-// Returns the values with which pytorch_numbers.py fills its tensors.
+// Returns the values with which pytorch_numbers.py fills its tensors: element i is (i a mod m -
+// shift) / scale.
 std::vector<double> Filled(int64_t count, int64_t a, int64_t m, double shift, double scale) {
   std::vector<double> values;
   for (int64_t i = 0; i < count; ++i)

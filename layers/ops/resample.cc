@@ -111,7 +111,8 @@ AxisWeights Weights(int64_t from, int64_t to, TermsOf terms_of) {
   return weights;
 }
 
-// Returns a row of the matrix with the weight 1 / total at each pixel in [begin, end).
+// Returns a row of the matrix with the weight 1 / total at each input pixel in [begin, end), from
+// 0.
 std::vector<AxisWeights::Term> Mean(int64_t begin, int64_t end, int64_t total) {
   std::vector<AxisWeights::Term> terms;
   for (int64_t i = begin; i < end; ++i) terms.push_back({i, 1.0 / static_cast<double>(total)});

@@ -14,29 +14,32 @@
 namespace cotangent::layers {
 
 // The weights for one axis: a sparse matrix [to, from] that maps `from` input pixels to `to` output
-// pixels, stored by rows.
+// pixels, stored by rows. A Term is one element of a row: input pixel number `from` (from 0) has
+// this weight.
 struct AxisWeights {
   struct Term {
     int64_t from;
     double weight;
   };
   int64_t from = 0;                      // number of input pixels
-  std::vector<std::vector<Term>> terms;  // by output pixel
+  std::vector<std::vector<Term>> terms;  // terms[i]: the row of output pixel i, from 0
 
   AxisWeights Transposed() const;
 };
 
 // Return the weights of PyTorch's interpolate() with align_corners=False. Nearest: output pixel i
-// is input pixel floor(i from / to). Bilinear: it interpolates between the two input pixels nearest
-// to the position (i + 1/2) from / to - 1/2.
+// (from 0) is input pixel floor(i from / to). Bilinear: it interpolates between the two input
+// pixels nearest to the position (i + 1/2) from / to - 1/2; a position before the first or after
+// the last pixel takes that pixel.
 AxisWeights NearestWeights(int64_t from, int64_t to);
 AxisWeights BilinearWeights(int64_t from, int64_t to);
 // Returns the weights of adaptive average pooling: output pixel i is the mean of the input pixels
 // [floor(i from / to), ceil((i + 1) from / to)).
 AxisWeights AdaptiveWeights(int64_t from, int64_t to);
 // Returns the weights of average pooling: output pixel i is the mean over a window of `extent`
-// pixels that begins at i stride - before. Zeros of the padding count in the mean, up to `before`
-// pixels on each side; the part of a window beyond position from + before does not count.
+// pixels that begins at position i stride - before, where input pixel p has position p. Zeros of
+// the padding count in the mean, up to `before` pixels on each side; the part of a window from
+// position from + before on does not count.
 AxisWeights WindowWeights(int64_t from, int64_t to, int64_t extent, int64_t stride, int64_t before);
 
 // The attributes of the operation `resample`: the weights along the height and along the width.

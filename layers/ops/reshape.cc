@@ -15,8 +15,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Whether reshaping a to b changes only the height and width of images: both have rank 4 and the
-// same numbers of images and channels.
+// Returns whether reshaping a to b changes only the height and width of images: both have rank 4
+// and the same numbers of images and channels.
 bool KeepsPixels(const Shape& a, const Shape& b) {
   return a.rank() == 4 && b.rank() == 4 && a[0] == b[0] && a[1] == b[1];
 }

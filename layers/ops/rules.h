@@ -21,9 +21,9 @@
 
 namespace cotangent::layers {
 
-// Adds operations that belong to the layer `name`. REQUIRES: the shapes of the operands fit each
-// other. After a first error every function returns kNoTensor, so checking status() once at the end
-// is enough.
+// Adds operations that belong to the layer `name`, and returns their results. REQUIRES: the shapes
+// of the operands fit each other. After a first error every function returns kNoTensor or its
+// argument, so checking status() once at the end is enough.
 class RuleBuilder {
  public:
   RuleBuilder(Graph& graph, std::string name) : graph_(graph), name_(std::move(name)) {}
@@ -33,11 +33,11 @@ class RuleBuilder {
   const absl::Status& status() const { return status_; }
   Expr a(int i) const { return graph_.Operand(i); }
 
-  // Adds an operation that applies the formula in a0, a1, ... at every element of `shape`. Smaller
-  // operands ([C] or []) are broadcast to `shape`.
+  // Applies the formula in a0, a1, ... at every element of `shape`. Smaller operands ([C] or [])
+  // are broadcast to `shape`.
   TensorId Elementwise(const Expr& formula, std::vector<TensorId> operands, const Shape& shape);
   TensorId ChannelSum(TensorId x) { return Kept(layers::ChannelSum(graph_, name_, x)); }
-  // Adds the sum of all elements of x, a scalar [].
+  // Returns the sum of all elements of x, a scalar [].
   TensorId Sum(TensorId x);
   TensorId Reshape(TensorId x, const Shape& shape) {
     return Kept(layers::Reshape(graph_, name_, x, shape));
@@ -45,7 +45,8 @@ class RuleBuilder {
   TensorId Add(std::vector<TensorId> terms) {
     return Kept(layers::Add(graph_, name_, std::move(terms)));
   }
-  // Adds an operation of kind `op` with these inputs and the attributes of `node`.
+  // Returns the result, of the given shape, of an operation of kind `op` with these inputs and the
+  // attributes of `node`.
   TensorId Like(Op op, const Node& node, std::vector<TensorId> inputs, const Shape& shape);
 
  private:
@@ -63,11 +64,11 @@ class PerImage {
   PerImage(RuleBuilder& rules, const Shape& shape)
       : rules_(rules), shape_(shape), rows_({1, shape[0], shape.NumElements() / shape[0], 1}) {}
 
-  // Sums the formula over all elements of each image: [N].
+  // Returns the sums [N] of the formula over all elements of each image.
   TensorId Sum(const Expr& formula, const std::vector<TensorId>& operands) {
     return rules_.ChannelSum(Rows(formula, operands));
   }
-  // Applies the formula at every element; the result has the shape [N, ...].
+  // Returns the formula applied at every element, of shape [N, ...].
   TensorId Map(const Expr& formula, const std::vector<TensorId>& operands) {
     return rules_.Reshape(Rows(formula, operands), shape_);
   }

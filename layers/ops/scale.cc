@@ -9,7 +9,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Adds the layer's weight w and then the formula, in x and w, that computes the result.
+// Adds the layer's weight w ([C], or one number for all channels) and then the formula, in x and w,
+// that computes the result.
 template <typename Text>
 absl::StatusOr<Value> WithWeight(const Text& text, double initial_value, const char* formula,
                                  LayerBuilder& b) {

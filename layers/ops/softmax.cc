@@ -19,10 +19,11 @@
 namespace cotangent::layers {
 namespace {
 
-// Adds the operations that multiply t by the Jacobian of the gradient operation by its operand y,
-// or, if `adjoint`, by the transposed Jacobian. With S the sum over the classes of an image:
+// Adds the operations that compute J t and returns J t, where J is the Jacobian of the gradient
+// operation's result dx with respect to its operand y; if `adjoint`, uses the transpose of J. With
+// S the sum over the classes of an image:
 //   dx = y (g - S(g y))                    J t = t (g - S(g y)) - y S(g t)
-// The transposed Jacobian has g and y exchanged in the last term.
+// The transpose has g and y exchanged in the last term.
 TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint) {
   const TensorId g = node.inputs[0], y = node.inputs[1];
   const TensorId inner = adjoint ? y : g, outer = adjoint ? g : y;

@@ -1,4 +1,5 @@
-// Softmax over the classes of each image: y_k = exp(x_k) / sum_j exp(x_j).
+// Softmax over the classes of each image: y_k = exp(x_k) / sum_j exp(x_j). N is the number of
+// images and K the number of classes.
 #ifndef COTANGENT_LAYERS_OPS_SOFTMAX_H_
 #define COTANGENT_LAYERS_OPS_SOFTMAX_H_
 

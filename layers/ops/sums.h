@@ -1,5 +1,5 @@
-// Sums, means and variances over each channel. kMoments computes the mean and variance of each
-// channel.
+// Sums, means and variances over each channel (axis 1), that is, over all other axes. kMoments
+// computes the mean and variance of each channel.
 #ifndef COTANGENT_LAYERS_OPS_SUMS_H_
 #define COTANGENT_LAYERS_OPS_SUMS_H_
 
@@ -11,11 +11,12 @@ namespace cotangent::layers {
 
 extern const Op kChannelSum, kMoments;
 
-// Sums over all axes but axis 1: [N, C, ...] -> [C]. It is the adjoint of broadcasting a channel
-// vector.
+// Returns the sums over all axes but axis 1: [N, C, ...] -> [C]. This is the adjoint of
+// broadcasting a channel vector.
 absl::StatusOr<TensorId> ChannelSum(Graph& graph, absl::string_view name, TensorId x);
 
-// The mean and the biased variance of each channel: [N, C, ...] -> [C], [C].
+// The mean and the biased variance [C] of each channel of a tensor [N, C, ...], as Moments()
+// returns them.
 struct MomentsResult {
   TensorId mean, variance;
 };

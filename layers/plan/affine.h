@@ -32,10 +32,10 @@ class ChannelExpressions {
  public:
   explicit ChannelExpressions(const Graph& graph) : graph_(graph) {}
 
-  // Returns nullopt unless t is computed from parameters, states and constants of rank 0 or 1 by
-  // elementwise operations alone.
+  // Returns t as an expression in such variables; nullopt unless t has rank 0 or 1 and is computed
+  // from parameters, states and constants of rank 0 or 1 by elementwise operations alone.
   std::optional<Expr> Of(TensorId t);
-  // Returns the parameter or state for which a variable stands.
+  // Returns the parameter or state for which a variable in a result of Of() stands.
   TensorId TensorOf(const Expr& variable) const { return tensors_.at(variable); }
 
  private:

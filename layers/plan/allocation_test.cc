@@ -41,8 +41,8 @@ std::atomic<bool> counting = false;
 std::atomic<int> allocations = 0;  // by all code except the two libraries
 std::atomic<size_t> largest_of_libraries = 0;
 
-// Whether oneDNN or OpenMP requested an allocation, directly or through libstdc++. `frames` holds
-// the `count` return addresses on the stack, the innermost first.
+// Returns whether oneDNN or OpenMP requested an allocation, directly or through libstdc++. `frames`
+// holds the `count` return addresses on the stack, the innermost first.
 bool IsLibrary(void* const* frames, int count) {
   for (int i = 0; i < count; ++i) {
     Dl_info info;

@@ -1,6 +1,6 @@
 // Chooses implementations and formats (see assign.h) for a schedule: a list of items, each a single
-// operation or a fused pass: one loop over memory that computes several operations
-// (layers/plan/fusion.h). Only tensors that are stored in memory have formats.
+// operation or a fused pass (one loop over memory that computes several operations,
+// layers/plan/fusion.h). Only tensors that are stored in memory have formats.
 
 #include "layers/plan/assign.h"
 
@@ -33,7 +33,8 @@ constexpr double kSecondsPerByte = 1 / 12e9;
 constexpr double kSecondsPerPeakByte = 1 / 6e9;
 // How many bytes of the last-level cache constant weights may occupy from one run to the next.
 constexpr int64_t kCacheBytes = 12 << 20;
-// How often the search from each starting point goes through all convolutions, at most.
+// How often at most the search for the best choices (ChooseBest() below) goes through all
+// convolutions, from each of its starting points.
 constexpr int kSweeps = 4;
 
 int64_t BytesIn(const Shape& shape, const Format& format) {
@@ -55,9 +56,9 @@ ConvolutionUse UseOf(const Graph& graph, const PlanOptions& options) {
   return use;
 }
 
-// Whether the convolution can be created with this implementation. A convolution of integers must
-// do its whole epilogue (bias, residual sum, ReLU, rounding) itself, so its epilogue is checked
-// too; the epilogue of any other convolution does not matter here.
+// Returns an error unless the convolution can be created with this implementation. A convolution of
+// integers must do its whole epilogue (bias, residual sum, ReLU, rounding) itself, so its epilogue
+// is checked too; the epilogue of any other convolution does not matter here.
 absl::Status CanBeMade(const Node& node, const ConvolutionChoice& choice) {
   const tensor::Epilogue whole = EpilogueOf(node);
   const tensor::Epilogue epilogue = whole.int8 != nullptr ? whole : tensor::Epilogue{};
@@ -66,7 +67,8 @@ absl::Status CanBeMade(const Node& node, const ConvolutionChoice& choice) {
       .status();
 }
 
-// Returns the choice given in options.choices, if its implementation exists on this machine.
+// Returns the choice that options.choices names for the convolution; nullopt if it names none, or
+// if the implementation does not exist on this machine.
 std::optional<ConvolutionChoice> GivenChoice(const Node& node, const PlanOptions& options) {
   const auto given = options.choices.find(ChoiceKey(node));
   if (given == options.choices.end()) return std::nullopt;
@@ -83,13 +85,15 @@ ConvolutionUse UseOf(const Node& node, ConvolutionUse use) {
   return use;
 }
 
-// Says which operations write and read a stored tensor.
+// Says which items write and read a stored tensor. Items are numbered from 0 in the order of the
+// schedule. `passes` and `operations` count the passes and the operations other than convolutions
+// that read it; the positions of maxima count convolutions as operations.
 struct Use {
   enum Maker { kOutside, kPass, kConvolution, kOperation } maker = kOutside;
-  int convolution = -1;                   // if a convolution makes it: its index in convolutions_
+  int convolution = -1;                   // index in convolutions_ of its maker; -1: another maker
   int made = 0;                           // number of the item that makes the tensor
   std::vector<int> convolutions;          // indices of the convolutions that read the tensor
-  int passes = 0, operations = 0;         // how many passes and other operations read it
+  int passes = 0, operations = 0;         // how often passes and operations read it
   int last_pass = 0, last_operation = 0;  // numbers of the last items that read it
 };
 
@@ -99,8 +103,9 @@ struct Candidate {
   std::vector<MeasuredChoice> choices;
   size_t chosen = 0;
   bool measured_anew = false;
-  // For a convolution that recomputes another one: the index of the original. Both must have the
-  // same choice, so that their results are equal to the bit. For any other convolution: -1.
+  // For a convolution that recomputes another one to save memory (layers/plan/recompute.h): the
+  // index of the original in convolutions_. Both must have the same choice, so that their results
+  // are equal to the bit. For any other convolution: -1.
   int leader = -1;
   std::vector<int> followers;  // indices of its recomputed copies, which get its choice
 
@@ -174,7 +179,7 @@ class Assigner {
   const ConvolutionUse use_;
   std::vector<Candidate> convolutions_;
   std::vector<Use> uses_;
-  std::vector<int64_t> alive_;  // by item: bytes of intermediate tensors while it runs
+  std::vector<int64_t> alive_;  // by item: bytes of tensors and scratch memory in use while it runs
 };
 
 absl::Status Assigner::AddItem(int index, Tuner& tuner) {
@@ -210,8 +215,8 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
       candidate.choices.erase(
           std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool),
           candidate.choices.end());
-    // If some implementations have formats that passes can read directly, all others are dropped:
-    // the conversion that they need takes longer than they save.
+    // If some implementations have formats that passes can read and write directly, all others are
+    // dropped: the conversion that they need takes longer than they save.
     const auto unreadable = [&](const MeasuredChoice& c) {
       return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside &&
               !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||
@@ -260,7 +265,8 @@ bool Assigner::PassesCanRead(TensorId t, const Format& format) const {
   return true;
 }
 
-// Returns the format of a tensor that the caller writes (see PlanOptions::inputs_as_read).
+// Returns the format of a tensor whose values come from outside (an input, parameter or state); for
+// an input see PlanOptions::inputs_as_read.
 Format Assigner::FormatFromOutside(TensorId t) const {
   const Use& use = uses_[t];
   if (options_.inputs_as_read && graph_.producer(t).op == kInput && !use.convolutions.empty() &&
@@ -389,8 +395,9 @@ double Assigner::TotalCost() const {
 
 // Chooses an implementation for every convolution. Improving one convolution at a time ends at
 // choices that no single change improves, though several changes together might. So the search
-// begins at three starting points: the fastest implementation of each convolution, and the fastest
-// with all images in NHWC or all in the blocked layout.
+// begins at three starting points: the fastest implementation of each convolution; the fastest that
+// has both `in` and `out` in NHWC; and the fastest that has both in kBlocked16. A convolution
+// without such an implementation starts with its fastest.
 void Assigner::ChooseBest() {
   std::vector<size_t> best;
   double least = std::numeric_limits<double>::infinity();
@@ -421,7 +428,8 @@ void Assigner::ChooseBest() {
 
 // Times that the tuner has restored from a file may name implementations that cannot be created on
 // this machine. Returns true if all chosen implementations can be created. Otherwise drops those
-// that cannot and returns false; the caller then chooses again.
+// that cannot and returns false; the caller then chooses again. A convolution of which nothing is
+// left is measured again, once; if that does not help either, returns an error.
 absl::StatusOr<bool> Assigner::DropWhatCannotBeMade(Tuner& tuner) {
   bool possible = true;
   for (Candidate& c : convolutions_) {

@@ -25,8 +25,8 @@
 
 namespace cotangent::layers {
 
-// The tensors of a convolution node. `in` and `out` are the activations on the input side and the
-// output side of the layer, whichever of them the node's direction computes.
+// The tensors of a convolution node. `in` and `out` are the activations, or their gradients, on the
+// input side and the output side of the layer, whichever of them the node's direction computes.
 struct ConvolutionSides {
   tensor::Direction direction;
   TensorId in, out, weights;
@@ -35,9 +35,10 @@ struct ConvolutionSides {
 };
 bool IsConvolution(Op op);
 ConvolutionSides SidesOf(const Node& node);
-// Returns the format in which the convolution reads or writes its activation t.
+// Returns the format in which the convolution reads or writes t, which is `in`, `out` or `addend`
+// of its sides.
 Format FormatAt(const Node& node, const tensor::ConvolutionChoice& choice, TensorId t);
-// Says what the convolution does to its results before it stores them: adding a bias, adding
+// Returns what the convolution does to its results before it stores them: adding a bias, adding
 // another tensor (the addend, as in a residual sum), ReLU, pooling, rounding.
 tensor::Epilogue EpilogueOf(const Node& node);
 // Returns the key of this convolution in PlanOptions::choices, such as "conv1 forward".
@@ -47,18 +48,20 @@ struct Assignment {
   // By tensor id: the formats in which the tensor is stored; empty if it is not stored. If there
   // are several, passes read the first.
   std::vector<std::vector<Format>> formats;
-  absl::flat_hash_map<int, tensor::ConvolutionChoice> choices;  // by node index of the convolution
+  // By node index of the convolution: its implementation.
+  absl::flat_hash_map<int, tensor::ConvolutionChoice> choices;
 };
 
-// Returns the format in which operations other than convolutions and passes need tensor t.
+// Returns the format in which operations other than convolutions and passes read and write tensor
+// t.
 Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision);
-// Whether two formats store tensors of this shape identically. Different layouts can do so, for
-// example if an image is a single pixel.
+// Returns whether two formats store tensors of this shape identically. Different layouts can do so,
+// for example if an image is a single pixel.
 bool SameFormat(const tensor::Shape& shape, const Format& a, const Format& b);
 
-// Whether the implementation of this convolution can also do the max pooling that follows
-// (pooling.h). The implementation is the one that options.choices names for the convolution, or
-// else the fastest one.
+// Returns whether the convolution `node` should also do the max pooling that follows (pooling.h):
+// it has neither an addend nor 8-bit integers, and its implementation can pool. The implementation
+// is the one that options.choices names for the convolution, or else the fastest one.
 bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options);
 
 // Chooses formats and implementations for all of `schedule`; measures with `tuner` the convolutions

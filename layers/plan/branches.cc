@@ -14,7 +14,7 @@ namespace symbolic = autodiff::symbolic;
 namespace {
 
 // The geometry of a kernel along one axis: `taps` cells, which read pixels at distances of
-// `dilation`. For result number i, the first cell reads pixel i * stride - pad.
+// `dilation`. For result number i (from 0), the first cell reads pixel i * stride - pad.
 struct Axis {
   int64_t taps, pad, dilation;
 };
@@ -41,6 +41,9 @@ std::optional<AxisPlace> PlaceIn(const Axis& large, const Axis& small) {
   return place;
 }
 
+// Finds out whether the sum that the elementwise operation at node `index` computes can become one
+// convolution: whether its terms are plain convolutions of one tensor (input_), followed by affine
+// operations, and possibly that tensor itself (see branches.h).
 class Merger {
  public:
   Merger(const Graph& graph, const Uses& uses, int index, const std::vector<bool>& is_taken,
@@ -54,20 +57,23 @@ class Merger {
     return graph_.node(node).as<ConvolutionAttributes>().shape;
   }
   int Maker(TensorId t) const { return graph_.tensor(t).node; }
-  // Whether t has the shape of the sum, only `reader` reads t, and t's node is not yet folded into
-  // another convolution.
+  // Returns whether t has the shape of the sum, only `reader` reads t, and t's node is not yet
+  // folded into another convolution.
   bool IsInside(TensorId t, int reader) const {
     return graph_.shape(t) == graph_.shape(graph_.node(index_).outputs[0]) &&
            uses_.IsOnlyFor(reader, t) && !is_taken_[Maker(t)];
   }
   bool IsPlainConvolution(int node) const;
-  // Returns the input of a plain convolution from which t, which `reader` reads, is computed within
-  // the sum; kNoTensor if there is none.
+  // Returns the input of a plain convolution (one that computes w * x and nothing else, with a
+  // parameter w that nothing else reads) from which t, which `reader` reads, is computed within the
+  // sum; kNoTensor if there is none.
   TensorId FindInput(TensorId t, int reader) const;
-  // Returns t, which `reader` reads, as an expression in these variables: RootOf(r) for the result
-  // r of each convolution of input_, RootOf(input_), and the variables of channels_. Returns
-  // nullopt if t is computed from anything else. Records in convolutions_, nodes_ and has_input_
-  // what it meets.
+  // Returns t, which node `reader` reads, as an expression in these variables: RootOf(r) for the
+  // result r of each plain convolution that reads input_; RootOf(input_); and the variables with
+  // which channels_ expresses tensors of rank 1 or less. Returns nullopt if t depends on anything
+  // else, or on a tensor of the sum's interior for which IsInside() is false. Appends every node
+  // that it expands to nodes_, the convolutions among them also to convolutions_, and sets
+  // has_input_ if it meets input_ itself.
   std::optional<Expr> Expand(TensorId t, int reader);
   std::optional<Expr> ExpandOperation(int node);
   Expr RootOf(TensorId t) const { return graph_.pool().Variable(absl::StrCat("branch", t)); }

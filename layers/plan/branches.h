@@ -5,10 +5,10 @@
 //   sum over k of s_k (w_k * x) + s x + b  =  (sum over k of s_k w_k + s 1) * x + b
 //
 // Here w_k * x are two or more convolutions of the tensor x, and s x may be missing. The channel
-// vectors s_k, s and b come from the affine operations after each convolution (batch normalisation, a
-// bias). Smaller kernels are placed within the largest one; 1 is a kernel of one cell that passes on
-// each channel as it is. A sum of x and only one convolution, as in a residual network, is not merged:
-// 8-bit integers with one scale per channel could not represent both the 1 and the weights.
+// vectors s_k, s and b come from the affine operations after each convolution (batch normalisation,
+// a bias). Smaller kernels are placed within the largest one; 1 is a kernel of one cell that passes
+// on each channel as it is. A sum of x and only one convolution, as in a residual network, is not
+// merged: 8-bit integers with one scale per channel could not represent both the 1 and the weights.
 #ifndef COTANGENT_LAYERS_PLAN_BRANCHES_H_
 #define COTANGENT_LAYERS_PLAN_BRANCHES_H_
 
@@ -31,16 +31,19 @@ struct Branch {
 };
 
 struct MergedBranches {
-  int convolution = -1;          // node with the largest kernel, whose attributes the result gets
+  // Index of the node with the largest kernel, whose attributes the merged convolution gets.
+  int convolution = -1;
   std::vector<Branch> branches;  // the first is that of `convolution`
-  std::vector<Expr> slopes;      // of the branches: s_k, and s for x; one value per channel
+  // Of the branches, in the same order: s_k for a convolution, s for x; one value per channel.
+  std::vector<Expr> slopes;
   Expr offset;
-  std::vector<int> nodes;  // the nodes that the merged convolution replaces, the sum included
+  // Indices of the nodes that the merged convolution replaces, that of the sum included.
+  std::vector<int> nodes;
 };
 
-// Returns the sum that the elementwise operation number `index` computes, if it can become one
-// convolution and nothing else reads its intermediate results; otherwise nullopt. is_taken[i] is true
-// if node i has already been folded into another convolution.
+// Returns the sum that the elementwise operation at node `index` computes, if it can become one
+// convolution and nothing else reads its intermediate results; otherwise nullopt. is_taken[i] is
+// true if node i has already been folded into another convolution.
 std::optional<MergedBranches> MergeBranches(const Graph& graph, const Uses& uses, int index,
                                             const std::vector<bool>& is_taken,
                                             ChannelExpressions& channels);

@@ -13,7 +13,8 @@
 
 namespace cotangent::layers {
 
-// How a tensor's elements are stored. Tensors that are not 4-D use kNchw, which means row-major.
+// How a tensor's elements are stored. The layouts are those of images; a tensor of rank 2 counts as
+// images of one pixel. Tensors of other ranks use kNchw, which means row-major.
 struct Format {
   tensor::Layout layout = tensor::Layout::kNchw;
   ElementType type = ElementType::kF32;

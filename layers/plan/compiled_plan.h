@@ -1,8 +1,8 @@
 // The class behind Plan::Compile() (plan.h), which compiles a graph into a plan for this machine:
 // plan.cc decides where tensors are stored, and plan_steps.cc makes the steps that compute them. An
 // item is an entry of the schedule (fusion.h): an operation or a fused pass (one loop over memory
-// that computes several operations). A step is an item or a conversion between formats; a plan runs
-// its steps one after the other.
+// that computes several operations). A step is an item, a conversion between formats, or a copy of
+// results; a plan runs its steps one after the other.
 #ifndef COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 
@@ -31,8 +31,9 @@ namespace cotangent::layers {
 // tensors, or outside of it (in the ParameterStore or the caller's memory).
 struct Place {
   // The number of the piece of memory in planner_, which divides the arena into pieces; -1: outside
-  // the arena. Until PlaceInArena() plans the memory, `piece` holds instead the number of the item
-  // that writes the tensor (set by NoteUses()).
+  // the arena. Until PlaceInArena() plans the memory, `piece` holds instead the number, from 0, of
+  // the item that writes the tensor; -1: the tensor exists before the plan runs (set by
+  // NoteUses()).
   int piece = -1;
   char* outside = nullptr;  // the address, if piece < 0
   int64_t offset = 0;       // bytes from the beginning of the piece
@@ -42,12 +43,13 @@ struct Place {
 struct Version {
   Format format;
   Place place;
-  // The number, from 0, of the last item of the schedule that uses this version.
+  // The number, from 0, of the last item of the schedule that uses this version; the number of
+  // items if it is still needed after all of them; -1 if nothing uses it.
   int last_use = -1;
   int64_t of_channels = 0;  // see Buffer::of_channels
 };
 
-// A single action of the plan: an operation, a pass, or a conversion.
+// A single action of the plan: an operation, a pass, a conversion or a copy.
 struct Step {
   std::function<void(int64_t step)> run;  // `step`: the number of the training step
   std::function<void()> bind;             // called once all addresses are known; may be empty
@@ -142,8 +144,8 @@ class CompiledPlan : public Plan {
   void AddStateUpdates();
   void AddResultCopies();
   void NoteUses(const Schedule& schedule, const Assignment& assignment);
-  // Records the last step as the last operation (Plan::LastOperationOf) of the tensors that `item`
-  // uses. REQUIRES: the steps of `item` were added last.
+  // Records the last step as the last operation (Plan::LastOperationOf) of those results with a
+  // destination that `item` uses. REQUIRES: the steps of `item` were added last.
   void NoteLastOperation(const Item& item);
   std::string LayersOf(const Item& item) const;
 
@@ -157,7 +159,7 @@ class CompiledPlan : public Plan {
   std::vector<std::vector<Version>> versions_;  // by tensor; empty if it is not stored
   std::map<TensorId, ChannelView> views_;       // by part: the wider tensor that contains it
   std::map<TensorId, Place> result_place_;
-  std::map<TensorId, size_t> last_operation_;  // by each result that has a destination
+  std::map<TensorId, size_t> last_operation_;  // by tensor: only results that have a destination
   tensor::ArenaPlanner planner_;
   std::string fullest_;  // name of the item during which most memory is in use
   tensor::Arena arena_;

@@ -1,7 +1,7 @@
 // Folds the operations that follow a convolution with the result y into the convolution (see
 // fold.h). The last of them may be the sum with another tensor, called the addend, and a ReLU. The
 // value that the operations before these compute is represented as an affine function of y, whose
-// slope and offset are symbolic expressions in parameters.
+// slope and offset are symbolic expressions in parameters and states.
 
 #include "layers/plan/fold.h"
 
@@ -20,8 +20,8 @@ namespace cotangent::layers {
 
 namespace symbolic = autodiff::symbolic;
 
-// Does the rewriting: visits the convolutions of the copied graph and folds into each what can be
-// folded.
+// Does the rewriting: merges sums of convolutions of the copied graph into single convolutions,
+// then visits the convolutions and folds into each what can be folded.
 class Folder {
  public:
   Folder(FoldedGraph& folded, TensorId result)
@@ -53,7 +53,7 @@ class Folder {
   // holds what has been folded so far, and `end`, the tensor that the folded convolution computes.
   struct Chain {
     TensorId end;
-    Affine value;  // of the convolution's result; without addend and ReLU
+    Affine value;  // as a function of the convolution's result y; without addend and ReLU
     TensorId addend = kNoTensor;
     bool relu = false;
     std::vector<int> nodes = {};
@@ -64,6 +64,7 @@ class Folder {
   void Merge(int index);
   absl::Status Fold(int convolution);
   // Folds the operation that reads the chain's end, if it is the only reader and can be folded.
+  // Returns whether it did.
   bool Extend(Chain& chain);
   bool ExtendByChannels(const Node& node, Chain& chain);
   bool ExtendByReluOrAddend(const Node& node, Chain& chain);
@@ -89,7 +90,8 @@ void Folder::Merge(int index) {
 }
 
 // Extends chain.value by `node` if each operand of the node is the chain's end, a channel vector or
-// a scalar, and the node's result is affine in the chain's end. Returns whether it did.
+// a scalar, and the node's result is affine in the chain's end; not if the chain has an addend.
+// Returns whether it did.
 bool Folder::ExtendByChannels(const Node& node, Chain& chain) {
   if (chain.addend != kNoTensor) return false;
   const std::optional<Expr> value =
@@ -100,8 +102,8 @@ bool Folder::ExtendByChannels(const Node& node, Chain& chain) {
   return true;
 }
 
-// Extends the chain by `node` if it is a ReLU, or the sum of the chain's end and another tensor of
-// its shape. Returns whether it did.
+// Extends the chain by `node` if it is a ReLU, or if it is the sum of the chain's end and another
+// tensor of the same shape and the chain has no addend yet. Returns whether it did.
 bool Folder::ExtendByReluOrAddend(const Node& node, Chain& chain) {
   const Expr a0 = graph_.Operand(0), a1 = graph_.Operand(1), formula = node.as<Expr>();
   if (formula == Max(graph_.pool().Constant(0), a0) && node.inputs.size() == 1) {
@@ -195,8 +197,8 @@ void FoldedGraph::Update() {
   for (const FoldedConvolution& convolution : convolutions_) UpdateConvolution(convolution);
 }
 
-// Returns the size of the kernel of one output channel. Weights of a linear layer, of rank 2, count
-// as a kernel of one pixel.
+// Returns the size of the kernel of one output channel: input channels, height and width. Weights
+// of a linear layer, of rank 2, count as a kernel of one pixel.
 FoldedGraph::Kernel FoldedGraph::KernelOf(const Shape& weight) {
   return weight.rank() == 4 ? Kernel{weight[1], weight[2], weight[3]} : Kernel{weight[1], 1, 1};
 }

@@ -112,8 +112,8 @@ TEST_P(FoldZoo, ComputesTheSame) {
   EXPECT_LT(zoo.Difference(), 1e-5);
 }
 
-// Checkpoints store the implementation chosen for a convolution under the convolution's name, so names
-// must differ.
+// Checkpoints store the implementation chosen for a convolution under the convolution's name, so
+// names must differ.
 TEST_P(FoldZoo, ConvolutionsHaveNamesOfTheirOwn) {
   const auto network = Build(*FindNetwork(GetParam()), {.batch_size = 2});
   ASSERT_TRUE(network.ok()) << network.status();
@@ -135,9 +135,9 @@ TEST(Fold, InBf16) {
   EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(ElementType::kBf16, true), 0.1);
 }
 
-// In a residual network, the normalisation and the ReLU after each convolution are folded into it,
-// and the sum of each residual block is folded into one of the convolutions of the block. A
-// normalisation after a pooling is not folded.
+// In a residual network, the normalisation and the ReLU after each of the 20 convolutions, and the
+// bias of the linear layer, are folded into it, and the sum of each of the 8 residual blocks is
+// folded into one of the convolutions of the block.
 TEST(Fold, LeavesNothingBehindInAResidualNetwork) {
   const Case zoo = Case::Of(*FindNetwork("resnet18"));
   EXPECT_EQ(zoo.folded->size(), 21);
@@ -208,8 +208,8 @@ TEST(Fold, BranchesOfOneTensorAreOneConvolution) {
   }
 }
 
-// Merges sums within sums, convolutions with stride 2, a kernel of one row, a kernel of one cell, and
-// a dilated kernel within a dense one.
+// Merges sums within sums, convolutions with stride 2, a kernel of one row, a kernel of one cell,
+// and a dilated kernel within a dense one.
 TEST(Fold, BranchesOfAllSizes) {
   Case net = OfText(
       "layer { name: 'stem' convolution { channels: 6 kernel: 3 pad: 1 } } layer { name: 'x' "
@@ -228,8 +228,8 @@ TEST(Fold, BranchesOfAllSizes) {
   EXPECT_LT(net.Difference(), 1e-5);
 }
 
-// A sum is not merged if a kernel does not lie within the largest one, or if convolutions read
-// different tensors.
+// A sum cannot be merged if a kernel does not lie within the largest one, or if convolutions read
+// different tensors. Its result must be right nevertheless.
 TEST(Fold, BranchesThatDoNotFit) {
   Case net = OfText(
       "layer { name: 'stem' convolution { channels: 6 kernel: 3 pad: 1 } } layer { name: 'x' "

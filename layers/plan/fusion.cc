@@ -28,9 +28,9 @@ constexpr int kMostOperands = 16;
 // its operation are stored and loaded instead of computed in the same pass.
 constexpr int kMostLoads = 64, kMostStores = 64, kMostLoadsOfCone = 32;
 
-// The largest number of operations that computing one tensor or sum may take in a pass. In a chain of
-// thousands of activations, a tensor is stored now and then: the time for planning and the length of
-// compiled passes would otherwise grow with the square of the chain's length.
+// The largest number of operations that computing one tensor or sum may take in a pass. In a chain
+// of thousands of activations, a tensor is stored now and then: the time for planning and the
+// length of compiled passes would otherwise grow with the square of the chain's length.
 constexpr int kMostOperationsOfCone = 200;
 
 // The cone of a tensor or sum, called the root, is the part of the graph from the root back to
@@ -67,8 +67,8 @@ class Fuser {
   int LeafCount(TensorId t);
   void KeepWindowsApart(const Node& node);
   void KeepConesSmall(const Node& node);
-  // Returns the number of operands that these tensors take in the pass. Next to a pooling, an image
-  // takes one operand for each cell of the window.
+  // Returns the number of operands that these tensors take in the pass. In a pass with a pooling, a
+  // tensor of rank 2 or more takes one operand for each cell of the window.
   int OperandsOf(const std::vector<TensorId>& tensors, const Pass& pass) const;
   void Demand(TensorId t);
   void DemandOperation(int node);
@@ -87,8 +87,9 @@ class Fuser {
     const PassRole::Kind kind = RoleOf(node).kind;
     return kind == PassRole::kSum || kind == PassRole::kMoments;
   }
-  // Returns the shape over which the pass that computes `root` loops. For a sum it is the shape of
-  // the summed tensor.
+  // Returns the shape over whose elements `root` is computed: for a sum the shape of the summed
+  // tensor, otherwise root's own shape. A pass without a pooling loops over this shape; a pass with
+  // a pooling loops over the pooled shape (see NewPass()).
   const Shape& RangeOf(TensorId root) const {
     const Node& node = graph_.producer(root);
     return graph_.shape(IsSum(node) ? node.inputs[0] : root);
@@ -116,7 +117,7 @@ int Fuser::LeafCount(TensorId t) {
 }
 
 // Poolings of different geometry cannot share a pass. If `node` would combine such poolings, those
-// of its inputs that contain a pooling are stored in memory.
+// of its inputs whose computation contains a pooling are stored in memory.
 void Fuser::KeepWindowsApart(const Node& node) {
   if (node.outputs.empty() || !IsFusible(node) || !ConeOf(node.outputs[0]).several_windows) return;
   for (TensorId t : node.inputs) {
@@ -269,8 +270,8 @@ void Fuser::DemandOperation(int index) {
   schedule_.items.push_back(std::move(item));
 }
 
-// Whether t is already computed, or whether passes and operations that only move channels can
-// compute t from tensors that are already computed.
+// Returns whether t is already computed, or whether passes and operations that only move channels
+// can compute t, in few steps, from tensors that are already computed.
 bool Fuser::IsReady(TensorId t, int depth) const {
   constexpr int kDeepest = 4;
   const Node& node = graph_.producer(t);
@@ -347,10 +348,12 @@ Pass Fuser::NewPass(const Cone& cone, TensorId root) const {
   return pass;
 }
 
-// Whether this pass can compute `root`, whose cone is given. The pass must loop over the range of
-// `root`; every tensor that the cone reads must be available before the pass, or be stored by the
-// pass; the cone and the pass must have a tensor in common; and the number of operands must stay
-// within the limits.
+// Returns whether this pass, item number `index` (from 0), can compute `root`, whose cone is given.
+// The pass must loop over the shape over which a pass for `root` would loop, or have a pooling with
+// that shape before the pooling; if the cone has a pooling, the pass must have the same one. Every
+// tensor that the cone reads must be available before the pass, or be stored by the pass (unless
+// the cone broadcasts it). Unless `root` is computed from channel vectors or scalars, the cone and
+// the pass must have a tensor in common. The number of operands must stay within the limits.
 bool Fuser::Fits(const Cone& cone, TensorId root, const Item& item, int index) const {
   const Pass wanted = NewPass(cone, root);
   const Pass& pass = item.pass;

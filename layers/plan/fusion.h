@@ -18,10 +18,11 @@
 // pass, too.
 //
 // The result of a fused operation is stored if an operation reads it that is not fused, or that
-// broadcasts it to all pixels; if it is a result of the graph; if it has one value per channel or
-// is a scalar, and so is tiny; if the backward computation has a copy of it; or if several
-// operations read it and each of their passes would have to read three or more tensors to compute
-// it. It is also stored if a pass would otherwise have too many operands or poolings of different
+// broadcasts it to all pixels; if it is a result of the graph; if it is the positions of a max
+// pooling; if it has one value per channel or is a scalar, and so is tiny (constants excepted); if
+// the backward computation has a copy of it; or if several operations read it and each of their
+// passes would have to read three or more tensors to compute it (a pooling on the way counts as
+// two). It is also stored if a pass would otherwise have too many operands or poolings of different
 // geometry.
 #ifndef COTANGENT_LAYERS_PLAN_FUSION_H_
 #define COTANGENT_LAYERS_PLAN_FUSION_H_
@@ -53,7 +54,7 @@ struct Pass {
 struct Item {
   int node = -1;  // index of the operation; -1: a pass
   Pass pass;
-  std::vector<TensorId> reads, writes;  // stored tensors that the item uses
+  std::vector<TensorId> reads, writes;  // stored tensors that the item reads, and that it writes
 };
 
 struct Schedule {

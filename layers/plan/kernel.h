@@ -2,8 +2,8 @@
 // operation runs alone, by its own kernel, rather than in a fused pass (fusion.h); and helpers for
 // such kernels.
 //
-// Images are in NHWC, in f32 or bf16; all other tensors, features [N, K] included, are row-major
-// f32, except labels, positions and quantised tensors (see Operation::StorageOf in
+// Images are in NHWC, in f32 or bf16; all other tensors, features [N, K] and weights included, are
+// row-major f32, except labels, positions and quantised tensors (see Operation::StorageOf in
 // layers/graph/operation.h).
 #ifndef COTANGENT_LAYERS_PLAN_KERNEL_H_
 #define COTANGENT_LAYERS_PLAN_KERNEL_H_
@@ -22,8 +22,9 @@ namespace cotangent::layers {
 class KernelContext {
  public:
   virtual ~KernelContext() = default;
-  // Reserves memory that the kernel may use while it runs; its contents are lost between runs. The
-  // returned function gives the address, and may be called only when the plan runs.
+  // Reserves `bytes` bytes of memory that the kernel may use while it runs; their contents are lost
+  // between runs. The returned function gives the address, and may be called only while the plan
+  // runs.
   virtual std::function<char*()> Temporary(int64_t bytes) = 0;
 
   const Graph& graph;

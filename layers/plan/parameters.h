@@ -31,7 +31,7 @@ class ParameterStore {
 
   const std::vector<Slot>& parameters() const { return parameters_; }
   const std::vector<Slot>& states() const { return states_; }
-  // Returns null if there is no tensor of that name.
+  // Return null if there is no tensor of that name.
   const Slot* FindParameter(absl::string_view name) const {
     return Find(parameter_index_, parameters_, name);
   }

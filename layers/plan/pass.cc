@@ -36,16 +36,17 @@ constexpr int64_t kBlockBytes = 128 << 10;
 // The number of rows ahead that the kernel prefetches. A pass with pooling windows prefetches one
 // line of windows ahead instead.
 constexpr int64_t kRowsAhead = 16;
-// Passes over fewer elements than this run on one thread. A pass with sums is divided into
-// kSummingSharesPerThread shares per thread; one thread adds up their partial sums in the end.
+// Passes over fewer elements than this run on one thread. With several threads, a pass with sums is
+// divided into kSummingSharesPerThread shares per thread; one thread adds up their partial sums in
+// the end.
 constexpr int64_t kFewestElements = 16384;
 constexpr int64_t kSummingSharesPerThread = 6;
 // Before moments are summed, one pixel in each of up to this many images is sampled, to find a
 // value near each channel's mean (see ChooseShifts()).
 constexpr int64_t kImagesSampled = 4;
 
-// Whether all operands are row-major. Weights are 4-D but row-major, so a pass over weights treats
-// them as one long row.
+// Returns whether all operands are row-major and none is broadcast from one pixel. Weights are 4-D
+// but row-major, so a pass over weights treats them as one long row.
 bool AllPlain(const std::vector<Operand>& operands) {
   return std::all_of(operands.begin(), operands.end(), [](const Operand& o) {
     return o.format.layout == Layout::kNchw && o.access != Access::kImage;
@@ -94,8 +95,8 @@ class Region {
   // Runs share number `share` (from 0) of the `shares` shares into which the region is divided.
   // Adds sum number k, one value per channel, to the floats from sums + k * sum_stride on.
   void Run(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
-  // Adds to the sums, as Run() does, only one pixel in the middle of each of a few images from all
-  // over the batch. Returns the number of these pixels.
+  // Adds to the sums, as Run() does, only one pixel of the domain in the middle of each of a few
+  // images from all over the batch. Returns the number of these pixels.
   int64_t RunSample(float* sums, int64_t sum_stride) const;
 
   const std::vector<Emitter::SumOutput>& sums() const { return e_.sums; }
@@ -130,7 +131,8 @@ class Region {
   void RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   void RunRemainder(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const;
   // Calls the kernel on `rows` consecutive rows, of which the first is number `row` of the given
-  // line, channel block and image, all counted from 0.
+  // line, channel block and image, all counted from 0. (RunFlat() and RunRange() count rows through
+  // the whole region, with line, block and image 0.)
   void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums,
             int64_t sum_stride) const;
   int64_t RowBytes() const;
@@ -265,8 +267,9 @@ void Region::RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_st
   }
 }
 
-// Covers the lines below the last window, and the pixels to the right of the last window in all
-// other lines.
+// Runs the kernel on the pixels before pooling that no window covers, in the images of this share:
+// all pixels of the lines below the last row of windows, and in the other lines the pixels to the
+// right of the last window.
 void Region::RunRemainder(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
   const int64_t covered_height = pass_.domain[2] * pass_.window_height,
                 covered_width = pass_.domain[3] * pass_.window_width;
@@ -352,8 +355,8 @@ class CompiledPass : public PassKernel {
   struct SumOutput {
     int64_t channels;
     double count;
-    float* first;               // the sum; for moments, the mean
-    float* variance = nullptr;  // only for moments
+    float* first;               // where to write the sum; for moments, the mean
+    float* variance = nullptr;  // where to write the variance; only for moments
     const float* shift = nullptr;
   };
 

@@ -19,8 +19,8 @@ namespace cotangent::layers {
 
 class PassKernel {
  public:
-  // The format of a stored tensor. Formats are known before addresses, so a pass is compiled first
-  // and gets the addresses later by Bind().
+  // Returns the format in which the pass reads a stored tensor. Formats are known before addresses,
+  // so a pass is compiled first and gets the addresses later by Bind().
   using FormatOf = std::function<Format(TensorId)>;
   // Returns all formats in which the pass must write a stored tensor; there may be several, because
   // different readers need different formats.
@@ -34,12 +34,12 @@ class PassKernel {
   virtual ~PassKernel() = default;
 
   // Sets the addresses of all tensors. Call Bind() before the first Run(), and again when a tensor
-  // moves. buffer_of(t, k) is the stored version number k (from 0) of t, where a version is a copy
-  // in one format.
+  // moves. buffer_of(t, k) returns the stored version number k (from 0) of t, where a version is a
+  // copy in one format.
   virtual void Bind(const std::function<Buffer(TensorId, int)>& buffer_of) = 0;
   virtual void Run() = 0;
 
-  // Describes the compiled kernel.
+  // Returns a description of the compiled kernel.
   virtual std::string Describe() const = 0;
 };
 

@@ -23,11 +23,12 @@ class PassContext {
   virtual absl::StatusOr<autodiff::codegen::Value> ValueOf(TensorId t, int cell) = 0;
   // Loads the value of a stored tensor [N, C, 1, 1] at the current image and channel.
   virtual autodiff::codegen::Value LoadSpread(TensorId t) = 0;
-  // IsFine() says whether t has the resolution before the pass's pooling; cells() is the number of
-  // cells of a window.
+  // IsFine() returns whether t has the resolution before the pass's pooling; cells() returns the
+  // number of cells of a window (1 if is_remainder()).
   virtual bool IsFine(TensorId t) const = 0;
   virtual int cells() const = 0;
-  // Whether this program is for the elements at the bottom and right that no pooling window covers.
+  // Returns whether this program is for the elements at the bottom and right that no pooling window
+  // covers.
   virtual bool is_remainder() const = 0;
 
   autodiff::codegen::VectorProgram program;

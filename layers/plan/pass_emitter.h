@@ -48,8 +48,9 @@ struct Operand {
 };
 
 bool IsMoments(const Graph& graph, const Node& node);
-// Returns the number, counted from 0, of node `index` among the nodes of its pass that compute
-// moments. With index -1, returns how many such nodes the pass has.
+// Numbers the shifts of a pass: each node of the pass that computes moments has one. Returns the
+// number, counted from 0, of the shift of the node with this index in `graph`. With index -1,
+// returns how many shifts the pass has.
 int ShiftOf(const Graph& graph, const Pass& pass, int index);
 
 // Translates the operations of a pass into a program. If `remainder` is true, the program is for
@@ -98,7 +99,7 @@ class Emitter : public PassContext {
   std::vector<TensorId> scalars;
   struct SumOutput {
     int node;
-    bool squares;  // true: the sum of squares, for moments
+    bool squares;  // for moments; true: the sum of the squares of value minus shift
     // Only for moments: their number (see ShiftOf()), which selects the shift that is subtracted
     // before summing; otherwise -1.
     int shift = -1;

@@ -24,9 +24,9 @@
 
 namespace cotangent::layers {
 
-// How much memory a plan takes is known only when the plan is made. If a plan takes more than the
-// budget (options_.most_arena_bytes), the next attempt gives recomputation (recompute.h) a budget
-// that is smaller in proportion.
+// Makes the plan. How much memory a plan takes is known only when the plan is made. If a plan takes
+// more than the budget (options_.most_arena_bytes), the next attempt gives recomputation
+// (recompute.h) a budget that is smaller in proportion.
 absl::Status CompiledPlan::Prepare(const Graph& graph, Tuner& tuner) {
   constexpr int kAttempts = 6;
   Graph pooled = graph;
@@ -111,9 +111,9 @@ std::string CompiledPlan::NameOf(const Item& item) const {
                         : absl::StrCat(LayersOf(item), " (pass)");
 }
 
-// Lists the versions of every stored tensor, with the items that write them first and use them
-// last. Until PlaceInArena() runs, Version::place.piece holds the number of the item that writes
-// the version, or -1 if the tensor is made before the plan begins.
+// Lists the versions of every stored tensor, with the items that write them and that use them last.
+// Until PlaceInArena() runs, Version::place.piece holds the number of the item that writes the
+// version, or -1 if the tensor exists before the plan runs.
 void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignment) {
   versions_.resize(graph_.num_tensors());
   for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
@@ -161,7 +161,7 @@ void CompiledPlan::NoteLastOperation(const Item& item) {
   }
 }
 
-// Parameters and states are stored in the ParameterStore.
+// Sets the places of parameters and states, which are stored in the ParameterStore.
 absl::Status CompiledPlan::PlaceOutside() {
   const auto place = [&](TensorId t, float* data) {
     if (versions_[t].empty()) versions_[t].push_back({});
@@ -207,8 +207,10 @@ void CompiledPlan::FindViews(const Schedule& schedule) {
   }
 }
 
-// A result with a destination is computed there directly if its format is row-major f32. All other
-// stored tensors get memory in the arena, the single block of memory for intermediate tensors.
+// A result with a destination is computed there directly if its format is row-major f32 and it is
+// not an input. All other stored tensors get memory in the arena, the single block of memory for
+// intermediate tensors; a tensor that is a part of a wider one (views_) gets a place inside that
+// tensor.
 void CompiledPlan::PlaceInArena() {
   std::map<TensorId, float*> destinations;
   for (const PlanResult& result : results_) {

@@ -33,7 +33,9 @@ struct PlanOptions {
   int threads = 1;
   uint64_t seed = 0;  // seed of dropout masks
   PlanRanks ranks;
-  bool constant_parameters = false;  // true, for inference: only the first Run() packs weights
+  // True, for inference: the parameters do not change, so only the first Run() packs the weights,
+  // that is, copies them into the order in which the implementation reads them.
+  bool constant_parameters = false;
   // If true, an input that only convolutions read, such as images, has the layout and element type
   // that the first of them reads, provided that these are NCHW or NHWC in f32 or bf16; the caller
   // must ask for Plan::input_format(). All other inputs, or all if false, are written as input()
@@ -69,19 +71,18 @@ class Plan {
   };
 
   // Compiles a copy of the graph. `store` must outlive the plan; it must contain the parameters and
-  // states of the graph, by name. At the end of each Run() the plan carries out the
-  // graph's state updates. Returns OutOfRange if the arena cannot be made as small as
-  // most_arena_bytes; the message names the smallest size that was found and the operation that
-  // needs most.
+  // states of the graph, by name. At the end of each Run() the plan carries out the graph's state
+  // updates. Returns OutOfRange if the arena cannot be made as small as most_arena_bytes; the
+  // message names the smallest size that was found and the operation that needs most.
   static absl::StatusOr<std::unique_ptr<Plan>> Compile(const Graph& graph,
                                                        const std::vector<PlanResult>& results,
                                                        ParameterStore& store, Tuner& tuner,
                                                        const PlanOptions& options);
   virtual ~Plan() = default;
 
-  // Returns the address to which the caller must write an input before Run(): images as f32 in NCHW
-  // or, with PlanOptions::inputs_as_read, in input_format(); labels as int32. An input has memory
-  // even if no result depends on it.
+  // Returns the address to which the caller must write an input before Run(): images and other
+  // numbers as f32, row-major (images in NCHW), or, with PlanOptions::inputs_as_read, in
+  // input_format(); labels as int32. An input has memory even if no result depends on it.
   virtual void* input(TensorId input) = 0;
   virtual Format input_format(TensorId input) const = 0;
   // Runs the whole plan. `step`, the number of the training step, seeds the dropout masks.
@@ -91,24 +92,23 @@ class Plan {
   // send gradients to other ranks (the processes that share each batch).
   virtual void CallAfterOperations(std::function<void(size_t operation)> call) = 0;
   // Returns the index in Describe() of the last operation that writes or reads a result with a
-  // destination. After that operation, the destination holds the final value, and the caller may
-  // change it.
+  // destination (of the plan's last operation for any other tensor). After that operation, the
+  // destination holds the final value, and the caller may change it.
   virtual size_t LastOperationOf(TensorId result) const = 0;
   // Returns the address of a result, valid after Run(); row-major f32.
   virtual const float* result(TensorId tensor) const = 0;
   // Must be called when parameters change although constant_parameters is true. The next Run() then
-  // packs the weights again, that is, copies them into the order in which the implementation reads
-  // them.
+  // packs the weights again.
   virtual void ParametersChanged() = 0;
 
   virtual int64_t arena_bytes() const = 0;
   virtual std::vector<Description> Describe() const = 0;
-  // seconds() returns how long each operation took in the last Run() after EnableTiming(), in
-  // seconds, in the order of Describe().
+  // After EnableTiming(), Run() measures how long each operation takes. seconds() returns the times
+  // of the last Run() in seconds, in the order of Describe(); it is empty before EnableTiming().
   virtual void EnableTiming() = 0;
   virtual const std::vector<double>& seconds() const = 0;
-  // Runs the single operation with this index in Describe(), to time it alone. The operation works
-  // on whatever the last Run() left in memory.
+  // Runs the single operation with this index in Describe(), as if in step 0, to time it alone. The
+  // operation works on whatever the last Run() left in memory.
   virtual void RunAlone(size_t operation) = 0;
   // Returns the implementations in use, by layer and direction. They can be stored with a
   // checkpoint and passed to a later plan as PlanOptions::choices.

@@ -63,8 +63,8 @@ std::string CompiledPlan::LayersOf(const Item& item) const {
   return absl::StrJoin(names, ",");
 }
 
-// Whether the pass can treat all its tensors as one row of numbers: all tensors are row-major, and
-// nothing depends on channels or windows.
+// Returns whether the pass can treat all its tensors as one row of numbers: all tensors of rank 4
+// are row-major, and nothing depends on channels or windows.
 bool CompiledPlan::IsPlainPass(const Item& item) const {
   if (item.pass.HasWindow() || !item.pass.sums.empty()) return false;
   for (const auto* tensors : {&item.reads, &item.writes}) {
@@ -79,10 +79,10 @@ bool CompiledPlan::IsPlainPass(const Item& item) const {
 }
 
 // Lets a pass that is not plain (IsPlainPass()) use copies in NHWC of its rank-4 tensors that are
-// stored in NCHW, such as the images that the caller gives: it needs the channels of a pixel side by
-// side. Adds a step that converts what the pass reads to the plan, unless the copy exists already,
-// and a step that converts what the pass stores to `after`, the steps that follow the pass. Returns
-// the place and format of each tensor's copy.
+// stored in NCHW, such as the images that the caller gives: the pass needs the channels of a pixel
+// side by side. Adds a step that converts what the pass reads to the plan, unless the copy exists
+// already, and a step that converts what the pass stores to `after`, the steps that follow the
+// pass. Returns the place and format of each tensor's copy.
 CompiledPlan::Elsewhere CompiledPlan::MoveForPass(const Item& item, int index,
                                                   std::vector<Step>& after) {
   Elsewhere moved;

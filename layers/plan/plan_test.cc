@@ -47,8 +47,8 @@ T Made(absl::StatusOr<T> value) {
   return *std::move(value);
 }
 
-// Builds layers with parameters of their own. The names of layers and parameters end with a number,
-// counted from 1, that no other name has.
+// Builds layers with parameters of their own. The names of layers and parameters, except that of
+// the loss, end with a number, counted from 1, that no other name has.
 class Builder {
  public:
   Graph& graph() { return graph_; }
@@ -465,7 +465,7 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
   EXPECT_EQ(pooled[false], 0);
   EXPECT_EQ(pooled[true], HasAvx2() ? 3 : 0);  // forward and both gradients
 
-  // A plan without gradients does not store the positions of maxima.
+  // A plan without gradients, which does not store the positions of maxima, gives the same loss.
   Tuner tuner(1);
   const auto forward = Made(Plan::Compile(b.graph(), {{y}}, *store, tuner, winograd));
   run(*forward);
@@ -479,8 +479,9 @@ TEST(PlanTest, ConvolutionsPoolWhereTheyCan) {
   }
 }
 
-// With inputs_as_read, images come in the format that their first convolution reads, if batches can
-// be made in it, and need not be converted. Results have the same bits as with images in NCHW.
+// With inputs_as_read, images come in the format that their first convolution reads, if that is
+// NCHW or NHWC in f32 or bf16, and need not be converted. Results have the same bits as with images
+// in NCHW.
 TEST(PlanTest, ImagesComeAsTheFirstConvolutionReadsThem) {
   Builder b;
   const TensorId x = b.graph().Input("x", {2, 3, 6, 6});
@@ -538,7 +539,7 @@ TEST(PlanTest, ImagesComeAsTheFirstConvolutionReadsThem) {
   EXPECT_EQ(seen.size(), 2u) << "no choice reads NHWC, or none NCHW";
 }
 
-// Passes need images in f32, from which they compute.
+// An input that a pass reads must be given as f32 in NCHW, even with inputs_as_read.
 TEST(PlanTest, ImagesThatAPassReadsStayPlain) {
   Builder b;
   const TensorId x = b.graph().Input("x", {2, 16, 6, 6});
@@ -608,7 +609,7 @@ void CheckRandomNetwork(uint64_t seed, AgreementOptions options) {
         y = Made(Slice(b.graph(), "slice", x, shape[1] / 3, (shape[1] + 1) / 2));
         break;
       default: {
-        // Combines x with all other images of the same shape.
+        // Adds x to all other images of the same shape, or concatenates all of them.
         std::vector<TensorId> alike = {x};
         for (TensorId other : images) {
           Shape s = b.graph().shape(other);

@@ -59,7 +59,8 @@ Leaves RandomLeaves(const Graph& graph, TensorId prediction, uint64_t seed) {
       for (int64_t i = 0; i < count; ++i) leaves.labels[t].push_back(random.Below(classes));
       continue;
     }
-    // States are running means and variances. They are drawn positive, so that variances are valid.
+    // States, such as running variances, are drawn from [1, 2), so that variances are valid; all
+    // other numbers from [-1, 1).
     Values& values = leaves.values[t];
     for (int64_t i = 0; i < count; ++i)
       values.push_back(node.op == kState ? 1.5 + 0.5 * random.Uniform() : random.Uniform());
@@ -79,8 +80,9 @@ void GiveAll(const Leaves& leaves, ReferenceEvaluator<T>& reference) {
 constexpr double kDoubleOfShake = 1e-6;
 // The number of random disturbances by which a result's sensitivity to rounding is measured.
 constexpr uint64_t kShakings = 24;
-// A result that nearly cancels to zero has no scale of its own. Its error is judged relative to
-// this share of the largest magnitude among the derivatives of the same kind.
+// A result that nearly cancels to zero has no scale of its own. If options.shake > 0, an error is
+// accepted that is the tolerance relative to this share of the largest magnitude among the
+// derivatives of the same kind.
 constexpr double kLeastScale = 0.3;
 
 // Fails the test if `found` deviates from `expected` by more than the tolerance. `allowance`
@@ -135,8 +137,8 @@ void Shake(double relative, SplitMix& random, Values& values) {
 
 // Measures how much each result changes if every leaf and every intermediate value in its
 // computation changes at random by the relative amount options.shake. Rounding errors may change a
-// result by as much, even if the result is ill-conditioned. The changes are measured when
-// Allowance() is first called; `undisturbed` holds the results without them.
+// result by kShakes times as much, even if the result is ill-conditioned. The changes are measured
+// when Allowance() is first called; `undisturbed` holds the results without them.
 class Conditioning {
  public:
   Conditioning(const Graph& graph, const Leaves& leaves, std::vector<TensorId> results,
@@ -147,7 +149,8 @@ class Conditioning {
         undisturbed_(undisturbed),
         options_(options) {}
 
-  // Returns the additional error that result t is allowed because of rounding.
+  // Returns the additional error that result t is allowed because of rounding; 0 if options.shake
+  // is 0.
   double Allowance(TensorId t) {
     if (options_.shake == 0) return 0;
     if (allowances_.empty()) Measure();
@@ -298,8 +301,9 @@ PlanValues RunPlan(const Graph& graph, const Leaves& leaves, const std::vector<T
                    const AgreementOptions& options) {
   PlanValues found;
   SetThreads(options.threads);
-  // Tests with the same number of threads use the same tuner, so that each convolution is measured
-  // only once.
+  // Tests with the same number of threads share a tuner, which times the implementations of each
+  // convolution to choose the fastest (layers/plan/tuner.h), so that the process times each
+  // convolution only once for each number of threads.
   static auto& tuners = *new std::map<int, Tuner>();
   Tuner& tuner = tuners.try_emplace(options.threads, options.threads).first->second;
   absl::StatusOr<std::unique_ptr<ParameterStore>> store = ParameterStore::Create(graph);

@@ -34,7 +34,8 @@ class SplitMix {
   int64_t Below(int64_t limit) {
     return static_cast<int64_t>(Next() % static_cast<uint64_t>(limit));
   }
-  // Uniform in [-1, 1): a multiple of 2^-23, so exactly representable in f32.
+  // Returns a number that is uniform in [-1, 1): a multiple of 2^-23, so exactly representable in
+  // f32.
   double Uniform() { return static_cast<double>(Next() >> 40) / (1 << 23) - 1; }
 
  private:

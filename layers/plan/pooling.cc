@@ -19,7 +19,7 @@ bool IsTwoByTwo(const PoolWindow& w) {
 }
 
 // Puts the pooled convolution in the place of the pooling's node. The original convolution stays in
-// the graph, but nothing reads it any more.
+// the graph, but nothing reads its result.
 void PoolForward(int pool, Graph& graph) {
   Node node = graph.producer(graph.node(pool).inputs[0]);
   node.outputs = graph.node(pool).outputs;

@@ -8,9 +8,10 @@
 
 namespace cotangent::layers {
 
-// Says how the numbers of a tensor become integers: each is rounded to a multiple of `scale`.
+// Says how the numbers of a tensor become 8-bit integers: each is divided by `scale`, rounded and
+// clamped to -128..127 if `is_signed`, otherwise to 0..255.
 struct TensorScale {
-  float scale = 0;  // 0: the tensor is not quantised
+  float scale = 0;  // the real number that 1 stands for; 0: the tensor is not quantised
   bool is_signed = false;
 
   friend bool operator==(const TensorScale&, const TensorScale&) = default;
@@ -18,8 +19,8 @@ struct TensorScale {
 
 struct QuantisedLayer {
   TensorScale in, out;
-  // Only for a convolution that also adds another tensor (a residual sum). If `addend` or `out` has
-  // no scale then, the convolution quantises its input only.
+  // Only for a convolution that also adds another tensor (a residual sum). If `addend` or `out` of
+  // such a convolution has no scale, the convolution quantises its input only.
   TensorScale addend;
 
   friend bool operator==(const QuantisedLayer&, const QuantisedLayer&) = default;

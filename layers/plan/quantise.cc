@@ -72,7 +72,8 @@ class Quantiser {
     return !tensor::Int8Candidates(attributes.shape, TypeOf(in), ElementType::kF32).empty();
   }
 
-  // Checks the scales of a layer and, if it computes with integers, notes them in forms_.
+  // Checks the scales that a layer uses and, if `computes` (the layer computes with integers),
+  // notes them in forms_.
   absl::Status Note(const QuantisableConvolution& c, const QuantisedLayer& layer, bool computes) {
     const auto note = [&](TensorId t, const TensorScale& scale) -> absl::Status {
       if (t == kNoTensor || t == result_ || scale.scale == 0) return absl::OkStatus();

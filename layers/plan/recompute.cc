@@ -50,8 +50,9 @@ class Recomputer {
   // Returns the choice to recompute those tensors that one pass can recompute, as far as `how`
   // allows.
   absl::StatusOr<Choice> Cheap(Recompute how) const;
-  // Returns a choice that recomputes enough to meet the budget. If no choice that was tried does,
-  // returns the one that needs the least memory.
+  // Returns a choice that recomputes enough to meet the budget. Starts from `best`, the best choice
+  // so far. If no choice that was tried meets the budget, returns the one that needs the least
+  // memory.
   absl::StatusOr<Choice> WithinBudget(int64_t most_bytes, Choice best) const;
   Graph Rewrite(const std::vector<bool>& again) const;
 
@@ -61,7 +62,7 @@ class Recomputer {
     return Buffer{nullptr, graph.shape(t), DefaultFormat(graph, t, precision_)}.bytes();
   }
   bool IsForward(TensorId t) const { return graph_.tensor(t).node < end_; }
-  // Whether t is not stored, but computed inside every pass that needs it.
+  // Returns whether t is not stored, but computed inside every pass that needs it.
   bool IsInlined(TensorId t) const {
     const Node& node = graph_.producer(t);
     return !schedule_.in_memory[t] && node.outputs.size() == 1 && !node.op->is_leaf();
@@ -87,7 +88,9 @@ class Recomputer {
   int end_ = 0;                    // nodes from this index on belong to the backward computation
   std::vector<int> last_forward_;  // by tensor: the last forward node that reads it; -1: none
   Schedule schedule_;
-  std::vector<bool> is_result_, is_read_late_;  // by tensor
+  // By tensor: whether it is a result (or the value of a state update); whether the backward
+  // computation reads it.
+  std::vector<bool> is_result_, is_read_late_;
   enum { kPasses, kOperations };
   std::vector<bool> is_read_late_by_[2];
 };
@@ -208,8 +211,9 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
     // `moved` is the number of bytes that recomputing t moves through memory in addition. (The
     // leaves are the stored tensors from which t is recomputed.) If only passes read t, each of
     // them computes t itself and reads the leaves instead. If an operation that is not fused reads
-    // t, t must be stored again. If then no pass reads t (is_shared), a pass that reads the same
-    // leaves at that time can store t, so the leaves need not be read once more.
+    // t, t must be stored again. If then a pass computes t and no pass reads t (is_shared), a pass
+    // that reads the same leaves at that time can store t, so the leaves need not be read once
+    // more.
     const bool is_shared = IsOfPass(graph_.producer(t)) && !is_read_late_by_[kPasses][t];
     const double moved = !is_read_late_by_[kOperations][t] ? std::max(0.0, read - bytes)
                          : is_shared                       ? bytes
@@ -222,11 +226,14 @@ absl::StatusOr<Recomputer::Choice> Recomputer::Cheap(Recompute how) const {
 }
 
 // Returns the positions in the forward computation, as node indices, at which one segment ends and
-// the next begins. They are chosen so that later forward nodes use few bytes of the tensors
-// computed before.
+// the next begins; the last is end_. They are chosen so that later forward nodes use few bytes of
+// the tensors computed before.
 std::vector<int> Recomputer::Cuts(int segments) const {
   std::vector<int64_t> crossing(end_ + 1, 0),
-      made(end_ + 1, 0);  // bytes in use at a node; bytes made by all nodes before it
+      // crossing[i]: the bytes of tensors computed before node i that node i or a later forward
+      // node reads; made[i]: the bytes of all tensors computed before node i. Only tensors that can
+      // be recomputed count.
+      made(end_ + 1, 0);
   for (TensorId t = 0; t < static_cast<TensorId>(Tensors()); ++t) {
     if (!CanBeComputedAgain(t)) continue;
     const int64_t bytes = BytesOf(graph_, t);

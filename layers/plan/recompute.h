@@ -35,15 +35,15 @@ struct RecomputeOptions {
   Recompute recompute = Recompute::kIfCheap;
   // The largest number of bytes that tensors may take in the arena, the memory of a plan for
   // intermediate tensors; 0: no limit. If the limit is exceeded, more is recomputed than
-  // `recompute` says, but not more than necessary.
+  // `recompute` says, until the limit is met or nothing more helps.
   int64_t most_bytes = 0;
   ElementType precision = ElementType::kF32;  // of stored activations
 };
 
 // Rewrites `graph`, whose results[0] must be the loss and whose other results must be gradients of
-// the loss. Returns the estimated peak of the bytes that the tensors of the graph take, without
-// scratch memory and without copies in second formats. A graph without gradients is not changed,
-// and 0 is returned.
+// the loss or values of state updates. Returns the estimated peak of the bytes that the
+// intermediate tensors of the graph take, without results, vectors, scratch memory and copies in
+// second formats. A graph without gradients is not changed, and 0 is returned.
 absl::StatusOr<int64_t> ComputeAgain(const std::vector<TensorId>& results,
                                      const RecomputeOptions& options, Graph& graph);
 

@@ -47,9 +47,10 @@ constexpr double kScreeningSlack = 1.6, kSimilarShapeSlack = 1.3;
 // A candidate whose first run takes this many times as long as the fastest one is not run again:
 // kFirstClearlySlower holds in the first stage, kClearlySlower in the second.
 constexpr double kFirstClearlySlower = 2, kClearlySlower = 1.25;
-// Two shapes are similar if their sizes differ by no more than this factor. A candidate that took
-// more than kSimilarShapeSlack times as long as the fastest for one shape is not tried for a
-// similar one.
+// Two shapes can be similar (see Similar() below for all conditions) only if their batches, numbers
+// of channels, heights and widths each differ by no more than this factor. If a similar shape went
+// through the first stage before, only the candidates that took at most kSimilarShapeSlack times as
+// long as the fastest for that shape are tried for this one.
 constexpr double kSimilar = 2;
 // Limits for measurements that other work disturbs: the share of the processors that other work may
 // take before a measurement counts as disturbed, and how often at most the second stage times all
@@ -80,9 +81,9 @@ std::string MachineKey(int threads) {
 
 }  // namespace
 
-// Memory that one candidate after the other uses. It is filled with small numbers that are neither
-// zero nor denormal, since both could change the speed. The memory is reused, because allocating
-// and filling new memory takes as long as the runs.
+// Memory that one candidate after the other uses. It is filled with numbers from -1 to 1, of which
+// few are zero and none is denormal, since both could change the speed. The memory is reused,
+// because allocating and filling new memory takes as long as the runs.
 class TunerWorkspace {
  public:
   // Returns pointers into memory that is large enough for this convolution. They are valid until
@@ -123,8 +124,8 @@ class TunerWorkspace {
   }
 
  private:
-  // Makes the buffer at least `bytes` large and fills it with small numbers of this type; buffers
-  // of 8-bit types are filled with zeros.
+  // Makes the buffer at least `bytes` large and fills it with numbers of this type from -1 to 1;
+  // buffers of 8-bit types are filled with zeros.
   static absl::Status Grow(AlignedBuffer& buffer, int64_t bytes, ElementType type) {
     if (buffer.size() >= bytes) return absl::OkStatus();
     buffer = {};
@@ -197,7 +198,8 @@ bool Similar(const ConvolutionShape& a, const ConvolutionShape& b, const Convolu
 }
 
 // Packed weights are a copy of the weights in the order in which an implementation reads them.
-// Returns whether they are so large that they are no longer in a cache when a run begins.
+// Returns whether the weights are constant and their packed copy is so large that it is no longer
+// in a cache when a run begins (ConvolutionUse::room).
 bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
   const double plain =
       static_cast<double>(convolution.shape().weights().NumElements() * Bytes(use.precision));
@@ -217,7 +219,8 @@ tensor::Int8Convolution AnyScales(const ConvolutionShape& shape,
 }
 
 // Returns the estimated time in seconds of a full batch of `shape`, from the time of a run of
-// `sample`, the same shape with fewer images. Weights are packed once per batch.
+// `sample`, the same shape with fewer images. If the time includes packing weights, they are packed
+// once per batch.
 double AtFullBatch(const tensor::ConvolutionTime& time, const ConvolutionShape& shape,
                    const ConvolutionShape& sample) {
   return time.pack_seconds +
@@ -321,8 +324,9 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
   return measured;
 }
 
-// Whether known times should be measured again. Times that were measured while other work took part
-// of the processors are measured again, once, if other work now takes less than half as much.
+// Returns whether known times should be measured again. Times that were measured before (not by
+// this object) while other work took at least kMostOtherLoad of the processors are measured again,
+// once, if other work takes less than half as much when this function first asks.
 bool Tuner::IsWorthAnotherLook(const std::string& key, const std::vector<MeasuredChoice>& choices) {
   if (choices[0].other_load < kMostOtherLoad || measured_here_.contains(key)) return false;
   if (!load_now_) {
@@ -381,9 +385,10 @@ std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape&
   return all;
 }
 
-// Returns the candidates worth timing exactly, fastest first. If a similar shape was measured
-// before, these are the candidates that were fast for that shape, in the same order. Otherwise
-// every candidate is timed on little work, and the slow ones are dropped.
+// Returns the candidates worth timing exactly, fastest first. If this object has put a similar
+// shape, under the same conditions `use`, through the first stage before, these are the candidates
+// that were fast for that shape, in the same order. Otherwise sets *screened to true, times every
+// candidate on little work (the first stage), and drops the slow ones.
 absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const ConvolutionShape& shape,
                                                                 Direction direction,
                                                                 const ConvolutionUse& use,
@@ -438,9 +443,9 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   double fastest = kNever;  // seconds of a run of the sample
   OtherLoad load;
   for (int round = 0; round == 0 || (round < kMostRounds && measured.size() > 1); ++round) {
-    // Other work hardly disturbs the least of several times. Under load, more rounds are needed.
-    // Each round goes through all candidates, so that no candidate is timed only in the worst
-    // moments.
+    // The least of several measured times is hardly affected by other work. Under load, more rounds
+    // are needed. Each round goes through all candidates, so that no candidate is timed only in the
+    // worst moments.
     if (round > 0 && load.SinceLast() < kMostOtherLoad) break;
     std::vector<MeasuredChoice> again;
     for (const MeasuredChoice& candidate : round == 0 ? candidates : measured) {

@@ -64,9 +64,10 @@ struct TunerWatch {
 class TunerWorkspace;
 
 // Measures the times of candidates (implementations and formats) for convolutions, once per
-// (processor, oneDNN version, threads, shape, direction, use). The times can be saved as text, one
-// line per candidate. A later run that restores the text measures only what is missing from it, and
-// what was measured while other work took more of the processors than now.
+// (processor, instruction set, oneDNN version, threads, shape, direction, use). The times can be
+// saved as text, one line per candidate. A later run that restores the text measures only what is
+// missing from it, and what was measured while other work took more than twice as much of the
+// processors as it takes then.
 class Tuner {
  public:
   explicit Tuner(int threads, TunerWatch watch = {});
@@ -74,15 +75,17 @@ class Tuner {
 
   // Adds the times in `text`, made by ToText(). They replace known times of the same convolutions,
   // unless the known times were measured while other work took less of the processors. Unreadable
-  // lines are ignored; the candidates in them are measured again.
+  // lines, and the text of a version of ToText() with another first line, are ignored; the
+  // candidates in them are measured again.
   void Restore(absl::string_view text);
   // Returns all known times as text, including those of other machines that were restored.
   std::string ToText() const;
-  // Whether anything was measured since the last Restore().
+  // Returns whether the times or the candidates that did not end have changed since the last
+  // Restore().
   bool changed() const { return changed_; }
 
   // Returns the candidates that are not clearly slow, with their times, fastest first; at least
-  // one.
+  // one, or an error.
   absl::StatusOr<std::vector<MeasuredChoice>> Measure(const tensor::ConvolutionShape& shape,
                                                       tensor::Direction direction,
                                                       const ConvolutionUse& use);

@@ -17,15 +17,17 @@ namespace cotangent::layers {
 // by tensor id.
 struct Residence {
   std::vector<std::vector<Format>> formats;
-  std::vector<int> last_use;   // number of the last operation or pass of the schedule that uses it
-  std::vector<bool> is_fixed;  // results, and leaves that are given values from outside
+  std::vector<int> last_use;  // number, from 0, of the last item of the schedule that uses it
+  // True for tensors that cannot be part of another: results, values of state updates, and leaves
+  // that are given values from outside.
+  std::vector<bool> is_fixed;
 };
 
-// Finds the tensors ("parts") that can be stored inside a wider tensor; returns the view of each
-// part. Only fused passes (loops over memory that compute several operations, fusion.h) and
-// operations that move whole channels may write and read a part, because only these accept buffers
-// whose pixels are farther apart than the part has channels. The wider tensor may itself be part of
-// another.
+// Finds the tensors ("parts") that can be stored inside a wider tensor; returns for each part the
+// wider tensor and the first channel there. Parts are images of several pixels in NHWC. Only fused
+// passes (loops over memory that compute several operations, fusion.h) and operations that move
+// whole channels may write and read a part, because only these accept buffers whose pixels are
+// farther apart than the part has channels. The wider tensor may itself be part of another.
 std::map<TensorId, ChannelView> FindViews(const Graph& graph, const Schedule& schedule,
                                           const Residence& residence, ElementType precision);
 

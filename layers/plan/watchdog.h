@@ -12,8 +12,9 @@
 namespace cotangent::layers {
 
 // Starts a thread on construction, which waits `most` ticks of the length `tick` and then calls
-// `late`, once. The destructor stops the thread. The watchdog counts ticks instead of comparing
-// clock times, so a process that was suspended meanwhile is not reported as late.
+// `late`, once. The destructor stops the thread; if that happens earlier, `late` is not called. The
+// watchdog counts ticks instead of comparing clock times, so a process that was suspended meanwhile
+// is not reported as late.
 //
 //   { Watchdog watchdog(120, std::chrono::seconds(1), [] { ... }); Run(); }
 class Watchdog {

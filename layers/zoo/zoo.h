@@ -19,9 +19,9 @@ std::vector<std::string> ZooNames();
 absl::StatusOr<std::string> ZooText(absl::string_view name);
 
 // Finds and parses a network. A name that contains '/' or '.' is the path of a text file, relative
-// to `directory` unless that is empty; any other name is one of the zoo. Returns an error if there
-// is no such network (it suggests the most similar name), if the file cannot be read, or if
-// ParseNetwork() (layers/network/network_text.h) rejects its text.
+// to `directory` unless that is empty or the path begins with '/'; any other name is one of the
+// zoo. Returns an error if there is no such network (it suggests the most similar name), if the
+// file cannot be read, or if ParseNetwork() (layers/network/network_text.h) rejects its text.
 absl::StatusOr<Network> FindNetwork(absl::string_view name_or_path,
                                     absl::string_view directory = "");
 

@@ -1,4 +1,5 @@
-// The update rule Adagrad. optimizer.proto documents its settings. w is a parameter.
+// The update rule Adagrad. optimizer.proto documents its settings. w is a parameter, s the sum of
+// the squares of its gradients.
 
 #include <cmath>
 

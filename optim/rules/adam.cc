@@ -17,7 +17,8 @@ struct Coefficients {
   float first_share;    // m += first_share (g - m)
   float second_keep;    // s = second_keep s + second_share g^2
   float second_share;
-  float root_scale;  // of the denominator, sqrt(s) root_scale + epsilon
+  // Includes the correction for s's start at 0. The denominator is sqrt(s) root_scale + epsilon.
+  float root_scale;
   float epsilon;
 };
 

@@ -1,5 +1,5 @@
 // The update rule Lion: apart from weight decay, every parameter w changes by the learning rate,
-// with the sign of a mean of its momentum m and its gradient g. optimizer.proto documents its
+// against the sign of a mean of its momentum m and its gradient g. optimizer.proto documents its
 // settings.
 
 #include "optim/rules/rule.h"

@@ -1,12 +1,13 @@
 #ifndef COTANGENT_OPTIM_RULES_RULE_H_
 #define COTANGENT_OPTIM_RULES_RULE_H_
 
-// Update rules. Each rule is one file in this folder, with its settings (a message of
-// optimizer.proto), their checks, the state it keeps and its loop over the parameters. A line
+// Update rules. Each file in this folder defines a rule (or two that are alike, Adam and AdamW),
+// with its settings (a message of optimizer.proto), their checks, the state it keeps and its loop
+// over the parameters. A line
 //
 //   COTANGENT_UPDATE_RULE(SgdRule);
 //
-// registers it; no other code names a rule. Read sgd.cc first.
+// registers the rule SgdRule; no other code names a rule. Read sgd.cc first.
 
 #include <cstdint>
 #include <limits>
@@ -32,7 +33,7 @@ namespace cotangent::optim {
 constexpr int64_t kUpdateChunk = 8192;
 
 // A range of `size` parameters, with their gradients and their pieces of the optimizer's state, one
-// for each name in UpdateRule::state_names.
+// for each name in UpdateRule::state_names, in the same order.
 struct UpdateRange {
   float* parameters;
   const float* gradients;
@@ -59,8 +60,10 @@ COTANGENT_INLINE float Gradient(float g, float w, const Clipping& clipping, floa
 // What the optimizer passes to a rule at the beginning of a step: the step's number, the learning
 // rate and how gradients are clipped.
 struct StepInput {
-  int64_t step;          // counts from 0
-  double learning_rate;  // of the group at this step, by its schedule
+  // The number of updates made before this one. That is the number of the step, from 0, plus
+  // RunLength::updates_ahead.
+  int64_t step;
+  double learning_rate;  // of the group at this step, by its schedule and multiplier
   Clipping clipping;
 };
 
@@ -107,8 +110,8 @@ class MatrixRule : public UpdateRule {
   void Update(const UpdateRange&) const final {}
   const MatrixRule* AsMatrixRule() const final { return this; }
 
-  // Returns the number of multiplications of one update; the optimizer divides work among threads
-  // by this number.
+  // Returns the number of multiplications of one update of a matrix [rows, columns]; the optimizer
+  // divides work among threads and ranks by this number.
   virtual double Multiplications(int64_t rows, int64_t columns) const = 0;
   // Makes working memory for matrices whose shorter side is at most `side` and that have at most
   // `size` entries.

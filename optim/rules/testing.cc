@@ -14,7 +14,8 @@ namespace {
 
 constexpr int64_t kRows = 17, kColumns = 59, kSize = kRows * kColumns;
 
-// Returns parameters and state after one update, made in ranges of `cut` parameters.
+// Returns parameters and state after one update, made in ranges of `cut` parameters (by a matrix
+// rule: of one whole matrix).
 std::vector<float> AfterUpdate(const std::string& text, InstructionSet instructions, int64_t cut) {
   auto rule = MakeRule(ParseOptimizer(text), "optimizer", {.instructions = instructions});
   EXPECT_TRUE(rule.ok()) << rule.status();
