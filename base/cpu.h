@@ -1,6 +1,6 @@
 // Tells which instructions the processor has, how large its second-level cache is, and its name.
-// Only cpu.cc asks the processor, and only cpu.cc reads the environment variable COTANGENT_ISA,
-// which limits the instructions that the program uses.
+// Only cpu.cc reads the environment variable COTANGENT_ISA, which limits the instructions that the
+// program uses.
 #ifndef COTANGENT_BASE_CPU_H_
 #define COTANGENT_BASE_CPU_H_
 
@@ -26,8 +26,10 @@ const char* Name(InstructionSet set);
 InstructionSet ProcessorInstructionSet();
 
 // Returns the widest set that the program may use: ProcessorInstructionSet(), or a narrower one
-// that the environment variable COTANGENT_ISA names. Neither our own code nor oneDNN uses a wider
-// one. The first call reads the variable; all later calls return the same answer.
+// that the environment variable COTANGENT_ISA names. Code that is written for an instruction set
+// asks this function (only autodiff/reverse/sin_cos.h asks the processor itself), and
+// tensor/onednn.cc limits oneDNN accordingly. The first call reads the variable; all later calls
+// return the same answer.
 InstructionSet WidestInstructionSet();
 
 // Returns all sets up to WidestInstructionSet(), widest first, for tests that run code of which

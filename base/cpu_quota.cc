@@ -31,7 +31,8 @@ bool HasWord(const std::string& list, const std::string& word) {
 }
 
 // Returns the control groups of this process that may limit processor time: its group of version 2,
-// and its group of version 1 with the controller "cpu". `root` is put before every path.
+// and its group of version 1 with the controller "cpu". A group's mount_point is empty if its tree
+// is not mounted. `root` is put before every path that is read.
 std::vector<Hierarchy> HierarchiesOfProcess(const std::string& root) {
   std::vector<Hierarchy> found;
   // In /proc/self/cgroup a line of version 1 is "4:cpu,cpuacct:/docker/0a1b", the line of version 2
@@ -83,9 +84,9 @@ std::optional<double> CpuQuota(const std::string& root) {
   std::optional<double> least;
   for (const Hierarchy& hierarchy : HierarchiesOfProcess(root)) {
     if (hierarchy.mount_point.empty()) continue;
-    // The path of the group below the mount point. Inside a container, /proc/self/cgroup may name a
-    // group that is not below mount_root; then the group at the mount point is taken for this
-    // process's group.
+    // `below` is the path of the group below the mount point. Inside a container, /proc/self/cgroup
+    // may name a group that is not below mount_root; then the group at the mount point is taken for
+    // this process's group. The loop reads the quotas of the group and of those above it.
     std::string below = hierarchy.group;
     const std::string top = hierarchy.mount_root == "/" ? "" : hierarchy.mount_root;
     below = below.compare(0, top.size(), top) == 0 ? below.substr(top.size()) : "";

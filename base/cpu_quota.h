@@ -9,7 +9,8 @@
 namespace cotangent {
 
 // Returns the limit in processors (1.5 means one and a half processors' time), or nullopt if there
-// is no limit. The limit is the smallest ratio quota / period among this process's control groups
+// is no limit. A control group with a limit may use `quota` microseconds of processor time in each
+// `period` microseconds; the limit is the smallest quota / period of this process's control groups
 // and the groups above them, as far as the process can see these groups.
 //
 // Reads control groups of version 2 (cpu.max) and version 1 (cpu.cfs_quota_us, cpu.cfs_period_us);
@@ -17,8 +18,8 @@ namespace cotangent {
 // `root` is put before every path that is read, so that a test can supply its own files.
 std::optional<double> CpuQuota(const std::string& root = "");
 
-// Returns how many threads are worth having on `cores` cores: as many, but no more than the
-// processors granted, rounded up. At least 1.
+// Returns how many threads are worth having on `cores` cores: `cores`, but no more than
+// CpuQuota(root), rounded up. At least 1.
 int ThreadsWithinQuota(int cores, const std::string& root = "");
 
 }  // namespace cotangent

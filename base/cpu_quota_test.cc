@@ -40,7 +40,8 @@ TEST(CpuQuotaTest, Version2InAContainer) {
   EXPECT_EQ(quota, 1.5);
 }
 
-// As under `docker run --cpus=...`.
+// `quota` is the processor time for each 100000 us, in us: the form in which `docker run --cpus=`
+// sets it.
 TEST(CpuQuotaTest, ThreadsKeepToIt) {
   const auto threads = [](const std::string& quota, int cores) {
     return ThreadsWithinQuota(cores, RootWith({{"/proc/self/cgroup", "0::/\n"},

@@ -53,7 +53,8 @@ struct CompiledLoop<Loop, Result (*)(Arguments...)> {
 #endif
 };
 
-// Returns `Loop::Run` as compiled for `instructions`.
+// Returns `Loop::Run` as compiled for the widest of AVX-512, AVX2 and plain code that
+// `instructions` includes.
 template <typename Loop>
 typename CompiledLoop<Loop>::Function LoopFor(InstructionSet instructions) {
   using Compiled = CompiledLoop<Loop>;

@@ -16,7 +16,7 @@ TEST(EditDistanceTest, CountsChangesOfOneLetter) {
   EXPECT_EQ(EditDistance("kitten", "sitting"), 3u);
 }
 
-// In the restricted distance, letters that were swapped may not be edited again. Otherwise the
+// In the restricted distance, letters that were swapped must not be edited again. Otherwise the
 // edits "ca" -> "ac" -> "abc" would make the distance 2, not 3.
 TEST(EditDistanceTest, ChangesNoPartTwice) { EXPECT_EQ(EditDistance("ca", "abc"), 3u); }
 

@@ -13,8 +13,8 @@ namespace {
 
 constexpr char kByteOrderMark[] = "\xef\xbb\xbf", kReplacementCharacter[] = "\xef\xbf\xbd";
 
-// A decoded UTF-8 character. Overlong forms, surrogates and codes above U+10FFFF are not valid (RFC
-// 3629).
+// A decoded UTF-8 character: its code point and its length. Overlong forms, surrogates and codes
+// above U+10FFFF are not valid (RFC 3629).
 struct Character {
   uint32_t code = 0;
   size_t bytes = 0;  // 0: the bytes are not valid UTF-8
@@ -57,8 +57,8 @@ bool IsDash(uint32_t code) {
   return (code >= 0x2010 && code <= 0x2015) || code == 0x2212 || code == 0xfe63 || code == 0xff0d;
 }
 
-// A range of mathematical characters (code points `first` to `last`) that formulas may not contain:
-// `description` names them, `mend` says what plain ASCII to write instead.
+// A range of characters (code points `first` to `last`, both included) that formulas must not
+// contain: `description` names their kind, `mend` says what to write instead in ASCII.
 struct Symbol {
   uint32_t first, last;
   const char* description;

@@ -1,5 +1,6 @@
-// Finds and removes characters that editors and word processors put into plain text (byte-order
-// marks, typographic quotes, no-break spaces, bytes that are not UTF-8) and control characters.
+// Functions for plain text that editors or word processors may have changed. They remove byte-order
+// marks, replace what must not reach a terminal, recognise UTF-16, and describe typographic quotes,
+// no-break spaces and other non-ASCII characters for error messages.
 #ifndef COTANGENT_BASE_EDITOR_TEXT_H_
 #define COTANGENT_BASE_EDITOR_TEXT_H_
 
@@ -14,13 +15,14 @@ namespace cotangent {
 // newline follows (the line end of old Macintosh files) turned into a newline.
 std::string WithoutEditorMarks(absl::string_view text);
 
-// Returns `text` as it may be printed on a terminal: each byte that is not valid UTF-8 and each
-// control character (C0 and C1, and DEL) but newlines and tabs is replaced by U+FFFD. Names of files
-// may hold such characters, and a terminal would obey an escape sequence in one.
+// Returns `text` as it may be printed on a terminal: each byte that is not part of a valid UTF-8
+// character, and each control character (C0, C1 and DEL) but newlines and tabs, is replaced by
+// U+FFFD. Names of files may hold such characters, and a terminal would obey an escape sequence in
+// one.
 std::string Printable(absl::string_view text);
 
-// Returns whether `text` begins as a text in UTF-16 does, of either byte order: with its byte-order
-// mark, or with an ASCII character, whose other byte is 0.
+// Returns whether `text` begins as a text in UTF-16 does, of either byte order: with a byte-order
+// mark, or with two bytes of which exactly one is 0, as in an ASCII character.
 bool IsUtf16(absl::string_view text);
 
 // Describes a non-ASCII character of a UTF-8 text, for error messages.
@@ -35,7 +37,7 @@ struct ForeignCharacter {
 // REQUIRES: `text` is not empty and its first byte is not ASCII.
 ForeignCharacter ForeignCharacterAt(absl::string_view text);
 
-// Returns a message about the character that ForeignCharacterAt() describes: "found a no-break
+// Returns a message about the character that ForeignCharacterAt(text) describes: "found a no-break
 // space (U+00A0); expected a plain space".
 std::string FoundForeignCharacter(absl::string_view text);
 

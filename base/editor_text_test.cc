@@ -29,7 +29,7 @@ TEST(Printable, RefusesOverlongFormsSurrogatesAndWhatIsBeyondUnicode) {
     EXPECT_EQ(Printable(text), text);
 }
 
-// Escape sequences begin with ESC, or in C1 with U+009B, and end with BEL or ST (ECMA-48).
+// For a terminal, ESC (0x1b) and the C1 character U+009B begin control sequences (ECMA-48).
 TEST(Printable, ReplacesControlCharactersButNewlinesAndTabs) {
   EXPECT_EQ(Printable("a\nb\tc \x7e\u00a0"), "a\nb\tc \x7e\u00a0");
   for (const char* text : {"\x1b", "\r", "\a", "\b", "\x01", "\x7f", "\u0080", "\u009b", "\u009f"})

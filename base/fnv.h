@@ -10,7 +10,8 @@
 
 namespace cotangent {
 
-// The last letters of `text` hardly change the high bits of the result.
+// Returns the hash of the bytes of `text`. The last byte changes the highest 16 bits of the hash
+// only by a carry.
 constexpr uint64_t Fnv1a(absl::string_view text) {
   uint64_t hash = 0xcbf29ce484222325;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;

@@ -4,9 +4,9 @@
 
 namespace cotangent {
 
-// Matching is greedy. After a mismatch the last `*` that was reached matches one character more,
-// and matching resumes with the part of the pattern behind that `*`. Earlier ones need not be tried
-// again: whatever they could match, the last one can.
+// Each `*` at first matches nothing. After a mismatch the last `*` that was reached matches one
+// character more, and matching resumes with the part of the pattern behind that `*`. The `*`s
+// before it need not be tried again: whatever they could match, the last one can.
 bool FitsPattern(std::string_view name, std::string_view pattern) {
   size_t n = 0, p = 0, after_star = std::string_view::npos, star_took_to = 0;
   while (n < name.size()) {

@@ -24,9 +24,10 @@ double OwnSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// Adds up the times of the processors for which wanted(number) holds, from the lines "cpu0 user
-// nice system idle iowait irq softirq steal ..." of /proc/stat. Allocates nothing, since threads
-// call it during a training step.
+// Returns the sum of the times of the processors for which wanted(number) holds, from the lines
+// "cpu0 user nice system idle iowait irq softirq steal ..." of /proc/stat; nullopt if such a line
+// cannot be parsed or there is no time to add. Allocates nothing, since threads call it during a
+// training step.
 template <typename Wanted>
 std::optional<ProcessorTime> Sum(std::string_view proc_stat, const Wanted& wanted) {
   const double tick = 1.0 / static_cast<double>(std::max(1L, sysconf(_SC_CLK_TCK)));

@@ -11,19 +11,19 @@ namespace cotangent {
 
 // Processor time since the machine started, in seconds, summed over processors (proc_stat(5)).
 struct ProcessorTime {
-  double busy = 0;   // spent on any program, including the host's other guests ("steal")
-  double total = 0;  // busy or idle
+  double busy = 0;   // spent on programs and interrupts, or by the host's other guests ("steal")
+  double total = 0;  // busy or idle; waiting for a disk counts as idle
 };
 // Returns the times of the given processors, or of all if the set is empty; nullopt if /proc/stat
-// cannot be read.
+// cannot be read or parsed.
 std::optional<ProcessorTime> ReadProcessorTime(const cpu_set_t& processors);
 // Returns the times of all processors from the text of a /proc/stat; nullopt if it cannot be
 // parsed.
 std::optional<ProcessorTime> ParseProcessorTime(const std::string& proc_stat);
 
-// Measures the share of processor time, from 0 to 1, that other processes take between two calls of
-// SinceLast(). Only those processors count on which the constructing thread may run. Any thread may
-// call SinceLast().
+// Measures the share of processor time, from 0 to 1, that other processes (and, in a virtual
+// machine, other guests) take between two calls of SinceLast(). Only those processors count on
+// which the constructing thread may run. Any thread may call SinceLast(), one at a time.
 //
 //   OtherLoad load;                       // measuring begins
 //   ... load.SinceLast() ...              // 0.35: other processes took 35% of the processors' time

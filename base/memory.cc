@@ -25,8 +25,8 @@ constexpr int64_t kMapFrom = int64_t{1} << 20;  // bytes from which buffers are 
 constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
-// Reads a file that holds just a number. Returns nullopt if there is no such file or it holds
-// something else, such as "max".
+// Returns the number with which a file begins; nullopt if there is no such file or its first word
+// is not a number, such as "max".
 std::optional<int64_t> ReadNumber(const std::string& path) {
   std::ifstream file(path);
   std::string text;
@@ -35,8 +35,8 @@ std::optional<int64_t> ReadNumber(const std::string& path) {
   return number;
 }
 
-// Returns the number after `key` in a file of lines "key number ...", or nullopt if no line begins
-// with `key`.
+// Returns the number after `key` in the first line "key number ..." of a file, or nullopt if no
+// line begins with `key`.
 std::optional<int64_t> ReadField(const std::string& path, std::string_view key) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -45,8 +45,10 @@ std::optional<int64_t> ReadField(const std::string& path, std::string_view key) 
   return std::nullopt;
 }
 
-// Returns the bytes that one control group's memory limit leaves: the limit minus the use, with
-// inactive file cache counted as free. Returns kUnlimited if the group has no limit.
+// Returns the bytes that the memory limit of the control group whose files are in `folder` leaves:
+// the limit minus the use, with inactive file cache counted as free; at least 0. The names are
+// those of the files with the limit and the use, "/..." each. Returns kUnlimited if the group has
+// no limit or its files cannot be read.
 int64_t LeftInGroup(const std::string& folder, const char* limit_name, const char* usage_name) {
   std::optional<int64_t> limit = ReadNumber(folder + limit_name),
                          usage = ReadNumber(folder + usage_name);
@@ -56,8 +58,8 @@ int64_t LeftInGroup(const std::string& folder, const char* limit_name, const cha
 }
 
 // Returns the smallest number of bytes that the memory limits of this process's control groups
-// leave. In version 1 of control groups only the top group is checked, in version 2 the process's
-// group and all groups above it.
+// leave. In version 1 of control groups only the group mounted at /sys/fs/cgroup/memory is checked,
+// in version 2 the process's group and all groups above it.
 int64_t LeftInControlGroups() {
   int64_t left =
       LeftInGroup("/sys/fs/cgroup/memory", "/memory.limit_in_bytes", "/memory.usage_in_bytes");
@@ -73,7 +75,8 @@ int64_t LeftInControlGroups() {
   return left;
 }
 
-// Returns the bytes that the limit on address space (RLIMIT_AS) leaves.
+// Returns the bytes that the limit on address space (RLIMIT_AS) leaves; kUnlimited if there is
+// none.
 int64_t LeftOfAddressSpace() {
   rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUnlimited;

@@ -1,4 +1,5 @@
-// Memory for large arrays of numbers: aligned, and in huge pages from 1 MiB on.
+// Memory for large arrays of numbers: aligned, and from 1 MiB on in huge pages if the system has
+// them.
 #ifndef COTANGENT_BASE_MEMORY_H_
 #define COTANGENT_BASE_MEMORY_H_
 
@@ -33,8 +34,9 @@ void* AllocateOrDie(int64_t bytes);
 // AllocateOrDie().
 void Deallocate(void* data, int64_t bytes);
 
-// Owns `size()` bytes, aligned to kAlignment and zeroed. A buffer of 1 MiB or more gets a memory
-// mapping of its own (mmap), for which the system is asked to use huge pages.
+// Owns `size()` bytes, aligned to kAlignment, which are 0 at first. A buffer of 1 MiB or more gets
+// a memory mapping of its own (mmap), for which the system is asked to use huge pages. data() of an
+// empty buffer is null.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
@@ -70,10 +72,10 @@ class AlignedBuffer {
   int64_t size_ = 0;
 };
 
-// A std::vector whose memory has the alignment and huge pages of AlignedBuffer, for long arrays
-// that are read again and again. Huge pages matter in virtual machines: on one core of a Sapphire
-// Rapids guest, Adam's update of 4 million parameters that were in no cache moved 2 GB/s in pages
-// of 4 KiB and 24 GB/s in huge pages.
+// BigVector is a std::vector whose memory has the alignment and huge pages of AlignedBuffer, for
+// long arrays that are read again and again; BigAllocator is its allocator. Huge pages matter in
+// virtual machines: on one core of a Sapphire Rapids guest, Adam's update of 4 million parameters
+// that were in no cache moved 2 GB/s in pages of 4 KiB and 24 GB/s in huge pages.
 template <typename T>
 struct BigAllocator {
   using value_type = T;

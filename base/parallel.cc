@@ -29,21 +29,24 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-// A job is one call of ParallelFor(), a share is one call of the function that the job runs.
+// A job is one call of ParallelFor(), a share is one call of the function that the job runs. The
+// process is "disturbed" while other programs are busy or if a quota limits its processor time
+// (Disturbance below).
 //
 // How long a thread spins before it sleeps, when it waits for a job or for the last share of a job.
 // Waking a thread takes the system 5 to 50 us, longer than most pauses between two operations of a
-// network, so threads spin during such pauses unless other programs are busy. While other programs
-// are busy, a spinning thread takes the processor from the thread that it waits for. The two times
-// were found by measuring on 2 cores of a virtual machine, kernel 6.18.
+// network, so threads spin during such pauses unless disturbed. If disturbed, a spinning thread
+// takes the processor from the thread that it waits for. The two times were found by measuring on 2
+// cores of a virtual machine, kernel 6.18.
 constexpr microseconds kSpinUndisturbed{500}, kSpinDisturbed{4};
-// Every kAskEvery the system is asked how much processor time other programs use. Other programs
-// count as busy if the processors that they leave free are fewer than our threads by more than
-// max(kMostMissing, kMostMissingPerThread * threads). (An editor and a browser at rest take less.)
+// The system is asked at most once every kAskEvery how much processor time other programs use.
+// Other programs count as busy if the processors that they leave free are fewer than our threads by
+// more than max(kMostMissing, kMostMissingPerThread * threads). (An editor and a browser at rest
+// take less.)
 constexpr milliseconds kAskEvery{100};
 constexpr double kMostMissing = 0.25, kMostMissingPerThread = 0.03;
-// While other programs are busy, a waiting thread checks this often whether the thread that it
-// waits for is running.
+// A thread that has spun in vain checks this often, while it waits for other threads to finish
+// their shares, whether they are running.
 constexpr microseconds kLookEvery{60};
 
 void Pause() {
@@ -95,8 +98,8 @@ class Disturbance {
   std::atomic<bool> disturbed_{false};
 };
 
-// Spins until ready() returns true, for at most kSpinUndisturbed or, while other programs are busy,
-// kSpinDisturbed. Returns what ready() returned last.
+// Spins until ready() returns true, for at most kSpinUndisturbed or, if disturbed, kSpinDisturbed.
+// Returns what ready() returned last.
 template <typename Ready>
 bool SpinUntil(Disturbance& disturbance, const Ready& ready) {
   if (ready()) return true;
@@ -111,10 +114,11 @@ bool SpinUntil(Disturbance& disturbance, const Ready& ready) {
   return ready();
 }
 
+// Whether the calling thread computes a share, or is a thread of the pool.
 thread_local bool in_parallel = false;
 
-// State of the calling thread: how many ParallelSections it is in, and the processors it could run
-// on before it was bound to one (nullopt if it is not bound).
+// State of the calling thread: how many ParallelSections it is in, and the processors that Unbind()
+// lets it run on again (nullopt if Pool::Run() has not bound it).
 thread_local int sections = 0;
 thread_local std::optional<cpu_set_t> unbound;
 
@@ -124,6 +128,8 @@ void Unbind() {
   unbound.reset();
 }
 
+// The threads that compute jobs: thread 0 is the caller of ParallelFor(), the others are
+// `workers_`.
 class Pool {
  public:
   explicit Pool(int threads)
@@ -180,7 +186,7 @@ class Pool {
   }
 
   struct alignas(64) Member {
-    // The shares dealt to this thread and not yet taken.
+    // The shares dealt to `thread` and not yet taken.
     std::atomic<uint64_t> unclaimed{0};  // begin << 32 | end
     ScheduledThread thread;
   };
@@ -222,10 +228,11 @@ class Pool {
     }
   }
 
-  // Thread `self` calls this before it sleeps until other threads finish their shares. run[i] is
-  // the processor time in ns that thread i had used at the previous call (0 at first). If a thread
-  // that is computing a share has not run since, the system has suspended it while all wait for it.
-  // The function moves that thread to the processor of `self`, which is about to be free.
+  // Thread `self` calls this while it waits for other threads to finish their shares. run[i] is the
+  // processor time in ns that thread i (below kMostLookedAt) had used when this function last
+  // looked at it (0 at first). If a thread that is computing a share has not run since, the system
+  // has suspended it while others wait for it. The function moves the first such thread to the
+  // processor of `self`, which is about to be free.
   void HelpWhoeverWasPutAside(int self, int64_t run[kMostLookedAt]) {
     for (int i = 0; i < std::min(threads(), kMostLookedAt); ++i) {
       Member& other = members_[i];

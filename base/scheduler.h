@@ -14,9 +14,9 @@
 
 namespace cotangent {
 
-// Puts the calling thread to sleep until WakeSleepers() is called on the same word, or until
-// `at_most` (less than 1 s) has passed. Returns at once if the value of `word` is not `expected`.
-// May return early (futex(2)).
+// Puts the calling thread to sleep until WakeSleepers() is called on the same word or, with
+// `at_most` (less than 1 s), until this time has passed. Returns at once if the value of `word` is
+// not `expected`. May return early (futex(2)).
 void SleepOn(std::atomic<uint32_t>& word, uint32_t expected);
 void SleepOn(std::atomic<uint32_t>& word, uint32_t expected, std::chrono::nanoseconds at_most);
 // Wakes up to `most` threads that sleep on `word`.
@@ -27,7 +27,7 @@ void WakeSleepers(std::atomic<uint32_t>& word, int most);
 cpu_set_t Processors();
 // Restricts the calling thread to `processors`; does nothing if the set is empty.
 void KeepTo(const cpu_set_t& processors);
-// Returns the processors on which thread number `thread` of `threads` should run: one of
+// Returns the processors on which thread number `thread` (from 0) of `threads` should run: one of
 // `processors` or, if there are more processors than threads, all of them.
 cpu_set_t ProcessorOf(int thread, int threads, const cpu_set_t& processors);
 
@@ -46,13 +46,13 @@ class ScheduledThread {
   }
 
   // Other threads call the functions from here on. IsWorking() returns whether the thread is
-  // between Begin() and End() and has not been moved.
+  // between Begin() and End() and has not been moved since Begin().
   bool IsWorking() const { return state_.load(std::memory_order_relaxed) == kWorking; }
   // Returns the processor time that the thread has used, in nanoseconds. If two calls return the
   // same number, the thread has not run between them.
   int64_t TimeRun() const;
-  // Moves the thread to the caller's processor until its End(). The caller should be about to
-  // sleep.
+  // If IsWorking(), moves the thread to the caller's processor until its End(). The caller should
+  // be about to sleep.
   void MoveHere();
 
  private:

@@ -20,6 +20,7 @@ class SplitMix64 {
   // The difference of successive states: 2^64 divided by the golden ratio, made odd.
   static constexpr uint64_t kStep = 0x9e3779b97f4a7c15;
 
+  // Hashes a state to the random number that belongs to it.
   static uint64_t Hash(uint64_t x) {
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
     x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
@@ -30,7 +31,7 @@ class SplitMix64 {
 
   uint64_t Next() { return Hash(state_ += kStep); }
 
-  // Returns a uniform number in [0, bound), for bound in [1, 2^32]. It is the high half of a
+  // Returns a uniform random number in [0, bound), for bound in [1, 2^32]. It is the high half of a
   // product of two 32-bit numbers; each probability is off by less than 2^-32.
   uint32_t Below(uint64_t bound) { return static_cast<uint32_t>(((Next() >> 32) * bound) >> 32); }
 

@@ -22,8 +22,9 @@ int Reflect(int at, int size) {
   return at >= size ? 2 * (size - 1) - at : at;
 }
 
-// CopyForwards() and CopyMirrored() copy `count` bytes, usually a few dozen. For so few bytes
-// memcpy with a variable length spends more time on choosing a method than on copying.
+// CopyForwards() copies `count` bytes, CopyMirrored() does so in reverse order. `count` is usually
+// a few dozen. For so few bytes memcpy with a variable length spends more time on choosing a method
+// than on copying.
 void CopyForwards(const uint8_t* from, int count, uint8_t* to) {
   if (count < 16) {
     for (int i = 0; i < count; ++i) to[i] = from[i];

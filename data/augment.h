@@ -58,7 +58,7 @@ struct Augmentation {
 };
 
 // Returns an error if crop_padding or cutout is negative or too large for images of this height and
-// width.
+// width: crop_padding must be less than the shorter side, and cutout at most twice as long as it.
 absl::Status Validate(const Augmentation& augmentation, int height, int width);
 
 // Where each output pixel comes from: output (y, x) shows source (y + dy, x + dx) or, if `flip`,
@@ -73,7 +73,7 @@ struct Placement {
   int cut_top = 0, cut_bottom = 0, cut_left = 0, cut_right = 0;
 };
 
-// Returns how image number `image` of a data set is placed in an epoch.
+// Returns how image number `image` (from 0) of a data set is placed in an epoch (from 0).
 Placement PlacementOf(const Augmentation& augmentation, int height, int width, uint64_t seed,
                       int64_t epoch, int64_t image);
 

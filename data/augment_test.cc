@@ -109,8 +109,9 @@ TEST(ImageWriterTest, FormatsHoldTheSameNumbers) {
       EXPECT_EQ(bf16_nhwc[i * channels + c], FloatToBf16(value));
     }
   }
-  // By `placement`, the pixel at the bottom right of channel 1 shows row 4 - 2 = 2 and column
-  // 0 + 1 = 1 of the source.
+  // The pixel at the bottom right of channel 1 is in row 4 and column 6, mirrored column 0. With
+  // `placement` it shows row 4 + dy = 2 and column 0 + dx = 1 of the source; the cutout does not
+  // reach it.
   const double byte = pixels[plane + 2 * width + 1];
   EXPECT_FLOAT_EQ(nchw[2 * plane - 1], (byte / 255 - 0.48216) / 0.24349);
 }

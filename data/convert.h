@@ -32,6 +32,7 @@ struct Converters {
   void (*interleaved)(const ByteRows& rows, Element* output);
 };
 
+// Returns the functions as they were compiled for `instructions`.
 template <typename Element>
 Converters<Element> ConvertersFor(InstructionSet instructions = WidestInstructionSet());
 

@@ -25,8 +25,8 @@ absl::Status Dataset::Read(int64_t index, uint8_t* image, const ImageReader::Par
     return part == nullptr ? reader->Read(which, image) : reader->ReadPart(which, *part, image);
   };
   absl::Status status = read(index);
-  // kDataLoss means that a packed file (a cache of images, data/packed_file.h) is damaged; no other
-  // image is tried then.
+  // Only an image that cannot be read (kInvalidArgument) is replaced. kDataLoss means that a packed
+  // file (a cache of images, data/packed_file.h) is damaged; no other image is tried then.
   if (status.ok() || skipped == nullptr || !absl::IsInvalidArgument(status)) return status;
   skipped->Note(status);
   const auto each = static_cast<int64_t>(targets.empty() ? 0 : classes.size());

@@ -49,7 +49,7 @@ class ImageReader {
   // Read().
   using PartOf = std::function<std::optional<Rectangle>(int height, int width)>;
   // Like Read(), but writes the part of the picture that `part` returns, stretched to the image's
-  // height and width.
+  // height and width. If has_pictures() is false, does the same as Read().
   virtual absl::Status ReadPart(int64_t index, const PartOf& /*part*/, uint8_t* image) const {
     return Read(index, image);
   }
@@ -67,13 +67,15 @@ struct Dataset {
   // [size, channels, height, width], contiguous; empty if `reader` reads the images.
   std::vector<uint8_t> images;
   std::shared_ptr<const ImageReader> reader;
-  // Identifies images that `reader` reads: a hash of the names, labels, sizes and times of their
-  // files.
+  // Identifies images that `reader` reads: a hash of the names, targets, sizes in bytes and
+  // modification times of their files, and of how pictures are fitted to images. Empty if `reader`
+  // is null or the images are not files.
   std::string fingerprint;
-  // If set, an image that `reader` cannot read is reported here and replaced by the next image of
-  // this data set (the first follows the last) that has the same label and targets and can be read;
-  // at most 100 such images are tried. The replacement depends on nothing but the files, so batches
-  // remain functions of seed, epoch and index. If null, an image that cannot be read is an error.
+  // If set, an image that `reader` cannot read (kInvalidArgument) is reported here and replaced by
+  // the next image of this data set (the first follows the last) that has the same label and
+  // targets and can be read; at most 100 such images are tried. The replacement depends on nothing
+  // but the files, so batches remain functions of seed, epoch and index. If null, an image that
+  // cannot be read is an error.
   std::shared_ptr<SkippedImages> skipped;
   std::vector<int32_t> labels;  // [size]; all 0 if the targets are labels or numbers
   // [size, classes]: labels (1 if the label applies, else 0) or numbers; empty if the targets are
@@ -114,8 +116,8 @@ struct Normalization {
 // read are left out. A channel without variation gets the deviation 1.
 Normalization ComputeNormalization(const Dataset& dataset);
 
-// Returns $XDG_CACHE_HOME/cotangent, or ~/.cache/cotangent if that variable is not an absolute
-// path.
+// Returns $XDG_CACHE_HOME/cotangent, or $HOME/.cache/cotangent if that variable is not an absolute
+// path (in the current directory if HOME is not set, either).
 std::string DefaultDataDir();
 
 }  // namespace cotangent::data

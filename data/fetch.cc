@@ -157,7 +157,7 @@ class Fetcher final : public FetchSession {
   // Runs a program in the temporary directory. Reports as progress the size of `watched`, the file
   // or folder in that directory to which the program writes.
   absl::Status RunProgram(std::vector<std::string> arguments, absl::string_view watched) {
-    // Every three seconds a line tells how many megabytes (10^6 bytes) have been received.
+    // Every three seconds a line tells how many megabytes (10^6 bytes) `watched` holds.
     auto next_report = std::chrono::steady_clock::now() + std::chrono::seconds(3);
     const auto keep_running = [&] {
       if (options_.cancelled()) return false;
@@ -185,7 +185,7 @@ class Fetcher final : public FetchSession {
   }
 
   // Moves the files to the data directory: the source's whole folder at once if it does not exist
-  // yet, else one file after the other.
+  // there or is empty, else one file after the other.
   absl::Status Install() {
     const std::string from = InWorkDir(source_.folder), to = JoinPath(data_dir_, source_.folder);
     for (Split split : {Split::kTrain, Split::kTest}) {

@@ -34,8 +34,10 @@ bool IsPresent(const Source& source, const std::string& data_dir);
 // source gives.
 bool IsIntact(const Source& source, const std::string& data_dir);
 
-// Downloads the files of a source unless all are there and intact; damaged files are replaced.
-// Returns kInvalidArgument if `data_dir` cannot be created or used.
+// Downloads the files of a source unless all are there and intact; damaged files are replaced. Does
+// nothing for a source that downloads nothing. Returns kInvalidArgument if `data_dir` cannot be
+// created or used, kResourceExhausted if the disk has too little room, kUnavailable if all origins
+// fail, and kCancelled after an interruption.
 absl::Status Fetch(const Source& source, const std::string& data_dir, const FetchOptions& options);
 
 // Fetches like Fetch(), but takes existing files of the right sizes as intact, without computing

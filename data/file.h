@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_FILE_H_
 #define COTANGENT_DATA_FILE_H_
 
-// Reads and writes whole files, with error messages that tell the user what to do.
+// Reads and writes whole files, with error messages that name the file and the reason.
 
 #include <cstdint>
 #include <string>
@@ -13,11 +13,13 @@
 
 namespace cotangent::data {
 
-// Returns "DIRECTORY/NAME" with exactly one slash between the two.
+// Returns "DIRECTORY/NAME", without a second slash if `directory` ends with one. If `directory` is
+// empty, returns `name`.
 std::string JoinPath(absl::string_view directory, absl::string_view name);
 
-// Returns the contents of a regular file. Returns kNotFound if it does not exist, and kOutOfRange,
-// without allocating memory for it, if it is larger than `max_bytes`.
+// Returns the contents of a regular file. Returns kNotFound if it does not exist, kInvalidArgument
+// if it is no regular file, and kOutOfRange, without allocating memory for it, if it is larger than
+// `max_bytes`.
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes = int64_t{1} << 34);
 
 // Replaces the file `path` in such a way that at every moment, even after a crash or on a full

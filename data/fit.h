@@ -38,8 +38,9 @@ class PictureFitter {
   PictureFitter(const ImageShape& shape, Fitting fitting)
       : shape_(shape), fit_(fitting.how), resampler_(fitting.filter) {}
 
-  // Writes the picture as an image [channels, height, width] of bytes. If the picture has that size
-  // already, its values do not change. A grey picture becomes three equal channels.
+  // Writes the picture as an image [channels, height, width] of bytes. If the picture has that
+  // height and width already, its pixels are not resampled. A grey picture becomes three equal
+  // channels in a colour image.
   void Write(const PictureView& picture, uint8_t* image);
 
  private:

@@ -32,8 +32,8 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
 // Reads and decodes a picture file.
 absl::StatusOr<Image> ReadImage(const std::string& path);
 // Reads a part of a picture file; the pixels are the same as those of ReadImage(). In a JPEG file
-// only the part and its surroundings are decoded to pixels. A JPEG file that is cut short after the
-// part may be read without an error.
+// that need not be turned only the part and its surroundings are decoded to pixels, and damage that
+// lies below the part may go unnoticed.
 absl::StatusOr<DecodedPart> ReadImagePart(const std::string& path, const ChoosePart& choose);
 
 // Resizes a picture with Resampler (data/resample.h). REQUIRES: width and height are positive.

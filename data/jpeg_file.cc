@@ -111,7 +111,8 @@ Orientation OrientationOf(const jpeg_decompress_struct& jpeg) {
 // not depend on where the decoded region ends.
 constexpr int kMargin = 16;
 
-// Starts decoding `*columns` columns from column `*left` on. Widens this range to whole blocks.
+// Starts decoding `*columns` columns from column `*left` on; widens this range to whole blocks.
+// Returns false after an error, like the other functions that call setjmp.
 bool StartJpeg(JpegReader& reader, JDIMENSION* left, JDIMENSION* columns) {
   if (setjmp(reader.jump) != 0) return false;
   jpeg_start_decompress(&reader.jpeg);

@@ -28,7 +28,8 @@ struct Mixing {
   bool is_used() const { return mixup_probability > 0 || cutmix_probability > 0; }
 };
 
-// Returns an error if a number is out of range.
+// Returns an error unless the probabilities are in [0, 1] and sum to at most 1, and each alpha is
+// above 0 and at most 1000.
 absl::Status Validate(const Mixing& mixing);
 
 // How each image of one batch is mixed with another image.

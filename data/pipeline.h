@@ -3,9 +3,10 @@
 
 // Makes the batches of a data set ahead of the training step that uses them.
 //
-// A batch depends on (options.seed, epoch, index in the epoch) only: its images, their order and
-// their augmentation are the same whenever and wherever it is made. A run can therefore be resumed
-// at any step (Seek), and any epoch can be repeated from its number alone.
+// For a given data set and options, a batch depends on (options.seed, epoch, index in the epoch)
+// only: its images, their order and their augmentation are the same whenever and wherever it is
+// made. A run can therefore be resumed at any step (Seek), and any epoch can be repeated from its
+// number alone.
 //
 //   auto pipeline = Pipeline::Create(&dataset, {.batch_size = 128, .seed = 1});
 //   for (int step = 0; step < steps; ++step) {
@@ -91,10 +92,11 @@ class BatchMaker {
   // Returns the number of images that this rank makes of a full batch.
   int64_t share() const { return options_.batch_size / options_.ranks; }
 
-  // Makes a batch; `index` is in [0, batches_per_epoch()). If images lie in memory, it does not
-  // fail, and allocates memory in the first call only; if they are read, it returns the reader's
-  // errors. Only one thread may call it at a time, since the maker stores the order of the latest
-  // epoch.
+  // Makes a batch: writes up to image_bytes() and target_bytes() bytes. `index` is in [0,
+  // batches_per_epoch()). If images lie in memory, it does not fail, and without transforms and
+  // balanced classes it allocates memory in the first call only; if images are read, it returns the
+  // reader's errors. Only one thread may call it at a time, since the maker stores the order of the
+  // latest epoch.
   absl::Status MakeBatch(int64_t epoch, int64_t index, void* images, void* targets);
 
   // Writes the target of image number `image` of the data set, which takes bytes_of_target() bytes.
@@ -106,7 +108,7 @@ class BatchMaker {
   // Mixes the images of a batch with one another, and their targets. This rank's share of the batch
   // begins at index `first` of order_.
   absl::Status MixBatch(int64_t epoch, int64_t index, int64_t first, void* images, float* targets);
-  // Writes the image order_[at], placed, transformed and normalised, to `output`.
+  // Writes the image order_[at], transformed, placed and normalised, to `output`.
   absl::Status MakeImage(int64_t epoch, int64_t at, void* output);
   // Applies the transforms of the options to image number `image` and leaves the result in
   // `scratch_`. `number` selects the random numbers; it is the image's number, or another one for a

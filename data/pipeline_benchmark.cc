@@ -79,7 +79,7 @@ void BM_PipelineNext(benchmark::State& state) {
 BENCHMARK(BM_PipelineNext)->UseRealTime();
 
 // Measures making batches of 128 random resized crops of 224 x 224 pixels from the pictures of the
-// folder that $PICTURES names. The calling thread decodes each picture again for each batch.
+// folder that $PICTURES names. The calling thread decodes a picture anew whenever a batch needs it.
 void BM_Pictures(benchmark::State& state) {
   const char* const folder = getenv("PICTURES");
   if (folder == nullptr) return state.SkipWithError("set PICTURES to a folder of class folders");

@@ -61,7 +61,7 @@ absl::StatusOr<pid_t> Spawn(const Command& command) {
   return process;
 }
 
-// Returns the last three lines that a program printed to the file `log`.
+// Returns the last three lines, without empty ones, that a program printed to the file `log`.
 std::string LastLines(const std::string& log) {
   constexpr size_t kLines = 3;
   const std::string text = ReadFile(log).value_or("");

@@ -35,7 +35,7 @@ class Communicator {
   virtual ~Communicator() = default;
   virtual int ranks() const = 0;
   virtual int rank() const = 0;  // 0 to ranks() - 1
-  // The name of the machine this rank runs on.
+  // Returns the name of the machine this rank runs on.
   virtual std::string host() const = 0;
 
   // Replaces each value by its sum over the ranks. All ranks pass the same number of values and get
@@ -68,7 +68,7 @@ class Communicator {
   [[noreturn]] virtual void Abort(int exit_code) = 0;
 };
 
-// The communicator of a process that is the only rank.
+// Returns the communicator of a process that is the only rank.
 Communicator& OneProcess();
 
 // Replaces `value` on all ranks by its value on rank 0.
@@ -92,8 +92,8 @@ absl::Status Agree(Communicator& ranks, const absl::Status& here);
 absl::Status AtRankZero(Communicator& ranks, const std::function<absl::Status()>& work);
 
 // Checks that `facts`, pairs of a name and a value, have the same values on all ranks as on rank 0.
-// If not, returns InvalidArgument on all ranks; the message names a rank that differs and its first
-// difference. All ranks list the same names in the same order.
+// If not, returns InvalidArgument on all ranks; the message names the first rank that differs and
+// its first difference. All ranks list the same names in the same order.
 using Facts = std::vector<std::pair<std::string, std::string>>;
 absl::Status CheckSame(Communicator& ranks, const Facts& facts);
 

@@ -11,8 +11,9 @@
 //
 // A stretch is cut into one share for each rank, which owns this share. Each rank sends its numbers
 // of a share to the rank that owns it. The owner adds them up in the order of the ranks and sends
-// the mean to all. So each number crosses a link twice, whatever the number of ranks, and the
-// result depends neither on how the buffer is cut into stretches nor on timing.
+// the mean to all. So a rank sends and receives less than twice the numbers of a stretch, whatever
+// the number of ranks, and the result depends neither on how the buffer is cut into stretches nor
+// on timing.
 //
 // In bf16, numbers are rounded before they are sent, and the rounding error is added, in the next
 // training step, to the number at the same position of the buffer before that is rounded (Seide et

@@ -2,7 +2,7 @@
 #ifndef COTANGENT_DISTRIBUTED_MPI_CHANNELS_H_
 #define COTANGENT_DISTRIBUTED_MPI_CHANNELS_H_
 
-// Leaves out MPI's C++ functions, which are no longer in the MPI standard.
+// Leaves out MPI's C++ functions, which the MPI standard has removed.
 #define OMPI_SKIP_MPICXX 1
 #include <mpi/mpi.h>
 

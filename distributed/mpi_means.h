@@ -33,9 +33,9 @@ class MpiCommunicator::MpiMeans final : public Means {
   struct Part {
     Stretch stretch;
     std::vector<int> sizes, begins;  // of all shares, by rank
-    // For the first exchange, in which each rank gets all ranks' numbers of its own share. By rank:
-    // how many numbers this rank sends to it, how many it receives from it, and where in received_
-    // these begin. A rank sends nothing to itself.
+    // For the first exchange, in which each rank gets all ranks' numbers of its own share. For each
+    // rank: how many numbers this rank sends to that rank, how many it receives from that rank, and
+    // where these begin, counted from `received`. A rank sends nothing to itself.
     std::vector<int> sizes_out, sizes_in, begins_in;
     int64_t received = 0;  // where in received_ this stretch's numbers begin, in numbers
     MPI_Request request = MPI_REQUEST_NULL;

@@ -46,7 +46,7 @@ struct Cluster {
 };
 
 // Returns the seconds that computing the mean of a message of `bytes` bytes over the cluster's
-// ranks takes.
+// ranks takes; 0 for one rank.
 double SecondsOfExchange(const Cluster& cluster, double bytes);
 
 struct Prediction {
@@ -54,7 +54,7 @@ struct Prediction {
   double images_per_second = 0;  // of all ranks together
   double efficiency = 0;         // images/s divided by those of as many ranks that send nothing
   double communication = 0;      // seconds during which gradients are sent
-  double waited = 0;             // seconds from the last gradient computed to the last sum received
+  double waited = 0;             // seconds from the last operation's end to the last sum received
 };
 // Predicts the time of a training step with buckets of at least `bucket_bytes` bytes, counted as if
 // gradients were sent in f32; 0 means the size that BucketBytes() gives for the cluster's link.

@@ -14,9 +14,10 @@ namespace cotangent::tensor {
 
 // Plans where pieces of memory lie, so that pieces in use at the same time do not overlap and the
 // total is small. Time is counted in steps, such as the operations of a network in the order in
-// which they run. The algorithm is greedy by size: each piece goes into the smallest gap that fits
-// among the pieces in use at the same time (Pisarchyk and Lee, "Efficient memory management for
-// deep neural net inference", 2020, section 5.2).
+// which they run. The algorithm is greedy by size: the largest pieces come first, and each piece
+// goes into the smallest gap that fits between the pieces already placed that are in use at the
+// same time, or behind all of these (Pisarchyk and Lee, "Efficient memory management for deep
+// neural net inference", 2020, section 5.2).
 //
 //   ArenaPlanner planner;
 //   int a = planner.Add(bytes, /*first_use=*/0, /*last_use=*/2);
@@ -29,18 +30,20 @@ class ArenaPlanner {
   // included. Returns the piece's number, counted from 0.
   int Add(int64_t bytes, int64_t first_use, int64_t last_use);
 
-  // Assigns all offsets. Errors: a negative size, a last use before the first use, a total beyond
-  // int64_t.
+  // Assigns all offsets. Errors: a size that is negative or at least 2^62, a last use before the
+  // first use, a total beyond int64_t.
   absl::Status Plan();
 
-  // offset() returns the byte at which a piece begins, counted from the start of the memory;
-  // total() returns the bytes of the memory for all pieces. REQUIRES: Plan() returned OK.
+  // offset() returns the byte at which a piece begins, counted from the start of the memory: a
+  // multiple of kAlignment (base/memory.h). total() returns the bytes of the memory for all pieces.
+  // REQUIRES: Plan() returned OK.
   int64_t offset(int piece) const { return pieces_[piece].offset; }
   int64_t total() const { return total_; }
 
-  // Returns the largest number of bytes in use at any one step. No plan can have a smaller total.
+  // Returns the largest number of bytes in use at any one step, each piece rounded up to a multiple
+  // of kAlignment. No plan can have a smaller total.
   int64_t LowerBound() const;
-  // Returns the first step at which LowerBound() bytes are in use.
+  // Returns the first step at which LowerBound() bytes are in use; 0 if there are no pieces.
   int64_t Fullest() const;
 
  private:

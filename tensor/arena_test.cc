@@ -55,8 +55,8 @@ TEST(ArenaPlanner, KeepsApartWhatIsAliveTogether) {
 }
 
 TEST(ArenaPlanner, HoldsForwardAndBackwardOfAChain) {
-  // Activation i is written at step i of the forward pass and read again at its step of the
-  // backward pass. So all activations are in use at the same time between the two passes.
+  // Activation i is written at step i, in the forward pass, and read again until step 2 * layers -
+  // i, in the backward pass. So all activations are in use at the same time between the two passes.
   std::vector<Piece> pieces;
   const int64_t layers = 20;
   for (int64_t i = 0; i < layers; ++i) {

@@ -210,8 +210,9 @@ absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matr
 
 namespace {
 
-// Returns an error unless map(2 u + v) = 2 map(u) + map(v), up to `tolerance`, for two vectors u
-// and v without symmetry.
+// Returns an error unless the results of `map` have n elements, and map(2 u + v) = 2 map(u) +
+// map(v), up to rounding errors and `tolerance` (relative), for two vectors u and v without
+// symmetry.
 absl::Status CheckLinear(const LinearMap& map, int64_t n, double tolerance) {
   std::vector<double> u(n), v(n), w(n);
   for (int64_t i = 0; i < n; ++i) {

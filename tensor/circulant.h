@@ -4,11 +4,12 @@
 // The circulant matrix C_a of a = (a_0, .., a_{n-1}) has a in its first column. Every other column
 // is the one before it, shifted down by one around the end:
 //
-//   C_a[i][j] = a[(i - j) mod n],     C_a x = a * x,     (a * x)[i] = sum over j of a[(i - j) mod n] x[j]
+//   C_a[i][j] = a[(i - j) mod n],  C_a x = a * x,  (a * x)[i] = sum over j of a[(i - j) mod n] x[j]
 //
-// The shift S = C_{e_1}, (S x)[i] = x[i - 1], generates them all: C_a = a_0 I + a_1 S + ... +
-// a_{n-1} S^{n-1}; hence C_a S = S C_a. The vectors v_k[j] = exp(2 pi i j k / n) are eigenvectors
-// of S, so of every C_a, and the eigenvalues of C_a are the discrete Fourier transform of a:
+// The shift S = C_{e_1}, (S x)[i] = x[(i - 1) mod n], generates them all: C_a = a_0 I + a_1 S + ...
+// + a_{n-1} S^{n-1}; hence C_a S = S C_a. (e_j is the unit vector with a 1 at index j, from 0.) The
+// vectors v_k[j] = exp(2 pi i j k / n) are eigenvectors of S, so of every C_a, and the eigenvalues
+// of C_a are the discrete Fourier transform of a:
 //
 //   C_a v_k = A[k] v_k,     A[k] = sum over j of a[j] exp(-2 pi i j k / n)
 //
@@ -46,7 +47,7 @@ std::vector<T> CirculantMatrix(absl::Span<const T> a) {
   return matrix;
 }
 
-// Returns the shift matrix S of size n.
+// Returns the shift matrix S, row-major [n, n], made of the scalars `zero` and `one`.
 template <typename T>
 std::vector<T> ShiftMatrix(size_t n, const T& zero, const T& one) {
   std::vector<T> e(n, zero);
@@ -54,7 +55,7 @@ std::vector<T> ShiftMatrix(size_t n, const T& zero, const T& one) {
   return CirculantMatrix<T>(e);
 }
 
-// Returns the product of two n x n matrices.
+// Returns the product of two n x n matrices; all are row-major.
 template <typename T>
 std::vector<T> MatrixProduct(absl::Span<const T> a, absl::Span<const T> b, size_t n) {
   std::vector<T> product;
@@ -93,11 +94,11 @@ class CircularConvolver {
   int64_t size() const;
 
   // Computes result = C_a x by three transforms. All spans have size() elements; `result` may be
-  // the same memory as `a` or `x`.
+  // the same memory as `a` or `x`. `a` becomes the kernel of Multiply().
   void Convolve(absl::Span<const double> a, absl::Span<const double> x, absl::Span<double> result);
   // Sets the kernel `a` for Multiply(), by one transform.
   void SetKernel(absl::Span<const double> a);
-  // Computes result = C_a x for the kernel that was set, by two transforms.
+  // Computes result = C_a x for the kernel a that was set, by two transforms.
   void Multiply(absl::Span<const double> x, absl::Span<double> result);
 
   // Returns the eigenvalues A[0], .., A[n - 1] of C_a.
@@ -121,8 +122,9 @@ struct CirculantDetection {
   int64_t row = 0, column = 0;
   double found = 0, expected = 0;
 };
-// Decides whether `matrix`, row-major [n, n], is circulant. Entries count as equal if they differ
-// by at most `tolerance` times the largest absolute value. Error: `matrix` does not have n^2
+// Decides whether `matrix`, row-major [n, n], is circulant: whether entry (i, j) equals entry
+// ((i - j) mod n, 0) for all i and j. Entries count as equal if they differ by at most `tolerance`
+// times the largest absolute value in `matrix`. Errors: n < 1, or `matrix` does not have n^2
 // elements.
 absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matrix, int64_t n,
                                                    double tolerance = 1e-12);
@@ -131,13 +133,15 @@ absl::StatusOr<CirculantDetection> DetectCirculant(absl::Span<const double> matr
 // finds the a with map = C_a. Only values of the map are needed. Let a = map(e_0). If the map
 // commutes with shifts, map(e_j) = map(S^j e_0) = S^j a, which is column j of C_a; since the e_j
 // are a basis, map = C_a. Conversely, every C_a commutes with shifts. All n basis vectors are
-// tried, so for a linear map the answer is a proof up to the tolerance.
+// tried, so for a linear map the answer is a proof up to the tolerance: values count as equal if
+// they differ by at most `tolerance` times the largest absolute value in any map(e_j).
 using LinearMap = std::function<std::vector<double>(absl::Span<const double>)>;
 struct EquivarianceDecision {
   bool equivariant = false;
   std::vector<double> a;  // map(e_0)
   // If not equivariant: `input` and `shift` for which map(S^shift input) differs from S^shift
-  // map(input), the most at `index`.
+  // map(input), and the index of the largest difference. There the former is `found`, the latter
+  // `expected`.
   int64_t shift = 0;
   std::vector<double> input;
   int64_t index = 0;

@@ -1,7 +1,8 @@
 // Convolution in its three directions (forward and the two gradients), with every implementation
 // that this machine offers. convolution_family.h explains how to add implementations.
 //
-// Forward, for batch n, output channel o and pixel (y, x), with input channels i of o's group:
+// Forward, for batch n, output channel o and pixel (y, x), with i over the input channels of o's
+// group (in `weights`, i is counted within the group):
 //
 //   out[n, o, y, x] = bias[o] + sum over i, ky, kx of weights[o, i, ky, kx] * in[n, i, y', x']
 //   where y' = y * stride + ky * dilation - pad_top, x' = x * stride + kx * dilation - pad_left
@@ -10,7 +11,8 @@
 // The result is linear in `in` and in `weights`; the other two directions are the transposes of
 // these linear maps:
 //
-//   in_gradient[n, i, y', x']        sums weights * out_gradient over all (o, ky, kx) that read it
+//   in_gradient[n, i, y', x']        sums weights * out_gradient over all (o, ky, kx) by which an
+//                                    output (y, x) reads in[n, i, y', x']
 //   weight_gradient[o, i, ky, kx]    sums in * out_gradient over n, y, x
 //   bias_gradient[o]                 sums out_gradient over n, y, x
 //
@@ -62,16 +64,17 @@ struct ConvolutionShape {
   // floating-point operations.
   int64_t MultiplyAdds() const;
 
-  // Returns whether the kernel covers the whole image without padding. The convolution is then a
-  // linear layer on in_channels * in_height * in_width features.
+  // Returns whether the convolution is a linear layer on in_channels * in_height * in_width
+  // features: the kernel is as large as the image, without padding, dilation or groups.
   bool IsLinear() const;
 
-  // Returns an error unless every size is positive, no padding is negative, `groups` divides the
-  // channels, and the kernel fits into the padded image.
+  // Returns an error unless every size is in [1, 2^31 - 1] and every padding in [0, 2^31 - 1],
+  // `groups` divides both numbers of channels, the kernel fits into the padded image, and
+  // Shape::Validate() accepts the shapes of all tensors.
   absl::Status Validate() const;
 
-  // Returns "128x24x31x31 -> 64x31x31 k3x3 s1x1 p1,1,1,1" (kernel, stride, padding), followed by
-  // "g" and "d" if groups or dilation are not 1.
+  // Returns "128x24x31x31 -> 64x31x31 k3x3 s1x1 p1,1,1,1" (kernel, stride; padding at the top,
+  // bottom, left and right), followed by " d2x2" (dilation) and " g3" (groups) if these are not 1.
   std::string ToString() const;
 
   friend bool operator==(const ConvolutionShape&, const ConvolutionShape&) = default;
@@ -88,7 +91,8 @@ enum class Algorithm : uint8_t {
 std::string_view Name(Algorithm algorithm);  // "direct", "winograd", "matmul"
 
 // One way to compute one direction of a convolution. `in_*` describe the activations on the input
-// side (in kInputGradient, the gradient of the input), `out_*` those on the output side.
+// side (in kInputGradient, the gradient of the input), `out_*` those on the output side (in both
+// gradients, the gradient of the output).
 struct ConvolutionChoice {
   Algorithm algorithm = Algorithm::kDirect;
   Layout in_layout = Layout::kNchw, out_layout = Layout::kNchw;
@@ -111,9 +115,11 @@ bool Bf16Available();
 //
 //   out_scale out = relu(sum of in_scale in * weight_scales[o] weight + bias + addend_scale addend)
 //
-// Activations are u8 or s8. Weights are s8, with a scale for each output channel. Sums of products
-// are exact in s32. Results are rounded to the nearest integer (ties to even) and clamped to the
-// range of out_type.
+// with a relu, a bias and an addend only if the Epilogue asks for them. Activations are u8 or s8.
+// Weights are s8, with a scale for each output channel. Sums of products are exact in s32. Results
+// are rounded to the nearest integer (ties to even) and clamped to the range of out_type. If
+// out_type is kF32, results and addend are real numbers of the type ConvolutionChoice::out_type;
+// out_scale must then be 1, and addend_scale and addend_type are ignored.
 struct Int8Convolution {
   ElementType in_type = ElementType::kU8;
   ElementType out_type = ElementType::kF32;    // kU8, kS8, or kF32: real numbers, in f32 or bf16
@@ -126,17 +132,19 @@ struct Int8Convolution {
 // kernels need AVX2, VNNI or AMX.
 bool Int8Available();
 
-// Returns the choices that are worth measuring for a forward convolution with Epilogue::int8; none
-// if Int8Available() is false, and none for groups without VNNI or AMX. Convolution::Create()
-// refuses some of them if there is an addend.
+// Returns the choices that are worth measuring for a forward convolution with Epilogue::int8 (for
+// out_type kF32 those that write f32 or bf16); none if Int8Available() is false, and none for
+// groups without VNNI or AMX. Convolution::Create() refuses some of them if there is an addend.
 std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
                                               ElementType out_type);
 
 // Returns the choices that are worth measuring on this machine: for each pair of element types,
-// those whose kernels were made for the widest instruction set that any kernel for this shape uses.
-// Plain reference loops are listed only if nothing else exists. Never empty for a valid shape.
-//   precision   kF32: f32 on both sides. kBf16: additionally bf16 on both sides, and bf16 read with
-//               f32 written (out of kForward, in_gradient of kInputGradient). Sums are always f32.
+// those of the fastest kind (method or instruction set; KernelKind in convolution_family.h) that
+// exists for this shape. If there are only plain reference loops, returns one choice with these.
+// Never empty for a valid shape; empty for an invalid one.
+//   precision   kF32: f32 on both sides. kBf16: if Bf16Available(), additionally bf16 on both
+//               sides, and bf16 read with f32 written (out of kForward, in_gradient of
+//               kInputGradient). Sums are always f32.
 //   exact       leaves out Winograd's algorithm, which rounds more.
 std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction,
                                           ElementType precision, bool exact);
@@ -152,11 +160,13 @@ struct Epilogue {
   // is then [batch, out_channels, out_height / 2, out_width / 2]. `positions`, one byte per element
   // of `out` in NHWC, says which cell of its window the maximum came from: 0 to 3, row by row.
   // kForward writes both (only `out` if `positions` is null). kInputGradient and kWeightGradient
-  // read both, and take the gradient at all other cells to be zero. Only for choices with
-  // CanPool(), without an addend and, in kWeightGradient, without a bias.
+  // read both (`out` is then the gradient of the pooled output), and take the gradient of the
+  // unpooled output to be zero at all other cells. Only for choices with CanPool(), without an
+  // addend and, in kWeightGradient, without a bias.
   bool pooled = false;
   // kForward with a choice of Int8Candidates(): how integers are read and written. The object must
-  // outlive the convolution. PackWeights() still takes f32, and the bias is f32.
+  // outlive the convolution. PackWeights() still takes f32, and the bias is f32. The addend has the
+  // type that Int8Convolution says.
   const Int8Convolution* int8 = nullptr;
 };
 
@@ -166,8 +176,9 @@ bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice);
 // The buffers that Convolution::Run() reads and writes. Activations have the layouts and types of
 // the choice; `weights` are packed; `bias` is f32 [out_channels]. The buffer that holds a tensor in
 // kForward holds its gradient where the table says "gradient". `bias`, `addend` and `positions` are
-// needed only if the Epilogue asks for a bias, an addend or pooling. `addend` has the layout and
-// type of `out` and must be another buffer.
+// needed only if the Epilogue asks for a bias, an addend or pooling; in kForward, a bias or addend
+// that it does not ask for must be null. `addend` has the layout and type of `out` (with
+// Epilogue::int8, the type that Int8Convolution says) and must be another buffer.
 //
 //                    in         weights    bias       addend    out        scratch
 //   kForward         reads      reads      reads      reads     writes     uses
@@ -189,8 +200,8 @@ struct ConvolutionArguments {
 // any number of times and allocates nothing. Only one thread may use an object at a time.
 class Convolution {
  public:
-  // Errors: an invalid shape, or a choice that this machine does not offer for it. kInputGradient
-  // takes no bias, addend or relu.
+  // Errors: an invalid shape, a choice that this machine does not offer for it, or an epilogue that
+  // the choice does not support. kInputGradient takes no bias, addend or relu.
   static absl::StatusOr<std::unique_ptr<Convolution>> Create(const ConvolutionShape& shape,
                                                              Direction direction,
                                                              const ConvolutionChoice& choice,
@@ -210,6 +221,7 @@ class Convolution {
 
   // PackWeights() converts f32 weights [out, in / groups, height, width] to the implementation's
   // own layout and type. UnpackWeightGradient() does the reverse for the result of kWeightGradient.
+  // REQUIRES: weights_are_plain() is false.
   void PackWeights(const float* oihw, void* packed) const;
   void UnpackWeightGradient(const void* packed, float* oihw) const;
 
@@ -224,9 +236,10 @@ class Convolution {
   std::unique_ptr<State> state_;
 };
 
-// Computes bias_gradient[c] = sum of out_gradient over images and pixels. The pixels of an image
-// are summed in f32, the images in f64. Convolution::Run() calls this function where the
-// implementation does not compute the bias gradient itself.
+// Computes bias_gradient[c] = sum of out_gradient over images and pixels, for a tensor of this
+// shape, layout and type (f32 or bf16). The pixels of an image are summed in f32, the images in
+// f64. Convolution::Run() calls this function where the implementation does not compute the bias
+// gradient itself.
 void BiasGradient(const Shape& shape, Layout layout, ElementType type, const void* out_gradient,
                   float* bias_gradient);
 
@@ -239,15 +252,16 @@ struct ConvolutionTime {
 
 struct MeasureOptions {
   // The number of timed runs, after a first run that warms up. Measuring ends earlier when
-  // budget_seconds are spent, but not before two timed runs.
+  // budget_seconds are spent (the first run included), but not before two timed runs. Packing is
+  // measured in the same way, with a budget of its own.
   int repetitions = 5;
   double budget_seconds = 0.25;
   // The number of seconds from which a run counts as slow. A run that takes longer is the last. If
   // the warming-up run takes more than twice this time, it is the only run.
   double clearly_slow = std::numeric_limits<double>::infinity();
   bool packing = true;  // whether packing the weights is timed, too
-  // Called before each timed Run(), outside of the timing, for example to evict data from the
-  // caches. Not called before packing.
+  // Called before each Run() but the first, outside of the timing, for example to evict data from
+  // the caches. The first run then counts only if it is the only one. Not called before packing.
   std::function<void()> before_run = nullptr;
 };
 

@@ -26,8 +26,10 @@ inline ConvolutionAxis HorizontalAxis(const ConvolutionShape& s) {
   return {s.in_width, s.out_width(), s.kernel_width, s.stride_width, s.dilation_width, s.pad_left};
 }
 
-// Results `first`, `first + step`, ... (`count` of them), which read by the same taps. By a tap, the
-// first one reads index `offset` of the source, which may lie outside of it.
+// Results `first`, `first + step`, ... (`count` of them), which read by the same taps. By a tap
+// (the kernel's cell with index `kernel` along this axis), the first result reads index `offset` of
+// the source, which may lie outside of it. Each further result reads `stride` further on or, in the
+// gradient, 1.
 struct AxisPhase {
   struct Tap {
     int64_t kernel, offset;
@@ -36,10 +38,11 @@ struct AxisPhase {
   std::vector<Tap> taps;  // those with the least offset first
 };
 
-// Returns the phases that together have all results. By tap k, output o reads input o stride + k
-// dilation - pad, so all outputs are one phase. Input i is read by output (i + pad - k dilation) /
-// stride, if that is a whole number, so in the gradient every stride-th result is of the same phase;
-// a phase may have no taps. The first phase has the most results.
+// Returns the phases that together have all results: outputs or, if `gradient`, input gradients. By
+// tap k, output o reads input o stride + k dilation - pad, so all outputs are one phase. Input i is
+// read by output (i + pad - k dilation) / stride, if that is a whole number, so in the gradient
+// every stride-th result is of the same phase; a phase may have no taps. The first phase has the
+// most results.
 inline std::vector<AxisPhase> PhasesOf(const ConvolutionAxis& a, bool gradient) {
   std::vector<AxisPhase> phases;
   if (!gradient) {

@@ -1,12 +1,13 @@
-// Times every candidate (a way to compute a convolution that Candidates() of convolution.h lists)
-// of every direction on the convolutions of well-known networks, and prints a table:
+// Times every candidate (a way to compute a convolution that Candidates() or Int8Candidates() of
+// convolution.h lists) of every direction on the convolutions of well-known networks, and prints a
+// table:
 //
-//   convolution_benchmark [batch] [f32|bf16|u8] [shape] [choice]
+//   convolution_benchmark [batch = 128] [f32|bf16|u8] [shape] [choice]
 //
-// u8: forward convolutions of 8-bit integers, to u8.
-// `shape` limits the table to shapes whose name contains this text; `choice` limits it to
-// candidates whose direction and name, such as "weight_gradient direct nhwc/bf16 nhwc/bf16
-// outer_product:amx", contain this text.
+// The second argument is the precision, f32 if it is not given; u8 stands for forward convolutions
+// of 8-bit integers, to u8. `shape` limits the table to shapes whose name contains this text;
+// `choice` limits it to candidates whose direction and name, such as "weight_gradient direct
+// nhwc/bf16 nhwc/bf16 outer_product:amx", contain this text.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -1,5 +1,6 @@
 // Families of implementations of convolutions. A choice (ConvolutionChoice in convolution.h) names
-// an implementation; Convolution::Create() asks the family to which the choice belongs to make it.
+// an implementation; Convolution::Create() asks the family to which the choice belongs to make the
+// implementation.
 //
 // A family is one source file. It holds a class that computes convolutions, and a
 // ConvolutionFamily, which says for which convolutions the class works, lists the choices that are
@@ -36,7 +37,7 @@ class ConvolutionImplementation {
   // Converts a packed weight gradient to f32 [out, in / groups, height, width]. Convolution calls
   // it for kWeightGradient only.
   virtual void UnpackWeightGradient(const void*, float*) const {}
-  // Computes the convolution. In kForward, adds a bias and an addend if `arguments` has them.
+  // Computes the convolution. In kForward, adds the bias and the addend that the Epilogue asks for.
   virtual void Run(const ConvolutionArguments& arguments) const = 0;
   // Returns whether Run() of kWeightGradient with Epilogue::bias writes the gradient of the bias.
   // If not, Convolution computes it.
@@ -50,8 +51,8 @@ struct SideTypes {
 };
 
 // The kinds of kernels, from slowest to fastest: by method, or by the instruction set that a kernel
-// was written for. Among the candidates for a convolution, only those of the fastest kind are
-// measured.
+// was written for. For each pair of element types, Candidates() lists only those of the fastest
+// kind.
 enum class KernelKind : uint8_t {
   kReference,  // plain loops, for testing
   kGemm,       // copies the inputs of each output pixel into a row, then multiplies matrices
@@ -67,8 +68,8 @@ struct ConvolutionCandidate {
 
 struct ConvolutionFamily {
   std::string_view name;  // as in tensor/README.md
-  // The algorithm of every choice of the family. Families of kWinograd round more, and are left out
-  // if exact results are asked for.
+  // The algorithm of every choice of the family. Families of kWinograd without int8 round more, and
+  // are left out if exact results are asked for.
   Algorithm algorithm;
   // Returns whether this processor has the necessary instructions and the family can compute this
   // direction of this shape with these types.
@@ -101,7 +102,8 @@ absl::Span<const ConvolutionFamily* const> ConvolutionFamilies();
 const ConvolutionFamily* FamilyOf(const ConvolutionShape& shape, Direction direction,
                                   const ConvolutionChoice& choice, bool int8);
 
-// Returns layouts of a linear layer's input that put its features into different orders.
+// Returns one layout for each different order in which NHWC, NCHW and the blocked layout of this
+// processor's registers store the features of a linear layer's input.
 std::vector<Layout> LinearLayouts(const ConvolutionShape& shape);
 
 // NhwcChoice() returns a choice whose two sides are NHWC of the same type. OwnKernelKind() returns

@@ -1,5 +1,5 @@
-// Tests every implementation on random small and odd convolutions. Buffers lie between pages that
-// must not be touched, so reads and writes outside them crash. An implementation fails if it
+// Tests every candidate (convolution.h) on random small and odd convolutions. Buffers lie between
+// pages that must not be touched, so reads and writes outside them crash. A candidate fails if it
 // crashes, hangs, or computes other numbers than plain loops do.
 //
 // Each shape is tried in a child process. The environment variable COTANGENT_SWEEP=COUNT[,SEED]
@@ -295,8 +295,8 @@ void TryAll(uint64_t seed, Attempt& attempt) {
   }
 }
 
-// Tries all implementations on the shape of this seed in a child process. Returns a description of
-// the failures, or "" if there are none.
+// Tries all candidates for the shape of this seed in a child process. Returns a description of the
+// failures, or "" if there are none.
 std::string FailuresOf(uint64_t seed, Attempt& attempt) {
   attempt = {};
   const pid_t child = fork();

@@ -29,7 +29,8 @@ constexpr double kBf16Tolerance = 1.0 / 256;
 // In bf16, Winograd's algorithm also rounds between its transforms.
 constexpr double kBf16WinogradTolerance = 0.02;
 
-// A square kernel with padding that keeps the size at a stride of 1.
+// Returns a convolution of two images with a square kernel of odd size, and with the padding that
+// keeps the size of images at a stride of 1.
 ConvolutionShape Padded(int64_t in, int64_t out, int64_t groups, int64_t height, int64_t width,
                         int64_t kernel, int64_t stride) {
   return {.batch = 2,
@@ -50,14 +51,16 @@ ConvolutionShape Padded(int64_t in, int64_t out, int64_t groups, int64_t height,
 
 std::vector<ConvolutionShape> Shapes() {
   return {
-      // Depthwise: rows with blocks of pixels inside the image, at its borders and left over.
+      // Depthwise: rows that have several blocks of pixels (computed at once) inside the image,
+      // blocks at its borders, and pixels left over.
       Padded(19, 19, 19, 6, 27, 3, 1),
       Padded(40, 40, 40, 9, 26, 5, 1),
       Padded(9, 9, 9, 8, 21, 7, 1),
       Padded(24, 24, 24, 9, 41, 3, 2),
       Padded(17, 17, 17, 12, 39, 5, 2),
       Padded(8, 8, 8, 9, 33, 7, 2),
-      // Products of pixels: several pieces and panels, lines longer than a share, pixels a power of
+      // For pixel_product.cc and pixel_correlation.cc: several pieces and panels
+      // (pixel_convolution.h), lines of more pixels than are computed at a time, pixels a power of
       // two apart, groups.
       Padded(256, 270, 1, 5, 6, 1, 1),
       Padded(96, 28, 1, 7, 9, 3, 2),
@@ -532,8 +535,9 @@ TEST(Convolution, OneDnnsTileKernelsAreCandidates) {
   }
 }
 
-// The output side before pooling (`fine`) and after pooling (`coarse`). In `fine`, the cells of a
-// window that are not its maximum are zero.
+// The output side before pooling (`fine`) and after pooling (`coarse`). Unpooled() turns numbers of
+// `coarse` into those of `fine`: each goes to the cell of its window that `positions` names; the
+// other cells are zero.
 struct PooledSide {
   Shape fine, coarse;
   std::vector<uint8_t> positions;  // NHWC

@@ -4,9 +4,13 @@
 // Images are NHWC, so neighbouring channels fill a register and every tap (cell of the kernel) is
 // one multiply-add of registers. With the indices of convolution.h:
 //
-//   forward           out[n, y, x, c]          = sum over ky, kx of weights[ky, kx, c] * in[n, y', x', c]
-//   input gradient    in_gradient[n, y', x', c] = sum over the (ky, kx) for which a (y, x) reads (y', x')
-//   weight gradient   weight_gradient[ky, kx, c] = sum over n, y, x of in[n, y', x', c] * out_gradient[n, y, x, c]
+//   forward           out[n, y, x, c] = sum over ky, kx of
+//                                       weights[ky, kx, c] * in[n, y', x', c]
+//   input gradient    in_gradient[n, y', x', c] = sum over the (ky, kx) by which a (y, x) reads
+//                                                 (y', x') of
+//                                                 weights[ky, kx, c] * out_gradient[n, y, x, c]
+//   weight gradient   weight_gradient[ky, kx, c] = sum over n, y, x of
+//                                                  in[n, y', x', c] * out_gradient[n, y, x, c]
 //
 // Results at the border, and results between strides in the input gradient, read only some of the
 // taps. The lists of taps along each axis (Taps) are made when the convolution is created, so that
@@ -43,8 +47,9 @@ constexpr int64_t kLeastUnits = 32;
 
 class DepthwiseConvolution final : public ConvolutionImplementation {
  public:
-  // Returns whether this processor has the necessary instructions and the convolution is depthwise.
-  // `type` is the type of both sides, which are NHWC.
+  // Returns whether this processor has the necessary instructions and the convolution is depthwise,
+  // with more than one channel and at most kMostTaps taps. `type` is the type of both sides, which
+  // are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction, ElementType type);
   // Returns the ConvolutionChoice that names this class: its implementation is "depthwise:avx2",
   // "depthwise:avx512" or "depthwise:avx512_bf16".
@@ -65,9 +70,10 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // A Taps describes results along one axis that read the same cells of the kernel: the results `first`, first +
-  // step, ... (`count` of them). For the kernel cell with index `kernel`, the first result reads the source at
-  // index `source`; each further result reads `source_step` further on.
+  // A Taps describes results along one axis that read the same cells of the kernel: the results
+  // `first`, first + step, ... (`count` of them). For the kernel cell with index `kernel`, the
+  // first result reads the source at index `source`; each further result reads `source_step`
+  // further on.
   struct Tap {
     int64_t kernel, source;
   };
@@ -106,8 +112,8 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   const Direction direction_;
   const bool bf16_, relu_;
   // kForward and kInputGradient: results along each axis, grouped by the taps that they read.
-  // kWeightGradient: rows_ groups the output rows in the same way; columns_ has, for each tap of
-  // the kernel, the outputs that use this tap.
+  // kWeightGradient: rows_ groups the output rows in the same way; columns_ has, for each column of
+  // the kernel, the outputs in a row that use its taps.
   std::vector<Taps> rows_, columns_;
   std::vector<Line> lines_;  // all rows of results, from top to bottom
   std::vector<AxisPhase> row_phases_;
@@ -181,7 +187,8 @@ std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfResults(const Co
   return all;
 }
 
-// Returns, for each tap of the kernel, the outputs that by this tap read an input inside the image.
+// Returns, for each tap along an axis of the kernel, the outputs that by this tap read an input
+// inside the image. Taps without such outputs are left out.
 std::vector<DepthwiseConvolution::Taps> DepthwiseConvolution::OfKernel(const ConvolutionAxis& a) {
   std::vector<Taps> all;
   for (int64_t k = 0; k < a.kernel; ++k) {

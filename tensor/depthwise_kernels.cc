@@ -62,7 +62,7 @@ void SumPixels(const WeightedSum& s, int64_t pixel, int64_t c = 0) {
   }
 }
 
-// The number of registers that hold sums at the same time: enough to hide the latency of a
+// The largest number of registers that hold sums at the same time: enough to hide the latency of a
 // multiply-add (4 cycles, 2 begun per cycle), and few enough to leave registers for the weights.
 constexpr int kSums = kLanes == 16 ? 24 : 12;
 
@@ -212,7 +212,8 @@ inline __attribute__((always_inline)) void Prefetch(const float* data) {
 template <int kTaps, int kStep, int kPixels, bool kEdge>
 void SumBlockOfRow(const RowSum& r, int64_t pixel) {
   // No processor foresees this walk through memory. What the next block reads of the last row, and
-  // what it writes, is prefetched piece by piece. Other rows were read for the row of results above.
+  // what it writes, is prefetched piece by piece. Other rows were read for the row of results
+  // above.
   const int64_t next = pixel + kPixels, last_row = r.rows == 0 ? 0 : r.row_at[r.rows - 1];
   const float* source = r.source + last_row + ((next - 1) * kStep + r.first + kTaps) * r.channels;
   const float* out = r.out + next * r.out_step;
@@ -228,7 +229,7 @@ void SumBlockOfRow(const RowSum& r, int64_t pixel) {
 
 template <int kTaps, int kStep>
 bool SumRowAs(const RowSum& r) {
-  // The sums, the weights of a row and a source fill the 16 registers.
+  // The sums, the weights of a row and a source fit into the 16 registers.
   constexpr int kMost = kTaps < 7 ? 8 : 6;
   if (r.pixels == 1) return SumBlockOfRow<kTaps, kStep, 1, true>(r, 0), true;
   const int64_t at_once = r.pixels >= kMost ? kMost : r.pixels >= 4 ? 4 : 2;
@@ -275,8 +276,8 @@ bool SumWholeRow(const RowSum& r) {
   }
 }
 
-// Adds the products of kPixels gradients from `pixel` on with their sources in kRows rows from `row`
-// on, for a register of channels from `c` on.
+// Adds the products of kPixels gradients from `pixel` on with their sources in kRows rows from
+// `row` on, for a register of channels from `c` on.
 template <int kTaps, int kStep, int kRows, int kPixels, bool kEdge, typename Lanes>
 inline __attribute__((always_inline)) void CorrelatePixels(const RowCorrelation& r, int64_t row,
                                                            int64_t pixel, int64_t c, Lanes lanes,
@@ -344,8 +345,8 @@ void CorrelateRowsOf(const RowCorrelation& r, int64_t row) {
       });
 }
 
-// kRows rows at once: their sums, the gradients and a source fill the 16 registers, and the sums are
-// enough to hide the latency of a multiply-add.
+// Takes kRows rows at once, so that their sums, the gradients and a source fit into the 16
+// registers, and the sums are about enough to hide the latency of a multiply-add.
 template <int kTaps, int kStep, int kRows>
 bool CorrelateRowAs(const RowCorrelation& r) {
   int64_t row = 0;

@@ -11,11 +11,12 @@
 
 namespace cotangent::tensor::depthwise_kernels {
 
-// Arguments of Kernels::sum, which computes `pixels` pixels of one row of results, `channels` numbers each. By tap t (a
-// cell of the convolution's kernel), pixel p reads the `channels` numbers at byte source_at[t] + p * source_step of
-// `source`:
+// Arguments of Kernels::sum, which computes `pixels` pixels of one row of results, `channels`
+// numbers each. By tap t (a cell of the convolution's kernel), pixel p reads the `channels` numbers
+// at byte source_at[t] + p * source_step of `source`:
 //
-//   out[p][c] = bias[c] + sum over t < taps of weights[weight_at[t] + c] * source[source_at[t] + p * source_step][c]
+//   out[p][c] = bias[c] + sum over t < taps of
+//               weights[weight_at[t] + c] * source[source_at[t] + p * source_step][c]
 //               (+ addend[p][c]), then max(0, .) if `relu`; for p < pixels, c < channels
 //
 // Sources, addends and results are f32 or bf16; weights, bias and sums are f32.
@@ -33,10 +34,13 @@ struct WeightedSum {
   int64_t out_step = 0;  // bytes from one pixel's result to the next's
 };
 
-// Arguments of Kernels::correlate, which adds what one row of output gradients contributes to the weight gradient of
-// some taps:
+// Arguments of Kernels::correlate, which adds what one row of output gradients contributes to the
+// weight gradient of some taps. Source and gradient are f32 or bf16, sums are f32:
 //
-//   sums[sum_at[t] + c] += sum over p < pixels of source[source_at[t] + p * source_step][c] * gradient[p * gradient_step][c]
+//   sums[sum_at[t] + c] += sum over p < pixels of
+//                          source[source_at[t] + p * source_step][c] *
+//                          gradient[p * gradient_step][c]
+//   for t < taps, c < channels
 struct Correlation {
   int64_t channels = 0, pixels = 0, taps = 0;
   const char* source = nullptr;
@@ -48,11 +52,13 @@ struct Correlation {
   const int64_t* sum_at = nullptr;  // floats from `sums`, for each tap
 };
 
-// Computes one row of results in f32, of which result p reads by tap (y, x) pixel p * source_step +
-// first + x of a row of `width` pixels; pixels outside it count as zero. Distances are in floats.
+// Arguments of Kernels::sum_row, which computes one row of results in f32. By tap (y, x), result p
+// reads pixel p * source_step + first + x of source row number y, which has `width` pixels; pixels
+// outside of it count as zero. `source_step` and `first` are in pixels, other distances in floats.
 //
 //   out[p][c] = bias[c] + sum over y < rows, x < taps of
-//               weights[weight_at[y * taps + x] + c] * source[row_at[y] + (p * source_step + first + x) * channels + c]
+//               weights[weight_at[y * taps + x] + c] *
+//               source[row_at[y] + (p * source_step + first + x) * channels + c]
 //               (+ addend[p][c]), then max(0, .) if `relu`; for p < pixels, c < channels
 struct RowSum {
   int64_t channels = 0, pixels = 0, rows = 0, taps = 0;
@@ -68,11 +74,13 @@ struct RowSum {
   int64_t out_step = 0;  // from one pixel's result to the next's
 };
 
-// Adds what one row of output gradients contributes to the weight gradient, in f32. Sources are
-// those of RowSum; a pixel of `gradient` has `channels` floats.
+// Arguments of Kernels::correlate_row, which adds what one row of output gradients contributes to
+// the weight gradient, in f32. The source and its fields are those of RowSum; a pixel of `gradient`
+// has `channels` floats.
 //
-//   sums[sum_at[y * taps + x] + c] += sum over p < pixels of
-//                                     source[row_at[y] + (p * source_step + first + x) * channels + c] * gradient[p][c]
+//   sums[sum_at[y * taps + x] + c] +=
+//       sum over p < pixels of
+//       source[row_at[y] + (p * source_step + first + x) * channels + c] * gradient[p][c]
 struct RowCorrelation {
   int64_t channels = 0, pixels = 0, rows = 0, taps = 0;
   int64_t width = 0, first = 0, source_step = 1;
@@ -84,10 +92,13 @@ struct RowCorrelation {
 };
 
 struct Kernels {
+  // `bf16` says that sources, gradients, addends and results are bf16. It may be true only for the
+  // kernels of AVX-512, and only if HasAvx512Bf16() (base/cpu.h).
   void (*sum)(bool bf16, const WeightedSum& sum);
   void (*correlate)(bool bf16, const Correlation& correlation);
-  // AVX2 only, where registers are few: these read a source once for all results that need it.
-  // Each returns whether it has code for so many taps and this source_step; if not, it does nothing.
+  // For AVX2 only, where registers are few: these kernels read a source once for all results that
+  // need it. Each returns whether it has code for so many taps in a row and this source_step; if
+  // not, it does nothing.
   bool (*sum_row)(const RowSum& sum) = nullptr;
   bool (*correlate_row)(const RowCorrelation& correlation) = nullptr;
 };

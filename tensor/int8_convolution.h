@@ -11,12 +11,13 @@
 
 namespace cotangent::tensor {
 
-// Returns an error unless `choice` computes what epilogue.int8 describes.
+// Returns an error unless `choice` computes what epilogue.int8 describes: both sides are NHWC and
+// have its types, it has a weight scale for each output channel, and there is no pooling.
 absl::Status CheckInt8Choice(const ConvolutionShape& shape, const ConvolutionChoice& choice,
                              const Epilogue& epilogue);
 
-// Rounds a weight to an integer of its channel's scale. -128 is not used, so that the range is
-// symmetric.
+// Returns weight / scale, rounded to an integer in [-127, 127]. -128 is not used, so that the range
+// is symmetric.
 inline int8_t RoundedWeight(float weight, float scale) {
   constexpr float kLargest = 127;
   return static_cast<int8_t>(std::clamp(std::nearbyint(weight / scale), -kLargest, kLargest));

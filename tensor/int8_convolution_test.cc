@@ -15,7 +15,7 @@
 namespace cotangent::tensor {
 namespace {
 
-// Convert a buffer in NHWC to doubles in NCHW, and back.
+// Returns the numbers of a buffer in NHWC as doubles in NCHW.
 template <typename T>
 std::vector<double> FromNhwc(const Shape& s, const void* data) {
   const Strides strides = StridesOf(s, Layout::kNhwc);
@@ -54,7 +54,8 @@ struct Case {
   bool with_bias, with_addend, relu;
 };
 
-// Evaluates the formula of Int8Convolution (convolution.h) in double, without rounding the results.
+// Evaluates the formula of Int8Convolution (convolution.h) in double, without rounding or clamping
+// the results.
 std::vector<double> Expected(const Case& c, const Int8Convolution& int8,
                              const std::vector<double>& in, const std::vector<float>& weights,
                              const std::vector<float>& bias, const std::vector<double>& addend) {
@@ -139,8 +140,8 @@ void Check(const Case& c) {
                  high = choice.out_type == ElementType::kU8 ? 255 : 127;
     int wrong = 0;
     for (size_t i = 0; i < found.size(); ++i) {
-      // The tolerance in units of the output type: rounding to an integer costs half a unit, and
-      // f32 may round slightly differently from double.
+      // The tolerance in units of the output type: rounding to an integer costs half a unit; real
+      // results are rounded to f32 or bf16, and f32 may round differently from double.
       const double tolerance = !is_real ? 0.501
                                : choice.out_type == ElementType::kBf16
                                    ? 0.006 * std::fabs(expected[i]) + 0.002
@@ -279,8 +280,8 @@ TEST_F(Int8ConvolutionTest, LinearLayers) {
   }
 }
 
-// Integers are summed without saturation, overflow or rounding, however large they are: with scales
-// of 1 and results in f32, every result is the exact sum, rounded once.
+// Tests that integers are summed without saturation, overflow or rounding, however large they are:
+// with scales of 1 and results in f32, every result is the exact sum, rounded once.
 void CheckExact(const ConvolutionShape& shape, ElementType type, const std::vector<int>& in,
                 const std::vector<int>& weights) {
   SCOPED_TRACE(shape.ToString());
@@ -322,7 +323,7 @@ void CheckExact(const ConvolutionShape& shape, ElementType type, const std::vect
   }
 }
 
-// Numbers of both signs, of the largest magnitudes there are, or zero.
+// Returns `count` random numbers: two fifths are `least`, two fifths `most`, the others 0.
 std::vector<int> Extremes(int64_t count, int least, int most, std::mt19937& random) {
   std::vector<int> numbers;
   for (int64_t i = 0; i < count; ++i) {
@@ -336,7 +337,7 @@ TEST_F(Int8ConvolutionTest, IsExactAtTheExtremes) {
   std::mt19937 random(2);
   for (const ElementType type : {kU8, kS8}) {
     const int least = type == kU8 ? 0 : -128, most = type == kU8 ? 255 : 127;
-    // As many channels as Winograd's algorithm in 8-bit integers takes at most, and one more.
+    // Winograd's algorithm in 8-bit integers takes at most 1841 channels.
     for (const int64_t channels : {1, 7, 24, 1841, 1842}) {
       for (const int64_t stride : {1, 2}) {
         const ConvolutionShape shape = {.batch = 1,
@@ -362,8 +363,9 @@ TEST_F(Int8ConvolutionTest, IsExactAtTheExtremes) {
   }
 }
 
-// Inputs and weights that make each element of a tile that Winograd's algorithm transforms in
-// integers as large as it can be: the signs of products of the rows of its matrices.
+// For each of the 36 points (elements of a transformed tile), inputs and weights that make the
+// transforms of both as large as they can be: extreme numbers with the signs of the products of the
+// two matrix rows that belong to the point.
 TEST_F(Int8ConvolutionTest, IsExactForTheLargestTransforms) {
   constexpr int kIn[6][6] = {{2, 3, -4, -3, 2, 0}, {0, -2, -5, -1, 2, 0}, {0, 2, 1, -5, 2, 0},
                              {0, -1, -2, 1, 2, 0}, {0, 2, -1, -2, 1, 0},  {0, 2, 3, -4, -3, 2}};

@@ -29,7 +29,7 @@ inline void Store256(void* data, Integers x) {
 
 // ---- Products -----------------------------------------------------------------------------------
 
-// Load eight columns of weights, two numbers each, as s16.
+// Loads columns [8 * vector, 8 * vector + 8) of weights, two numbers each, as s16.
 template <bool kBytes>
 inline Integers LoadWeights(const char* b, int vector) {
   if constexpr (kBytes)
@@ -80,7 +80,7 @@ void Multiply(const Product& p) {
 
 // ---- Inputs -------------------------------------------------------------------------------------
 
-// Loads 16 bytes, or the first `count` of fewer, and widens them.
+// Loads 16 bytes, or the first `count` of fewer (the others are 0), and widens them to 16 bits.
 inline Integers LoadBytes(bool is_signed, const void* data, int64_t count) {
   __m128i bytes = _mm_setzero_si128();
   if (count >= kWords) {
@@ -99,7 +99,7 @@ void Widen(bool is_signed, const void* from, int64_t count, int16_t* to) {
     Store256(to + i, LoadBytes(is_signed, bytes + i, count - i));
 }
 
-// Multiplies by B^T.
+// Sets v = B^T x, for 16 channels.
 inline __attribute__((always_inline)) void ApplyInputMatrix(const Integers* x, Integers* v) {
   const Integers a = Sub16(x[3], x[1]), b = Sub16(x[4], x[2]), sum = Add16(a, b),
                  difference = Sub16(b, a);
@@ -159,7 +159,8 @@ inline Vector LoadAddend(const char* data, Number type, Lanes lanes) {
                                                 : _mm256_cvtepi8_epi32(all));
 }
 
-// Turns the sums of eight channels from `channel` on into results. `out` is that of channel 0.
+// Turns the sums of a register of channels, from `channel` on, into results. `out` is the address
+// of the result of channel 0.
 template <Number kOut, typename Lanes>
 inline __attribute__((always_inline)) void StoreResults(Integers sums, int64_t channel,
                                                         const Finish& f, char* out, Lanes lanes) {
@@ -171,8 +172,8 @@ inline __attribute__((always_inline)) void StoreResults(Integers sums, int64_t c
   if constexpr (kOut == Number::kF32) {
     Store(reinterpret_cast<float*>(out), y, lanes);
   } else {
-    // Larger numbers would not fit into 32 bits. Smaller ones become the least integer, which is
-    // clamped with the rest.
+    // Numbers above 255 are lowered before: those that do not fit into 32 bits would become the
+    // least integer. Numbers below become the least integer, too, which packing clamps.
     const Integers whole = _mm256_cvtps_epi32(_mm256_min_ps(y, Set(255)));
     const __m128i words =
         _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
@@ -182,7 +183,7 @@ inline __attribute__((always_inline)) void StoreResults(Integers sums, int64_t c
   }
 }
 
-// Multiplies by A^T.
+// Sets y = A^T m, for 8 channels.
 inline __attribute__((always_inline)) void ApplyOutputMatrix(const Integers* m, Integers* y) {
   const Integers sum = Add32(m[1], m[2]), difference = Sub32(m[1], m[2]);
   y[0] = Add32(Add32(sum, m[0]), Add32(m[3], Shift32<3>(m[4])));

@@ -1,6 +1,6 @@
 // The arithmetic of our own convolutions of 8-bit integers (int8_panels.h), in AVX2: products of
-// 16-bit integers with exact sums, Winograd's transforms in integers, and what turns sums into
-// results. AVX-512 without VNNI uses it, too.
+// 16-bit integers with sums that are exact modulo 2^32, Winograd's transforms in integers, and what
+// turns sums into results. Processors with AVX-512 use it, too.
 //
 // Files that are compiled for an instruction set include this header, so it must not include
 // headers with inline functions that other files use: the linker might keep the version with
@@ -43,10 +43,11 @@ inline constexpr int64_t kWords = 16;    // 16-bit integers in a register
 inline constexpr int kWeightMatrix[winograd::kInputs][3] = {{1, 0, 0}, {1, 1, 1},  {1, -1, 1},
                                                             {1, 2, 4}, {4, -2, 1}, {0, 0, 1}};
 inline constexpr int kWeightFactors[winograd::kInputs] = {15, -5, 5, 1, -1, 15};
-// The results of Winograd's transforms are right below this magnitude.
+// The outputs of Winograd's transforms are correct if their magnitudes are less than this.
 inline constexpr int64_t kWinogradLimit = int64_t{1} << 29;
 
-// Arguments of a product of panels of kColumns columns: for all columns j,
+// Arguments of Kernels::multiply_words and multiply_bytes, which multiply rows of `a` by one panel
+// of kColumns columns: for all rows and columns j,
 //   c[row][j] = sum over k < depth of a[row][2 k] b[k][j][0] + a[row][2 k + 1] b[k][j][1]
 // modulo 2^32, added to c if `accumulate`.
 struct Product {
@@ -61,13 +62,13 @@ struct Product {
 
 enum class Number : uint8_t { kU8, kS8, kF32 };
 
-// How sums become results: y = factors[channel] sum + shifts[channel] + addend_factor addend, then
-// max(0, y) if relu. Integers are rounded to the nearest (ties to even) and clamped.
+// How sums become results: y = factors[channel] sum + shifts[channel], plus addend_factor addend if
+// `add`, then max(0, y) if relu. Integers are rounded to the nearest (ties to even) and clamped.
 struct Finish {
   Number out_type = Number::kF32, addend_type = Number::kF32;
-  const float *factors = nullptr, *shifts = nullptr;  // readable in whole registers
+  const float *factors = nullptr, *shifts = nullptr;  // padded to whole registers (8 floats)
   bool add = false;           // the addend lies `addend_offset` bytes after the result
-  int64_t addend_offset = 0;  // its numbers have the size of the result's
+  int64_t addend_offset = 0;  // the addend's numbers have the size of the result's
   float addend_factor = 1;
   bool relu = false;
 };
@@ -78,17 +79,19 @@ struct Kernels {
   void (*multiply_words)(const Product& product);  // b is s16
   void (*multiply_bytes)(const Product& product);  // b is s8
 
-  // to[i] = from[i] for i < count, of bytes, u8 or s8. Writes up to kWords - 1 more numbers.
+  // Sets to[i] = from[i] for i < count, where `from` has bytes: s8 if is_signed, else u8. Writes
+  // whole registers: up to kWords - 1 more numbers, which are 0.
   void (*widen)(bool is_signed, const void* from, int64_t count, int16_t* to);
-  // Computes B^T x B of a tile of bytes, u8 or s8. Channel c of point p lies at points[p *
-  // point_stride + c]; up to kWords - 1 more channels are written.
+  // Computes B^T x B of a tile of bytes (s8 if is_signed, else u8) for each channel. Channel c of
+  // point p goes to points[p * point_stride + c]; up to kWords - 1 more channels are written.
   void (*transform_input)(bool is_signed, const winograd::Pixels& tile, int64_t channels,
                           int16_t* points, int64_t point_stride);
-  // Computes the results of a tile from its products, those at point p from products[p *
-  // point_stride] on, which are readable in whole registers.
+  // Computes the results of a tile from its products. Those at point p begin at products[p *
+  // point_stride], in the order of the channels, padded to whole registers (8 numbers). Results
+  // whose address in `tile` is null are not written.
   void (*transform_output)(const int32_t* products, int64_t point_stride, int64_t channels,
                            const Finish& finish, const winograd::Pixels& tile);
-  // Computes the results of one pixel from its sums, which are readable in whole registers.
+  // Computes the results of one pixel from its sums, which are padded to whole registers.
   void (*finish)(const int32_t* sums, int64_t channels, const Finish& finish, void* out);
 };
 

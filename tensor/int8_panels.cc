@@ -16,11 +16,15 @@ namespace {
 using int8_kernels::kColumns;
 using int8_kernels::kRows;
 
-// With fewer items, loading the weights takes a thread too long.
+// Each thread works on chunks of its own only if there are at least kLeastItemsByThread items per
+// thread: with fewer, loading the weights takes too long. Chunks for the second-level cache have
+// about kMostItemsByThread items at most.
 constexpr int64_t kLeastItemsByThread = 24, kMostItemsByThread = 192;
-// What a thread takes of the third-level cache where the second is too small for the least items.
+// The bytes of the third-level cache that a thread's chunk may take if kLeastItemsByThread items do
+// not fit into the second-level cache.
 constexpr int64_t kL3BytesPerThread = 3 << 20;
-// Steps of a product, of two numbers each, whose weights stay in the nearest cache.
+// The number of steps of a product, of two numbers of a row each, that are computed at a time, so
+// that their weights stay in the nearest cache.
 constexpr int64_t kPieceSteps = 256;
 constexpr int64_t kLeastItemsPerTask = 4;
 

@@ -3,8 +3,9 @@
 //
 // The convolution is cut into items: tiles of pixels, or single pixels, of the output. An item has
 // a row of numbers at each of some "points", made from its inputs. At each point the rows are
-// multiplied by panels of weights; from an item's products at all points its outputs follow. A
-// chunk is the items that are processed at a time.
+// multiplied by panels of weights (a panel: the weights of int8_kernels::kColumns adjacent output
+// channels); from an item's products at all points its outputs follow. A chunk is the items that
+// are processed at a time.
 //
 // Sums of products are exact in s32. AVX2 multiplies pairs of 16-bit integers as fast as it
 // multiplies 8-bit ones whose sums must not saturate at 16 bits: 16 products an instruction, twice
@@ -35,20 +36,22 @@ class Int8PanelConvolution : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const final;
 
  protected:
-  // What a derived class makes of the convolution.
+  // How a derived class cuts up the convolution. Numbers of rows are s16; packed weights are s8 if
+  // byte_weights, else s16.
   struct Parts {
     int64_t items;
     int64_t points;
-    int64_t row;         // numbers of an item at a point; even
-    int64_t row_stride;  // numbers from one item to the next
+    int64_t row;         // numbers in the row of an item at a point; even
+    int64_t row_stride;  // numbers from an item's row to the next item's
     bool byte_weights;
   };
   // REQUIRES: CheckInt8Choice() is ok, and there are no groups.
   Int8PanelConvolution(const ConvolutionShape& shape, const ConvolutionChoice& choice,
                        const Epilogue& epilogue, const Parts& parts);
 
-  // Write the rows of items [first, first + count). Row `first` of point p goes to rows + p *
-  // PointStride(). `zeros` are as many zeros as an input pixel has channels.
+  // Writes the rows of items [first, first + count) at all points. The row of item `first` at point
+  // p goes to rows + p * PointStride(), the next item's `row_stride` numbers later. `zeros` are as
+  // many zero bytes as an input pixel has channels.
   virtual void MakeRows(const ConvolutionArguments& arguments, const char* zeros, int64_t first,
                         int64_t count, int16_t* rows) const = 0;
   // Computes the outputs of items [first, first + count) for `channels` channels from `channel` on.
@@ -58,18 +61,19 @@ class Int8PanelConvolution : public ConvolutionImplementation {
                            int64_t channel, int64_t channels, const int32_t* products,
                            const int8_kernels::Finish& finish) const = 0;
 
-  int64_t PointStride() const;  // numbers, of rows
+  int64_t PointStride() const;  // numbers from one point's rows to the next point's
   int64_t ProductRow() const { return group_panels_ * int8_kernels::kColumns; }
-  int64_t ProductPointStride() const;  // numbers
+  int64_t ProductPointStride() const;  // numbers from one point to the next
   int64_t panels() const;
   int64_t weight_bytes() const { return parts_.byte_weights ? 1 : 2; }
   int64_t PanelPointBytes() const;  // of a panel's weights at one point
-  // Returns where the weight of row number k and column number `column` lies in a panel at a point,
-  // in weights.
+  // Returns the index of a weight among a panel's weights at one point: the weight for column
+  // number `column` by which number k of a row is multiplied.
   static int64_t PlaceOf(int64_t k, int64_t column) {
     return (k / 2 * int8_kernels::kColumns + column) * 2 + k % 2;
   }
-  // Returns the weight at (output channel, input channel, tap) as an integer.
+  // Returns the weight at (output channel, input channel, tap), in units of its channel's scale,
+  // rounded to an integer. Taps (cells of the kernel) are counted row by row.
   int Weight(const float* oihw, int64_t out, int64_t in, int64_t tap) const;
   bool is_signed() const { return choice_.in_type == ElementType::kS8; }
   int64_t out_bytes() const { return Bytes(choice_.out_type); }
@@ -97,8 +101,8 @@ class Int8PanelConvolution : public ConvolutionImplementation {
   const Parts parts_;
   const int threads_;
   bool by_thread_;        // each thread has chunks of its own
-  int64_t group_panels_;  // panels that are multiplied before outputs are made
-  int64_t chunk_;         // items
+  int64_t group_panels_;  // panels of which the products are computed before outputs are made
+  int64_t chunk_;         // items processed at a time
 };
 
 // Returns the family of convolutions of class T, which is derived from Int8PanelConvolution and has

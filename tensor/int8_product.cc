@@ -41,14 +41,14 @@ class Int8Product final : public Int8PanelConvolution {
   void PackWeights(const float* oihw, void* packed) const override;
 
  private:
-  // A tap is a cell of the kernel. In a row, each has all channels and, if they are odd, another
-  // number, whose weights are zero.
+  // A tap is a cell of the kernel. In a row, each tap has the numbers of all channels and, if the
+  // number of channels is odd, one more number, whose weights are zero.
   int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
   int64_t tap_numbers() const { return RoundUp(shape_.in_channels, 2); }
   static int64_t Row(const ConvolutionShape& s) {
     return s.kernel_height * s.kernel_width * RoundUp(s.in_channels, 2);
   }
-  // The last tap is written in whole registers.
+  // The last tap is written in whole registers, so rows lie further apart than their length.
   static int64_t RowStride(const ConvolutionShape& s) {
     return Row(s) - RoundUp(s.in_channels, 2) + RoundUp(s.in_channels, int8_kernels::kWords);
   }

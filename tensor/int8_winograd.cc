@@ -1,7 +1,7 @@
 // Forward 3x3 convolutions of 8-bit integers with a stride of 1 by Winograd's F(4x4, 3x3), exactly:
 // int8_kernels.h has the matrices and says why. A tile of 4x4 outputs takes 36 multiplications for
 // each pair of channels, not 144. Items (int8_panels.h) are tiles, their points the 36 elements of
-// a transformed tile. Weights take 72 bytes for nine.
+// a transformed tile. The nine weights of a pair of channels take 72 bytes, 2 for each point.
 #include <algorithm>
 #include <cstdint>
 #include <memory>
@@ -57,8 +57,9 @@ class Int8Winograd final : public Int8PanelConvolution {
   static int64_t RowStride(const ConvolutionShape& s) {
     return RoundUp(s.in_channels, int8_kernels::kWords);
   }
-  // Sets `pixels` to the kSize x kSize pixels of an image, of `pixel_bytes` each, that begin
-  // `before_row` rows and `before_column` columns before a tile's outputs.
+  // Sets `pixels` to the addresses of the kSize x kSize pixels of an image, of `pixel_bytes` each,
+  // that begin `before_row` rows and `before_column` columns before a tile's outputs. Pixels
+  // outside the image get the address `outside`.
   template <int kSize>
   void Find(int64_t tile, const char* images, int64_t height, int64_t width, int64_t pixel_bytes,
             int64_t before_row, int64_t before_column, const char* outside,

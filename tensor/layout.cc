@@ -31,8 +31,8 @@ inline To Convert(From value) {
   }
 }
 
-// Copies between two layouts that both store several adjacent channels side by side, one such span
-// of channels after the other, in the order of the source's memory.
+// Copies between two layouts that both store several adjacent channels side by side: one span of
+// such channels after the other, all pixels of each.
 template <typename From, typename To>
 void CopyChannelSpans(const Shape& shape, const From* source, const Strides& from, To* destination,
                       const Strides& to, int64_t padded_channels) {
@@ -158,8 +158,9 @@ int64_t StorageBytes(const Shape& shape, Layout layout, ElementType type) {
 bool SameStorage(const Shape& shape, Layout a, Layout b) {
   if (a == b || shape.rank() != 4) return true;
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
-  // Whether a layout stores this shape like plain [n, c, p] or [n, p, c] (n: image, c: channel, p:
-  // pixel). A blocked layout does if dividing the channels into blocks makes no difference.
+  // Returns whether a layout stores this shape like plain [n, c, p] (like_nchw) or [n, p, c]
+  // (like_nhwc), where n is the image, c the channel and p the pixel. A blocked layout does if
+  // dividing the channels into blocks makes no difference.
   auto like_nchw = [&](Layout layout) {
     return layout == Layout::kNchw ||
            (pixels == 1 && PaddedChannels(channels, layout) == channels) ||

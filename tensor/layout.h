@@ -38,15 +38,17 @@ int64_t PaddedChannels(int64_t channels, Layout layout);
 int64_t StorageElements(const Shape& shape, Layout layout);
 int64_t StorageBytes(const Shape& shape, Layout layout, ElementType type);
 
-// Returns whether both layouts put every element of this shape in the same place without padding,
-// so that data in one layout can be read as the other. For example, a 1x1 image is the same in NCHW
-// and NHWC, and in kBlocked16 if 16 divides the channels.
+// Returns whether both layouts put every element of this shape in the same place, so that data in
+// one layout can be read as the other: the layouts are equal, the shape is not 4-D, or neither
+// layout has padding and both orders are the same. For example, a 1x1 image is the same in NCHW and
+// NHWC, and in kBlocked16 if 16 divides the channels.
 bool SameStorage(const Shape& shape, Layout a, Layout b);
 
 // Offset() returns where an element lies, counted in elements. `n`, `c_block`, `h` and `w` are the
-// distances between neighbouring images, blocks of channels, rows and pixels. `block` is the number
-// of channels that lie side by side: 1 in NCHW, all in NHWC. In every layout h = width * w, so the
-// pixels number p = h_index * width + w_index are evenly spaced.
+// distances, in elements, between neighbouring images, blocks of channels, rows and pixels. `block`
+// is the number of channels that lie side by side: 1 in NCHW, all in NHWC, 8 or 16 in the blocked
+// layouts. In every layout h = width * w, so the pixels number p = h_index * width + w_index are
+// evenly spaced.
 struct Strides {
   int64_t n, c_block, h, w;
   int64_t block;
@@ -57,10 +59,10 @@ struct Strides {
 };
 Strides StridesOf(const Shape& shape4d, Layout layout);
 
-// Copies a 4-D tensor to another layout and element type, in parallel. Only f32 and bf16 are
-// converted into each other; tensors of other types keep their type. The destination's padding is
-// set to zero. Source and destination must not overlap. Pass a tensor that is not 4-D as [elements,
-// 1, 1, 1].
+// Copies a 4-D tensor to another layout and element type, in parallel. f32 and bf16 are converted
+// into each other; tensors of other types keep their type, and destination_type is ignored. The
+// destination's padding is set to zero (if the layouts are equal, it is copied from the source's).
+// Source and destination must not overlap. Pass a tensor that is not 4-D as [elements, 1, 1, 1].
 void Reorder(const Shape& shape4d, const void* source, Layout source_layout,
              ElementType source_type, void* destination, Layout destination_layout,
              ElementType destination_type);

@@ -28,10 +28,11 @@ struct Block {
   int64_t row, column, rows, columns;
 };
 
-// The buffers that a thread needs to compute blocks of the result, and which piece of b they hold.
+// The buffers that a thread needs to compute blocks of the result, and which piece of b is in them.
 struct Work {
   const product_kernels::Kernels& kernels = ProductKernels();
-  // kBlock columns of a piece of b, one panel of panel_columns() columns after the other.
+  // A piece of b, one panel of panel_columns() columns after the other, each
+  // [kDepth][panel_columns()].
   alignas(64) float panels[kDepth * kBlock];
   alignas(64) float products[kMostRows * kBlock];  // of the rows and columns of one block
   int64_t piece_row = -1, piece_column = -1;  // position of the piece of b in `panels`; -1: none
@@ -56,8 +57,8 @@ void FetchPanels(const MatrixView& b, int64_t row, int64_t rows, int64_t column,
   }
 }
 
-// Computes the product of a block's rows of a and columns of b, and writes it to `c`. The number of
-// columns is rounded up to whole registers.
+// Computes the product of a block's rows of a and columns of b, and writes it to `c`, whose rows
+// lie c_row floats apart. The number of columns that are written is rounded up to whole registers.
 void MultiplyBlock(Factors factors, const MatrixView& a, const MatrixView& b, const Block& block,
                    Work& work, float* c, int64_t c_row) {
   const int64_t panel_columns = work.panel_columns();

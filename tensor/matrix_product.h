@@ -1,6 +1,7 @@
-// Products of matrices of up to a few hundred rows, on all threads, as needed to orthogonalise a
-// gradient (the Muon optimizer). With AVX2, MultiplyMatrices() uses this module's own kernels,
-// which take half the time for a symmetric result; without AVX2, oneDNN's sgemm.
+// Products of matrices of up to a few hundred rows, on all threads, as needed by linear layers and
+// to orthogonalise a gradient (the Muon optimizer). With AVX2, MultiplyMatrices() uses this
+// module's own kernels, which take half the time for a symmetric result; without AVX2, oneDNN's
+// sgemm.
 #ifndef COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 #define COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 
@@ -24,12 +25,12 @@ enum class ResultForm {
   kSymmetric,  // the result is known to be symmetric, such as a a^T
 };
 
-// Returns whether this processor has products in bf16, which are twice as fast as in f32. Their
+// Returns whether this processor has products in bf16, which are twice as fast as in f32. The two
 // factors must be rounded before, by PairColumns() and PairRows(): two bf16 neighbours along the
 // dimension that is summed over take the place of one float. Sums are f32.
 bool HaveBf16Products();
 // Rounds `matrix`, dense row-major [rows, columns], to pairs of neighbours in a row: `pairs` is
-// [rows, columns / 2 rounded up].
+// [rows, columns / 2 rounded up]. REQUIRES, here and below: HaveBf16Products().
 void PairColumns(const float* matrix, int64_t rows, int64_t columns, float* pairs);
 // Rounds `matrix` to pairs of neighbours in a column: `pairs` is [rows / 2 rounded up, columns].
 void PairRows(const float* matrix, int64_t rows, int64_t columns, float* pairs);
@@ -39,8 +40,8 @@ void PairRows(const float* matrix, int64_t rows, int64_t columns, float* pairs);
 enum class Factors { kFloats, kBf16Pairs };
 
 // Computes c = alpha a b + beta c. `c` is dense row-major [a.rows, b.columns]; if beta is 0, it is
-// not read. REQUIRES: a.columns = b.rows. With AVX2 the result is bitwise the same for any number
-// of threads.
+// not read. REQUIRES: a.columns = b.rows (with kBf16Pairs both count pairs). With AVX2 the result
+// is bitwise the same for any number of threads.
 void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, float beta, float* c,
                       ResultForm form = ResultForm::kGeneral, Factors factors = Factors::kFloats);
 

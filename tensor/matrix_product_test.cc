@@ -39,8 +39,8 @@ std::vector<double> Reference(double alpha, const MatrixView& a, const MatrixVie
 }
 
 TEST(MatrixProductTest, EqualsTheSumsInDouble) {
-  // matrix_product.cc computes the result in blocks of 64 x 64, from pieces of b of 256 rows. These
-  // sizes are smaller than, equal to and larger than a block and a piece.
+  // matrix_product.cc computes the result in blocks of 64 columns and 64 or 128 rows, from pieces
+  // of b of 256 rows. These sizes are smaller than, equal to and larger than a block and a piece.
   for (auto [m, n, k] : {std::tuple{1, 1, 1}, {3, 17, 5}, {64, 64, 256}, {70, 130, 300}}) {
     for (bool transpose_a : {false, true}) {
       for (bool transpose_b : {false, true}) {
@@ -62,8 +62,8 @@ TEST(MatrixProductTest, EqualsTheSumsInDouble) {
   }
 }
 
-// Products with alpha = 1 and beta = 0 are written directly to the result, in blocks of more rows
-// than other products.
+// Products with alpha = 1 and beta = 0 are written directly to the result where the columns of a
+// block fill whole registers; other products go through a buffer.
 TEST(MatrixProductTest, PlainResultsEqualTheSumsInDouble) {
   for (auto [m, n, k] : {std::tuple{5, 8, 3}, {130, 512, 300}, {300, 72, 600}}) {
     for (bool transposed : {false, true}) {

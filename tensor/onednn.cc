@@ -20,8 +20,9 @@
 namespace cotangent::tensor::onednn {
 namespace {
 
-// Keeps oneDNN from using instruction sets beyond WidestInstructionSet() (base/cpu.h), which the
-// other kernels of this program do not use, either.
+// Keeps oneDNN from using wider instruction sets than WidestInstructionSet() (base/cpu.h), which
+// the other kernels of this program do not use, either. Where the limit is AVX2 or AVX-512, oneDNN
+// may also use VNNI; where it is portable code, SSE4.1.
 void LimitInstructionSet() {
   if (WidestInstructionSet() == ProcessorInstructionSet()) return;
   dnnl_set_max_cpu_isa(HasAvx512Bf16() ? dnnl_cpu_isa_avx512_core_bf16
@@ -152,11 +153,13 @@ bool HasWindowInPadding(const Description& d, int axis) {
   return last_begin >= in || first_end <= 0;
 }
 
-// What oneDNN 2.6 offers but computes wrongly (convolution_sweep_test found it):
+// Returns whether oneDNN 2.6 offers `implementation` for `d`, but computes wrongly with it
+// (convolution_sweep_test found these cases):
 //   * With AVX2, weight gradients of pointwise (1x1) convolutions with a stride and fewer than 8
 //     input channels: they write outside their buffer, have huge errors, or do not end.
 //   * Weight gradients in bf16 of images narrower than the stride: they read outside their buffers.
-//   * With AMX, weight gradients of one column of windows that reach into the right padding: NaN.
+//   * With AMX and a horizontal stride, weight gradients of a single column of windows that reach
+//     into the right padding: NaN.
 //   * With AMX, forward convolutions with a window entirely in the padding: they read outside.
 //   * Winograd's input gradients take the bottom padding for the top padding.
 bool IsBroken(const Description& d, std::string_view implementation) {
@@ -354,7 +357,7 @@ struct Primitive::State {
   std::string implementation;
   std::vector<Call> calls;
   // The bytes of weights, bias and scratch memory that each call needs. In a weight gradient each
-  // call writes to its own copy of weights and bias.
+  // call but the first, which writes to the result, writes to its own copy of weights and bias.
   int64_t weight_bytes = 0, bias_bytes = 0, scratch_bytes = 0;
   bool with_bias = false, with_addend = false, adds_in_place = false, weights_are_plain = false,
        sums_weights = false;

@@ -9,10 +9,9 @@
 //   (*primitive)->weight_bytes();
 //   (*primitive)->Run(in, weights, bias, addend, out, scratch);
 //
-// oneDNN itself runs on one thread here. A primitive makes several calls to it, which
+// oneDNN itself runs on one thread here. To run, a primitive makes several calls of oneDNN, which
 // base/parallel.h hands out to threads. Each call computes some of the images, or some rows of a
-// matrix; if there are fewer images than threads, a forward call in NHWC computes some lines of an
-// image.
+// matrix; if a forward convolution in NHWC has fewer images than threads, some lines of an image.
 #ifndef COTANGENT_TENSOR_ONEDNN_H_
 #define COTANGENT_TENSOR_ONEDNN_H_
 
@@ -97,13 +96,15 @@ class Primitive {
   bool weights_are_plain() const;
 
   // PackWeights() converts row-major weights (f32, or s8 if Description::scales is set) to the
-  // primitive's own form. UnpackWeights() does the reverse for a weight gradient.
+  // primitive's own form. UnpackWeights() does the reverse for a weight gradient. REQUIRES: the
+  // operation is a convolution, and weights_are_plain() is false.
   void PackWeights(const void* plain, void* packed);
   void UnpackWeights(const void* packed, float* plain);
 
   // Runs the primitive. Its operation determines which buffers are read and which are written.
-  // `bias` (f32) and `addend` are ignored unless the Description asks for them. Nothing is
-  // allocated except by oneDNN for its own bookkeeping.
+  // `bias` (f32) and `addend` are ignored unless the Description asks for them; `scratch` has
+  // scratch_bytes(). Only one thread may call this at a time. Nothing is allocated except by oneDNN
+  // for its own bookkeeping.
   void Run(void* in, void* weights, void* bias, void* addend, void* out, void* scratch);
 
  private:
@@ -113,7 +114,7 @@ class Primitive {
 };
 
 // Computes c = alpha op(a) op(b) + beta c, in row-major f32. op(a) is a [m, k] matrix and op(b) a
-// [k, n] matrix; op(a) is the transpose of a if transpose_a, otherwise a itself; so is op(b).
+// [k, n] matrix; op(a) is the transpose of a if transpose_a, otherwise a itself; op(b) likewise.
 // `a_row`, `b_row` and `c_row` are the floats from one stored row to the next.
 void Sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
            const float* a, int64_t a_row, const float* b, int64_t b_row, float beta, float* c,

@@ -155,6 +155,7 @@ inline bool SetScales(dnnl_primitive_attr_t attributes, const std::vector<float>
 
 #else  // oneDNN 2
 
+// The same names for oneDNN 2; the comments above hold here, too.
 class Format {
  public:
   static Format WithTag(const std::vector<int64_t>& dims, dnnl_data_type_t type,

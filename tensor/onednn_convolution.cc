@@ -49,8 +49,8 @@ onednn::Description ConvolutionDescription(const ConvolutionShape& s, Direction 
       .pad_end = {s.pad_bottom, s.pad_right}};
 }
 
-// Describes a linear layer as a matrix product. `k` is the number of features, including padding,
-// in the order of the input's layout. Weights are [out, k]:
+// Describes a linear layer as a matrix product. k = `features` is the number of features of an
+// image, including padding, in the order of the input's layout. Weights are [out, k]:
 //   forward           out [n, out]       = in [n, k] weights^T
 //   input gradient    in_gradient [n, k] = out_gradient [n, out] weights
 //   weight gradient   [out, k]           = out_gradient^T in
@@ -98,8 +98,8 @@ onednn::Description DescriptionOf(const ConvolutionShape& shape, Direction direc
              : ConvolutionDescription(shape, direction, choice, with_bias);
 }
 
-// Returns whether this name of oneDNN's means a matrix product after copying the image
-// ("gemm:jit"), and not a direct kernel such as "jit:avx512_core_bf16" or "brgconv:avx2".
+// Returns whether an implementation with this name of oneDNN's copies the image and multiplies
+// matrices ("gemm:jit"), unlike direct kernels such as "jit:avx512_core_bf16" or "brgconv:avx2".
 bool IsGemm(std::string_view implementation) {
   return implementation.find("gemm") != std::string_view::npos &&
          implementation.find("brg") == std::string_view::npos;

@@ -1,6 +1,6 @@
 // Forward convolutions of 8-bit integers (Int8Convolution in convolution.h) by oneDNN's kernels, in
 // NHWC. A linear layer runs as a pointwise convolution of one image, in which each pixel holds the
-// features of one row of the batch.
+// features of one image of the batch.
 #include <memory>
 #include <string>
 #include <utility>
@@ -50,8 +50,8 @@ onednn::Description DescriptionOf(const ConvolutionShape& s, const ConvolutionCh
 
 class OneDnnInt8Convolution final : public ConvolutionImplementation {
  public:
-  // Errors: a choice that is not one of Int8Candidates(), or a number of scales other than the
-  // number of output channels.
+  // Errors: a choice that is not one of Int8Candidates(), a number of scales other than the number
+  // of output channels, or an epilogue that the kernel does not support.
   static absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> Create(
       const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
       const Epilogue& epilogue);

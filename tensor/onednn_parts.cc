@@ -9,6 +9,8 @@ namespace {
 
 // A call should have at least this many multiplications: about 30 us on a core with AVX-512.
 constexpr double kLeastMultiplications = 2e6;
+// The most calls per thread; in a weight gradient, where the results of all calls are added up,
+// kMostSummedCallsPerThread.
 constexpr int64_t kMostCallsPerThread = 8, kMostSummedCallsPerThread = 4;
 // A call for some lines of an image should have at least this many multiplications. The limit is
 // lower than kLeastMultiplications, because without such calls a thread would be idle.
@@ -37,7 +39,8 @@ int64_t RowsPerCall(const Description& d) {
   const int64_t calls = std::min({worthwhile, most, rows});
   if (calls <= 1) return rows;
   // If all calls have the same number of rows, a single primitive serves all of them; otherwise two
-  // are needed. So a number of calls is preferred that divides the rows evenly.
+  // are needed. So a number of calls is preferred that divides the rows evenly and is a multiple of
+  // the number of threads.
   for (int64_t equal = calls; equal >= std::max<int64_t>(2, calls / 2); --equal) {
     if (rows % equal == 0 && equal % threads == 0) return rows / equal;
   }

@@ -38,15 +38,16 @@ constexpr int64_t kChunk = 256;
 // The largest number of groups (of kGroup out channels) in a block's rows. The larger the blocks,
 // the less often pixels are packed again for another block.
 constexpr int64_t kRowGroups = 8;
-// The number of shares per thread to aim for, as long as the sums of all parts fit into
-// kMostSumsBytes.
+// The number of shares per thread to aim for, as long as the sums of all parts but the first fit
+// into kMostSumsBytes.
 constexpr int64_t kShares = 4;
 constexpr int64_t kMostSumsBytes = 8 << 20;
 
 class OuterProduct final : public ConvolutionImplementation {
  public:
-  // Returns whether this processor has the necessary instructions, shape.groups is 1 and there are
-  // enough channels. `type` is the type of both sides, which are NHWC.
+  // Returns whether this processor has the necessary instructions and this is the weight gradient
+  // in bf16 of a convolution without groups that has enough channels and is not a linear layer.
+  // `type` is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type) {
     return type == ElementType::kBf16 && direction == Direction::kWeightGradient &&
            SuitsTiles(shape);

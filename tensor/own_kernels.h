@@ -1,6 +1,6 @@
 // Picks the kernels for this processor's widest instruction set from product_kernels.h,
-// winograd_kernels.h, depthwise_kernels.h, pixel_kernels.h, int8_kernels.h and tile_kernels.h ("own"
-// as opposed to oneDNN's).
+// winograd_kernels.h, depthwise_kernels.h, pixel_kernels.h, int8_kernels.h and tile_kernels.h
+// ("own" as opposed to oneDNN's).
 #ifndef COTANGENT_TENSOR_OWN_KERNELS_H_
 #define COTANGENT_TENSOR_OWN_KERNELS_H_
 
@@ -34,7 +34,8 @@ const pixel_kernels::Kernels& PixelKernels();
 // Returns the kernels of tile_kernels.h. REQUIRES: HasAmx() (base/cpu.h).
 const tile_kernels::Kernels& TileKernels();
 
-// Returns the end of an own implementation's name: "avx2", "avx512" or "avx512_bf16".
+// Returns the end of the names of own implementations for `type`: "avx2", "avx512" or, for bf16,
+// "avx512_bf16".
 std::string OwnKernelsName(ElementType type);
 
 }  // namespace cotangent::tensor

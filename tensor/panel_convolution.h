@@ -20,7 +20,7 @@ inline constexpr int64_t kMostPanelPixels = 1100;
 
 class PanelConvolution : public ConvolutionImplementation {
  protected:
-  // `type` is the type of both sides. If relu, results are max(0, y).
+  // `type` is the type of both sides, f32 or bf16. If relu, results are max(0, y).
   PanelConvolution(const ConvolutionShape& shape, ElementType type, bool relu)
       : products_(ProductKernels()),
         panels_(products_, shape.out_channels),

@@ -14,12 +14,13 @@
 
 namespace cotangent::tensor {
 
-// Rounds `bytes` up so that arrays this far apart do not map to the same cache sets. Arrays that
-// are a power of two apart do, and evict each other from the cache.
+// Rounds `bytes` up to an odd multiple of 64, so that arrays this far apart do not map to the same
+// cache sets. Arrays that are a power of two apart do, and evict each other from the cache.
 inline int64_t PadAgainstCacheAliasing(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
 
-// Divides the columns of a product into panels of as many columns as the kernel computes at once.
-// The last panel may have fewer registers.
+// Divides the columns of a product into panels of as many columns as the kernel computes at once:
+// width(). count() is the number of panels, Vectors() the number of registers that a row of a panel
+// takes. The last panel may have fewer registers than the others.
 class Panels {
  public:
   Panels(const product_kernels::Kernels& kernels, int64_t columns)

@@ -1,10 +1,11 @@
 // What the convolutions share that multiply pixels by weights in AVX2 (pixel_product.cc,
-// pixel_correlation.cc), in f32 and NHWC: where the inputs of a result lie, and how channels are cut
-// into panels.
+// pixel_correlation.cc), in f32 and NHWC: where the inputs of a result lie, and how channels are
+// cut into panels.
 //
 // The results along an axis are numbered 0, 1, ...; by a tap (a cell of the kernel), result i reads
-// index i * step + offset of the source. Taps that are neighbours in a line of the source are one
-// segment: the floats that a result reads by them lie one after the other.
+// index i * step + offset of the source. Taps that are neighbours in a line of the source can form
+// one segment: the floats that a result reads by them lie one after the other. A step is one float
+// of a segment.
 #ifndef COTANGENT_TENSOR_PIXEL_CONVOLUTION_H_
 #define COTANGENT_TENSOR_PIXEL_CONVOLUTION_H_
 
@@ -22,8 +23,9 @@
 
 namespace cotangent::tensor {
 
-// Returns whether this processor has AVX2 and no AVX-512 (for which these kernels are not made), and
-// the shape has enough channels in each group.
+// Returns whether these kernels suit the convolution: `type` is f32, this processor has AVX2 and no
+// AVX-512 (for which the kernels are not made), the convolution is not a linear layer, and each
+// group has enough channels.
 inline bool SuitsPixelKernels(const ConvolutionShape& shape, ElementType type) {
   constexpr int64_t kLeastChannels = 4;  // of a group, if there is more than one
   return type == ElementType::kF32 && HaveOwnKernels(type) && !HasAvx512() && !shape.IsLinear() &&
@@ -32,7 +34,8 @@ inline bool SuitsPixelKernels(const ConvolutionShape& shape, ElementType type) {
 }
 
 // Returns the shape with all its images as one, if it has a kernel of 1x1, a stride of 1 and no
-// padding. The pixels, their neighbours and their order in memory stay the same.
+// padding; otherwise the shape itself. The pixels, their neighbours and their order in memory stay
+// the same.
 inline ConvolutionShape AsOneImage(ConvolutionShape shape) {
   const bool by_pixel = shape.kernel_height * shape.kernel_width == 1 &&
                         shape.stride_height * shape.stride_width == 1 &&
@@ -60,13 +63,14 @@ inline std::vector<Panel> PanelsOf(int64_t columns) {
   return panels;
 }
 
-// Steps [first, first + depth) of segments [segment, segment + count).
+// Steps [first, first + depth) of each of the segments [segment, segment + count).
 struct Piece {
   int64_t segment, count, first, depth;
   int64_t steps() const { return count * depth; }
 };
 
-// Cuts `segments` segments of `depth` steps into pieces of about `most` steps.
+// Cuts `segments` segments of `depth` steps each into pieces of at most `most` steps: several whole
+// segments, or a part of one.
 inline std::vector<Piece> PiecesOf(int64_t segments, int64_t depth, int64_t most) {
   std::vector<Piece> pieces;
   const int64_t parts = DivideUp(depth, most),
@@ -81,7 +85,7 @@ inline std::vector<Piece> PiecesOf(int64_t segments, int64_t depth, int64_t most
 }
 
 // The lines of images from which results are computed, with zeros around them where results read
-// outside of the images. Where none does, and pixels need not lie further apart, the images
+// outside of the images. If no result does, and pixels need not lie further apart, the images
 // themselves are read; otherwise a copy of some lines.
 class SourceLines {
  public:
@@ -102,21 +106,22 @@ class SourceLines {
   }
 
   bool copies() const { return copies_; }
-  // Returns the floats of the copy that `results` lines of results need; 0 if nothing is copied.
+  // Returns the floats that the copy for `results` lines of results takes; 0 if nothing is copied.
   int64_t CopyFloats(int64_t results) const {
     return copies_ ? RoundUp(Lines(results) * width() * pixel_, 16) : 0;
   }
-  // Returns the floats that a share reads for so many lines of results, copied or not.
+  // Returns how many floats of the source, or of its copy, `results` lines of results read.
   int64_t FloatsRead(int64_t results) const { return Lines(results) * width() * pixel_; }
   int64_t pixel() const { return pixel_; }
   int64_t line() const { return (copies_ ? width() : horizontal_.size) * pixel_; }
-  // Returns the distance in floats from what Read() returns to where result (i, j) of these lines
-  // reads by the tap with offsets (y, x).
+  // Returns the distance in floats from the address that Read() returns to where result (i, j)
+  // reads by the tap with offsets (y, x); i is counted from the `first` line of Read().
   int64_t At(int64_t i, int64_t j, int64_t y, int64_t x) const {
     return (i * vertical_.step + y - vertical_.low) * line() +
            (j * horizontal_.step + x - horizontal_.low) * pixel_;
   }
-  // Makes lines [first, first + count) of the results readable, if need be by copying to `copy`.
+  // Makes readable what lines [first, first + count) of the results of an image read, if need be by
+  // copying it to `copy`. Returns the address from which At() counts.
   const float* Read(const float* image, int64_t first, int64_t count, float* copy) const {
     const int64_t top = first * vertical_.step + vertical_.low, row = horizontal_.size * channels_;
     if (!copies_) return image + top * row + horizontal_.low * channels_;

@@ -1,11 +1,11 @@
-// Gradients of convolutions by their weights in f32, as sums over pixels of outer products, for AVX2:
-// any kernel, stride and dilation, with or without groups. See pixel_product.cc.
+// Gradients of convolutions by their weights in f32, as sums over pixels of outer products, for
+// AVX2: any kernel, stride and dilation, with or without groups. See pixel_product.cc.
 //
 // The weights of a group lie as [segment][step of the segment][out channel]: a row for each float
-// that a result reads (pixel_convolution.h). They are cut into blocks of rows and columns, and the
-// output's lines into parts. A share of the work is one block's sum over one part: for some lines at
-// a time, it packs the output's gradients in panels and multiplies them with the source. At the end
-// the sums of all parts are added in order.
+// that a result reads (segments, steps, panels and pieces: pixel_convolution.h). They are cut into
+// blocks of rows and columns, and the output's lines into parts. A share of the work is one block's
+// sum over one part: for some lines at a time, it packs the output's gradients in panels and
+// multiplies them with the source. At the end the sums of all parts are added in order.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -29,7 +29,7 @@ constexpr int64_t kMostPanels = 10;
 // The pixels that are multiplied at a time, so that their panel and what is read of their sources
 // stay in the nearest cache.
 constexpr int64_t kPixels = 128;
-// The shares per thread to aim for if the sums of all parts fit into kMostSumsBytes.
+// The shares per thread to aim for if the sums of all parts but the first fit into kMostSumsBytes.
 constexpr int64_t kShares = 6;
 constexpr int64_t kMostSumsBytes = 8 << 20;
 
@@ -57,17 +57,21 @@ class PixelCorrelation final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // Rows of the segments of `rows` by some panels of a group's out channels.
+  // A block of the weights of one group: the rows of the steps that `rows` describes by `panels`
+  // panels of out channels.
   struct Block {
     int64_t group;
     Piece rows;
     int64_t first_panel, panels;
   };
 
+  // Adds to `sums` what a unit (up to most_lines_ lines of one image of the output) contributes to
+  // a block. `copy` is the thread's memory.
   void AddBlock(const ConvolutionArguments& arguments, const Block& block, int64_t unit,
                 float* copy, float* sums) const;
-  // Copies the gradients of `count` pixels for the panels of a block, kPixels rows each.
-  // Prefetches what the block reads of the sources of these pixels, `source` and on by source_at.
+  // Copies to `to` the gradients of `count` pixels for the panels of a block, one panel of kPixels
+  // rows after the other. Prefetches what the block's first segment reads at these pixels, at
+  // source + source_at[p] for pixel p.
   void PackPanels(const float* gradient, int64_t count, const Block& block, const float* source,
                   const int64_t* source_at, float* to) const;
 
@@ -87,15 +91,16 @@ class PixelCorrelation final : public ConvolutionImplementation {
   std::unique_ptr<SourceLines> lines_;
   int64_t taps_a_segment_;
   std::vector<int64_t> segment_at_;  // floats from what SourceLines::Read() returns
-  std::vector<int64_t> source_at_;   // of the pixels of most_lines_ lines
+  std::vector<int64_t> source_at_;   // floats, for the pixels of most_lines_ lines
   std::vector<Block> blocks_;
-  int64_t most_lines_;  // that are read at a time
-  int64_t units_;       // as many lines, or fewer, of an image
+  int64_t most_lines_;  // the most lines of the output that are processed at a time
+  int64_t units_;       // the number of units, over all images
   int64_t parts_;
 };
 
-// Pixels that lie a multiple of 1 KiB apart share few sets of the nearest cache, and evict each
-// other; so they are copied a little further apart.
+// Returns how many floats apart the pixels of the source should lie. Pixels that lie a multiple of
+// 1 KiB apart share few sets of the nearest cache, and evict each other; so they are copied a
+// little further apart.
 int64_t PixelFloats(int64_t channels) { return channels % 256 == 0 ? channels + 16 : channels; }
 
 SourceLines LinesOf(const ConvolutionShape& s) {

@@ -10,7 +10,7 @@ namespace {
 static_assert(pixel_kernels::kLanes == tensor::kLanes);
 
 // The number of pixels (or rows of a correlation) that are computed at once, with this many
-// registers of columns. Their sums, the columns and a factor fill the 16 registers.
+// registers of columns. Their sums, the columns and a factor fit into the 16 registers.
 template <int kVectors>
 inline constexpr int kAtOnce = kVectors == 1   ? 8
                                : kVectors == 2 ? 6

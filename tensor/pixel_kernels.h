@@ -1,5 +1,6 @@
 // Inner loops of convolutions whose pixels are the rows of a matrix (pixel_convolution.h), in f32,
-// for AVX2. The lanes of a register are output channels.
+// for AVX2. The lanes of a register are channels: those of the results or, in a weight gradient,
+// the output channels.
 //
 // Files that are compiled for an instruction set include this header, so it must not include
 // headers with inline functions that other files use: the linker might keep the version with
@@ -14,11 +15,12 @@ namespace cotangent::tensor::pixel_kernels {
 inline constexpr int64_t kLanes = 8;        // floats in a register
 inline constexpr int64_t kMostVectors = 3;  // registers of a result that are computed at once
 
-// Computes some channels (a panel) of some pixels:
+// Arguments of Kernels::multiply, which computes some channels (a panel) of some pixels:
 //
 //   out[out_at[p] + c] = start + sum over s < segments, k < depth of
 //                        source[source_at[p] + segment_at[s] + k] * weights[s][k][c]
-//                        (+ addend[out_at[p] + c]), then max(0, .) if `relu`; for p < pixels, c < columns
+//                        (+ addend[out_at[p] + c]), then max(0, .) if `relu`;
+//                        for p < pixels, c < columns
 //
 // where `start` is out[out_at[p] + c] if `accumulate`, else bias[c], else 0. All distances are in
 // floats.
@@ -38,7 +40,7 @@ struct PanelProduct {
   bool relu = false;
 };
 
-// Adds to sums[r][c], for r < rows and c < kLanes * vectors:
+// Arguments of Kernels::correlate, which adds to sums[r][c], for r < rows and c < kLanes * vectors:
 //
 //   sum over p < pixels of source[source_at[p] + r] * gradient[p][c]
 struct PanelCorrelation {

@@ -5,10 +5,10 @@
 // A result is the sum over segments (pixel_convolution.h) of products of the floats in a segment by
 // weights. In the gradient by the input with a stride s, every s-th result along an axis reads by
 // the same taps; these are a phase, and have segments and packed weights of their own. Results that
-// are read by no tap are a phase without segments.
+// read by no tap are a phase without segments.
 //
 // A share of the work is some lines of results of one image. Its source stays in the second-level
-// cache while one panel of output channels after the other is computed.
+// cache while one panel of the results' channels after the other is computed.
 #include <algorithm>
 #include <cstdint>
 #include <memory>
@@ -25,14 +25,15 @@
 namespace cotangent::tensor {
 namespace {
 
-// The steps of a piece: its weights for a panel (15 KiB) stay in the nearest cache, beside what is
-// read of the source.
+// The most steps (floats of segments) of a piece: its weights for a panel (15 KiB) stay in the
+// nearest cache, beside what is read of the source.
 constexpr int64_t kPieceSteps = 160;
-// The pixels that a share has if its images are so large, and the most floats that it reads if it
-// has more than one line.
+// How many lines of an image a share gets, unless kLeastShares requires fewer: as many as have at
+// most kPixels results (pixels of one phase), but at least one; then more as long as the share
+// reads at most kMostFloatsRead floats of its source.
 constexpr int64_t kPixels = 192;
 constexpr int64_t kMostFloatsRead = 48 << 10;
-// The shares that each thread gets at least, if there are so many lines.
+// The number of shares that each thread gets at least, if there are so many lines.
 constexpr int64_t kLeastShares = 8;
 
 class PixelProduct final : public ConvolutionImplementation {
@@ -66,8 +67,8 @@ class PixelProduct final : public ConvolutionImplementation {
     std::vector<Segment> segments;
     std::vector<int64_t> segment_at;  // floats from what SourceLines::Read() returns
     std::vector<Piece> pieces;
-    std::vector<int64_t> source_at, out_at;  // of the pixels of a share
-    int64_t weights_at;                      // floats
+    std::vector<int64_t> source_at, out_at;  // floats, for the pixels of a share
+    int64_t weights_at;                      // where its packed weights begin, in floats
   };
 
   bool forward() const { return direction_ == Direction::kForward; }
@@ -77,7 +78,8 @@ class PixelProduct final : public ConvolutionImplementation {
   void ChooseLines(int64_t columns);
   void ComputeLines(const ConvolutionArguments& arguments, const float* source, int64_t image,
                     int64_t first, const Phase& phase) const;
-  // Calls f(group, piece, panel, at) in the order in which weights are packed: at `at` floats.
+  // Calls f(group, piece, panel, at) in the order in which a phase's weights are packed. `at` is
+  // where the weights of this piece and panel begin, in floats from the phase's first weight.
   template <typename Function>
   void ForEachPanel(const Phase& phase, Function f) const;
 
@@ -91,7 +93,7 @@ class PixelProduct final : public ConvolutionImplementation {
   std::unique_ptr<SourceLines> lines_;
   std::vector<Phase> phases_;
   int64_t result_lines_ = 0;  // of the phase that has most
-  int64_t most_lines_ = 1;    // of a share
+  int64_t most_lines_ = 1;    // lines of a share, of each phase
   int64_t packed_floats_ = 0;
 };
 

@@ -14,8 +14,9 @@ namespace {
 
 // The number of channels processed together: the floats of an AVX-512 register.
 constexpr int64_t kLanes = 16;
-// The channels of a group where windows are large (Row::wide): the longer the pieces of memory that
-// are read at once, the better it is fetched ahead.
+// Without AVX-512, averages over windows of at least kCellsOfLargeWindow cells take groups of
+// kWideLanes channels (Row::wide): the longer the pieces of memory that are read at once, the
+// earlier the processor fetches what follows.
 constexpr int64_t kWideLanes = 64, kCellsOfLargeWindow = 16;
 
 // One row of pixels of the tensor that is written (the output in the forward direction, the input
@@ -55,9 +56,9 @@ COTANGENT_INLINE Range WindowsOver(int64_t in, int64_t stride, int64_t pad, int6
           std::min(out_extent, padded / stride + 1)};
 }
 
-// Divides the `span` channels of a row into groups of kGroup, then of kLanes, then at most one of 8,
-// then at most one of fewer, and calls body(first channel, count) for each. `count` is a compile-time
-// constant, except in the last case.
+// Divides the `span` channels of a row into groups of kGroup, then of kLanes, then at most one of
+// 8, then at most one of fewer, and calls body(first channel, count) for each. `count` is a
+// compile-time constant, except in the last case.
 template <int64_t kGroup = kLanes, typename Body>
 COTANGENT_INLINE void ForEachLanes(int64_t span, Body body) {
   int64_t c = 0;

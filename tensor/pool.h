@@ -30,9 +30,9 @@ struct PoolShape {
   Shape in() const { return {batch, channels, in_height, in_width}; }
   Shape out() const { return {batch, channels, out_height(), out_width()}; }
 
-  // Returns an error unless every size is positive, the padding is less than the window (each
-  // window then holds a true pixel), and the window fits into the padded image and has at most 2^31
-  // - 1 cells.
+  // Returns an error unless every size is positive, the padding is not negative and less than the
+  // window (each window then holds a true pixel), the window fits into the padded image and has at
+  // most 2^31 - 1 cells, and Shape::Validate() accepts in().
   absl::Status Validate() const;
   std::string ToString() const;  // "128x64x32x32 -> 16x16 window 2x2 s2x2 p0,0,0,0"
 };
@@ -46,8 +46,9 @@ constexpr ElementType PositionType(int64_t window_height, int64_t window_width) 
 
 // Computes out[n, c, y, x] = maximum over the pixels of the window; padding does not count.
 // `positions` (shape and layout of `out`, type PositionType()) receives the cell of the maximum:
-// the first in row-major order among equal ones. If a window holds a NaN, the result is NaN.
-// `positions` may be null if no backward pass follows.
+// the first in row-major order among equal ones. If a window holds a NaN, the result is NaN, and
+// the position that of the last NaN. `positions` may be null if no backward pass follows. Errors,
+// here and below: an invalid shape, or a type other than f32 and bf16.
 absl::Status MaxPoolForward(const PoolShape& shape, Layout layout, ElementType type, const void* in,
                             void* out, void* positions);
 

@@ -154,8 +154,9 @@ std::vector<double> MaxPoolGradient(const PoolShape& shape, const std::vector<do
   return gradient;
 }
 
-// Computes the gradient of average pooling by plain loops: each output's gradient is divided
-// equally among its window's pixels.
+// Computes the gradient of average pooling by plain loops: each output's gradient, divided by the
+// number of its window's cells (with padding, if count_include_pad), goes to each pixel of the
+// window.
 std::vector<double> AveragePoolGradient(const PoolShape& shape, bool count_include_pad,
                                         const std::vector<double>& out_gradient) {
   std::vector<double> cells(out_gradient.size(),

@@ -1,6 +1,7 @@
 // Forward convolutions of few pixels and many weights, such as inference of one image, as one
-// matrix product: pixels by weights. The time goes into reading the weights, so they are read only
-// once, in the order in which they lie in memory.
+// matrix product: pixels by weights. The time goes into reading the weights, so they are read in
+// the order in which they lie in memory, and only once (if there are fewer panels than threads,
+// once for each part of the pixels).
 //
 // The inputs of each output pixel are gathered into a row. A thread then multiplies all rows by one
 // panel of output channels (panels.h) at a time.
@@ -23,13 +24,14 @@ namespace {
 // A panel's weights are divided into pieces of this many bytes. All rows are multiplied by one
 // piece before the next, so that the piece stays in the nearest cache.
 constexpr int64_t kPieceBytes = 24 << 10;
+// The most bytes that the gathered rows may take, counted as f32.
 constexpr int64_t kMostRowsBytes = 16 << 20;
 
 class ProductConvolution final : public PanelConvolution {
  public:
   // Returns whether this processor has the necessary instructions and the convolution is forward,
-  // without groups, not a linear layer, and of few pixels. `type` is the type of both sides, which
-  // are NHWC.
+  // without groups, not a linear layer, and of few pixels, whose gathered rows are not too large.
+  // `type` is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
   // Returns the ConvolutionChoice that names this class: its implementation is "product:avx2",
   // "product:avx512" or "product:avx512_bf16".

@@ -1,5 +1,5 @@
-// Convolutions in bf16 as sums of shifted products: forward with a stride of 1, and gradients by the
-// inputs with any stride. A convolution reads one side, the source, and writes the other, the
+// Convolutions in bf16 as sums of shifted products: forward with a stride of 1, and gradients by
+// the inputs with any stride. A convolution reads one side, the source, and writes the other, the
 // target. Each cell of the kernel (a tap) contributes the product of the source, shifted by the
 // tap, and the tap's weights.
 //
@@ -7,12 +7,12 @@
 // the same remainder when divided by the stride. Each phase has its own taps and is a convolution
 // with a stride of 1.
 //
-// Pixels of both sides are numbered as if each image had some more rows and columns (the gap), which
-// are zero in the source and unused in the target. By a tap, the target pixel number i then reads
-// the source pixel number i plus a constant, the tap's shift; if that pixel lies outside the image,
-// it lies in a gap. The gap at the end of a row is also the gap before the next row. A share of the
-// work is a block of target pixels by some groups of kGroup (16) target channels. It copies the
-// source's pixels that it needs, gaps as zeros, and multiplies.
+// Pixels of both sides are numbered as if each image had some more rows and columns (the gap),
+// which are zero in the source and unused in the target. By a tap, the target pixel number i then
+// reads the source pixel number i plus a constant, the tap's shift; if that pixel lies outside the
+// image, it lies in a gap. The gap at the end of a row is also the gap before the next row. A share
+// of the work is a block of target pixels by some groups of kGroup (16) target channels. For each
+// share the source's pixels that it needs are copied, gaps as zeros, and multiplied.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -63,7 +63,7 @@ struct AxisPhase {
 struct Axis {
   int64_t source, target, kernel, stride, dilation, pad;
   std::vector<AxisPhase> phases;
-  int64_t extent;  // of the source with its gap, in pixels
+  int64_t extent;  // of the source with its gap, at least that of each phase, in pixels
 };
 
 // Adds the phases of a gradient by the inputs. Pixel number j of phase `first` is the input pixel
@@ -104,7 +104,8 @@ Axis MakeAxis(Direction direction, int64_t in, int64_t out, int64_t kernel, int6
 class ShiftedProduct final : public ConvolutionImplementation {
  public:
   // Returns whether this processor has the necessary instructions and the convolution is of a kind
-  // that this file computes, with shape.groups = 1 and enough channels. The source must be bf16.
+  // that this file computes, with shape.groups = 1, enough channels, and blocks that need at most
+  // kMostSourceBytes of the source. The source must be bf16; the target may also be f32.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction,
                           const SideTypes& types);
   // Returns the ConvolutionChoice that names this class: its implementation is
@@ -157,7 +158,8 @@ class ShiftedProduct final : public ConvolutionImplementation {
   // over all images, and column x.
   template <typename Function>
   void ForEachRun(const Block& block, Function f) const;
-  // Writes a block's sums, or zeros if no tap contributes to its phase.
+  // Finishes a block's sums (bias, addend, relu) and writes them, or writes zeros if no tap
+  // contributes to its phase.
   void StoreBlock(const ConvolutionArguments& arguments, const Block& block,
                   const float* sums) const;
   // Packs the weights of a tap from the source channels of one step to the target channels of one

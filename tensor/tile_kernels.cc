@@ -39,8 +39,8 @@ void Pack(const Rows& all, char* to) {
   }
 }
 
-// One instruction of AMX multiplies two tile registers and adds the result to a third. Registers 0 to
-// 3 hold sums; 4 and 5 come from the left side, 6 and 7 from the right side.
+// One instruction of AMX multiplies two tile registers and adds the result to a third. Registers 0
+// to 3 hold sums; 4 and 5 come from the left side, 6 and 7 from the right side.
 
 #define COTANGENT_AMX __attribute__((target("amx-tile,amx-bf16")))
 

@@ -6,10 +6,11 @@
 // of kStep (32) numbers, and each step into pairs of neighbours:
 //
 //   left    a tile has 16 rows of 32 numbers, that is of 16 pairs. The caller chooses where the
-//           rows, steps and groups lie; pack_left() writes tiles one after the other
-//   right   a tile has 16 rows, one for each pair, of 16 columns: the pair of column 0, of column
-//           1 and so on. The tiles of all steps of a group follow each other, then those of the
-//           next group
+//           rows, steps and groups lie; pack_left() writes the tiles of all steps of a group one
+//           after the other, then those of the next group
+//   right   a tile has 16 rows, one for each pair of a step, of 16 columns: the pair of column 0,
+//           of column 1 and so on. The tiles of all steps of a group follow each other, then those
+//           of the next group
 //
 // Files that are compiled for an instruction set include this header, so it must not include
 // headers with inline functions that other files use: the linker might keep the version with

@@ -78,7 +78,7 @@ inline void StoreBf16(void* data, Vector x, Lanes lanes) {
 
 // StoreBytes() stores lanes that hold small whole numbers as bytes. WhereEqual() compares bytes in
 // memory, one per lane, with `byte`; LoadWhere() loads the lanes that WhereEqual() found equal, and
-// 0 for the others.
+// 0 for the others; LoadBf16Where() does so from bf16.
 template <typename Lanes>
 inline void StoreBytes(uint8_t* data, Vector x, Lanes lanes) {
   _mm512_mask_cvtepi32_storeu_epi8(data, MaskOf(lanes), _mm512_cvtps_epi32(x));

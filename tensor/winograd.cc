@@ -35,8 +35,8 @@ constexpr int64_t kL3BytesTogether = 8 << 20;
 // The most tiles that a thread processes at a time. More would save nothing: with this many, the
 // time for loading the weights is already small.
 constexpr int64_t kMostTilesByThread = 192;
-// The product kernel (product_kernels.cc) computes this many rows at once, and each tile is a row.
-// So the number of tiles processed at a time is a multiple of it.
+// The product kernel (product_kernels.cc) computes this many rows of a full panel at once, and each
+// tile is a row. So the number of tiles that a thread processes at a time is a multiple of it.
 constexpr int64_t kProductRows = 6;
 // If all threads work on the same tiles, they process a multiple of this many at a time, or all
 // tiles.

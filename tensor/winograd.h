@@ -50,13 +50,15 @@ struct WinogradOptions {
   bool relu = false, pooled = false;  // as in Epilogue
 };
 
-// Make an implementation for the number of threads that Threads() returns now.
+// Return an implementation for the number of threads that Threads() returns at the time of the
+// call. MakeWinogradForward() serves kForward and kInputGradient.
 std::unique_ptr<ConvolutionImplementation> MakeWinogradForward(const WinogradOptions& options);
 std::unique_ptr<ConvolutionImplementation> MakeWinogradWeightGradient(
     const WinogradOptions& options);
 
-// Returns whether, unless `together` is set, each thread adds up its own weight gradient, and these
-// gradients do not fit into its second-level cache. Then `together` is worth measuring, too.
+// Returns whether each of several threads would add up a transformed weight gradient of its own
+// that does not fit into its second-level cache. Then `together` is worth measuring, too. REQUIRES:
+// options.together is false.
 bool WeightGradientLeavesCaches(const WinogradOptions& options);
 
 // The base class of all directions. Divides images into tiles, and chooses how many tiles are
@@ -76,6 +78,7 @@ class WinogradConvolution : public ConvolutionImplementation {
     int64_t image, row, column;  // row and column of the tile's first output
   };
 
+  // Returns the tile with this index. Tiles are counted from 0, image by image, row by row.
   Tile TileAt(int64_t index) const;
   // Returns how many tiles a thread processes at a time if each thread has tiles of its own: as
   // many as let the transforms of these tiles (`tile_bytes` each) and the sums of their products
@@ -109,8 +112,8 @@ class WinogradConvolution : public ConvolutionImplementation {
   int64_t chunk_ = 0;  // tiles in scratch at a time, per thread or for all threads
 };
 
-// A thread processes at least this many tiles at a time; with fewer, loading the weights takes too
-// long.
+// A thread should process at least about this many tiles at a time; with fewer, loading the weights
+// takes too long.
 inline constexpr int64_t kLeastTilesByThread = 24;
 // With fewer tiles (or pairs of tiles) to transform than this, another thread costs more than it
 // saves.
@@ -138,7 +141,7 @@ void PointAt(const char* images, int64_t image, int64_t height, int64_t width, i
 }
 
 // Calls transform(i, tile, next) for i = 0 .. count - 1, where find(i, tile) sets the pointers of
-// tile i and `next` is the following tile, to be prefetched (after the last tile, any).
+// tile i and `next` is the following tile, to be prefetched (for the last tile, the one before it).
 template <typename Tile, typename Find, typename Transform>
 void ForEachTile(int64_t count, Find find, Transform transform) {
   if (count == 0) return;

@@ -57,8 +57,9 @@ class WinogradForward final : public WinogradConvolution {
                              const float* products) const;
   // Each thread transforms a chunk of tiles and multiplies them while they are in its own cache.
   void RunByThread(const ConvolutionArguments& arguments) const;
-  // Used for few tiles: all threads transform one chunk of tiles, then divide the chunk's products
-  // among each other by points and panels, so that the weights are read only once.
+  // Used for few tiles, or if WinogradOptions::together asks for it: all threads transform one
+  // chunk of tiles, then divide the chunk's products among each other by points and panels, so that
+  // the weights are read only once for each chunk.
   void RunTogether(const ConvolutionArguments& arguments) const;
 
   // SourceRow(): bytes of one tile at one point. SourcePointStride(): bytes from one point of a

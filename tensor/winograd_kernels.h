@@ -26,8 +26,9 @@ inline constexpr float kWeightMatrix[kInputs][3] = {{1, 0, 0},
                                                     {0, 0, 1}};
 
 // Addresses of a tile's pixels: kPoints of them for inputs, kOutputs^2 for outputs or their
-// gradients. Each pixel has `channels` numbers, f32 or bf16. A pixel outside the image has the
-// address of zeros if the tile is read, and null if it is written.
+// gradients (in transforms along one row, kInputs and kOutputs). Each pixel has `channels` numbers,
+// f32 or bf16. A pixel outside the image has the address of zeros if the tile is read, and null if
+// it is written.
 struct Pixels {
   const void* at[kPoints];
 };
@@ -89,24 +90,29 @@ struct Kernels {
                                   int64_t channels, const Finish& finish, const Windows& tile,
                                   const Windows& next);
 
-  // Transform along one row only (winograd_rows.cc): kInputs pixels to kInputs points, and kInputs
-  // products to kOutputs outputs.
+  // Transform along one row only (winograd_rows.cc): kInputs pixels to kInputs points, which lie
+  // point_stride bytes apart, and kInputs products, point_stride floats apart, to kOutputs outputs.
   void (*transform_input_row)(bool bf16, const Pixels& pixels, int64_t channels, char* points,
                               int64_t point_stride);
   void (*transform_output_row)(bool bf16, const float* points, int64_t point_stride,
                                int64_t channels, const Finish& finish, const Pixels& pixels);
 
-  // Transforms the weights of one panel of columns, `vectors` registers wide. Rows are the channels
-  // that the convolution reads, columns those that it writes. Element (row k, column n) has its
-  // nine taps at plain + k * row_stride + n * column_stride (strides in floats); they are taken in
-  // reverse order if `rotated`. The result lies point by point, `point_stride` bytes apart, each
-  // [rows, lanes * vectors] in the form of product_kernels::Product::b.
+  // Transforms weights for the matrix products: those of one panel of `columns` adjacent columns,
+  // which takes `vectors` registers. The weights are a matrix whose rows are the channels that the
+  // convolution reads and whose columns are those that it writes; element (row k, column n) is the
+  // nine taps (cells of the kernel) at plain + k * row_stride + n * column_stride (strides in
+  // floats), taken in reverse order if `rotated`. The result is one matrix for each point,
+  // `point_stride` bytes apart, with `rows` rows (in bf16, pairs of rows) and vectors * (floats in
+  // a register) columns, in the layout of product_kernels::Product::b (product_kernels.h). Columns
+  // beyond `columns` are zero.
   void (*transform_weights)(bool bf16, const float* plain, int64_t rows, int64_t columns,
                             int64_t row_stride, int64_t column_stride, bool rotated,
                             int64_t vectors, char* points, int64_t point_stride);
 
-  // Computes the nine taps' gradients of `columns` weights from products summed over all tiles,
-  // point_stride floats apart. The weights lie `column_stride` floats apart in `plain`.
+  // Computes the gradients of the nine taps for `columns` pairs of channels, from the products
+  // summed over all tiles: those at each point lie side by side, padded to full registers, and
+  // point_stride floats from those at the next point. The taps of neighbouring pairs lie
+  // `column_stride` floats apart in `plain`.
   void (*transform_weight_gradient)(const float* points, int64_t point_stride, int64_t columns,
                                     float* plain, int64_t column_stride);
 };

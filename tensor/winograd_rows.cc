@@ -38,7 +38,7 @@ constexpr int64_t kFewestTiles = 16;
 class WinogradRows final : public PanelConvolution {
  public:
   // Returns whether this processor has the necessary instructions, and the convolution is 3x3 of
-  // stride 1 and has few pixels. `type` is the type of both sides.
+  // stride 1, without dilation or groups, and has few pixels. `type` is the type of both sides.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
   // Returns the ConvolutionChoice that names this class: its implementation is "wino_rows:avx2",
   // "wino_rows:avx512" or "wino_rows:avx512_bf16".
@@ -66,7 +66,7 @@ class WinogradRows final : public PanelConvolution {
   void TransformInTile(const char* in, const char* zeros, int64_t tile, char* points) const;
   void TransformOutTile(const ConvolutionArguments& arguments, int64_t tile,
                         const float* products) const;
-  // Computes the products of one panel of output channels at one point.
+  // Computes the products of one panel of output channels at one point, for all tiles.
   void MultiplyPanel(const char* weights, int64_t point, int64_t panel, const char* points,
                      float* products) const;
 

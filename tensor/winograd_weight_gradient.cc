@@ -62,7 +62,8 @@ class WinogradWeightGradient final : public WinogradConvolution {
   // added.
   void RunByThread(const ConvolutionArguments& arguments) const;
   // All threads transform one chunk of tiles, then divide the chunk's products among each other.
-  // Used if the sums are larger than the transformed tiles, or than the caches.
+  // Used if the sums of all threads would be larger than the transformed tiles, or if
+  // WinogradOptions::together asks for it.
   void RunTogether(const ConvolutionArguments& arguments) const;
 
   // Both sides are stored in panels of `width` channels: all tiles of the first panel, then all of

@@ -25,7 +25,7 @@ inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t s
   Transpose(rows, columns);
 }
 
-// The reverse of LoadTaps(): lane i of columns[t] is stored as tap t of weight i, for the first
+// The reverse of LoadTaps(): stores lane i of columns[t] as tap t of weight i, for the first
 // `count` weights.
 inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, float* taps,
                                                      int64_t stride, int64_t count) {
@@ -68,7 +68,8 @@ inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, floa
 #endif
 
 // Computes the points (the 36 elements of G w G^T) of `count` weights, whose nine taps lie at taps
-// + i * stride. Lanes from `count` on are 0.
+// + i * stride for weight i and are taken in reverse order if `rotated`. Lane i of points[p] is
+// point p of weight i; lanes from `count` on are 0.
 inline __attribute__((always_inline)) void TransformTaps(const float* taps, int64_t stride,
                                                          int64_t count, bool rotated,
                                                          Vector* points) {

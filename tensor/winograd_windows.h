@@ -24,6 +24,8 @@ inline __attribute__((always_inline)) void Prefetch(const Windows& next, int64_t
       __builtin_prefetch(static_cast<const char*>(next.position.at[i]) + channel, kToWrite);
   }
 }
+// Loads pixel i of the tile before pooling, for the channels of one register from channel c on: the
+// value of its window where the maximum came from this pixel, otherwise 0.
 template <typename Matrix, bool kBf16, typename Lanes>
 inline __attribute__((always_inline)) Vector LoadFrom(const Windows& tile, int i, int64_t c,
                                                       Lanes lanes) {

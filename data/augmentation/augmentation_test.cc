@@ -353,8 +353,8 @@ TEST(Chain, IsAFunctionOfSeedEpochAndImage) {
 TEST(Chain, EachTransformDrawsForItself) {
   const Planar image = Noise(3, 24, 24);
   Planar two = image, one = image;
-  // The first transform draws numbers in one chain (`one`) and none in the other (`two`); the
-  // second transform must draw the same numbers in both.
+  // The first transform is applied, and draws numbers, in one chain (`one`) but not in the other
+  // (`two`); the second transform must draw the same numbers in both.
   ApplyChain({LinkOf("trivial_augment {} probability: 0"), LinkOf("hue { amount: 0.5 }")}, 1, 2, 3,
              two);
   ApplyChain({LinkOf("brightness { amount: 0 }"), LinkOf("hue { amount: 0.5 }")}, 1, 2, 3, one);

@@ -44,7 +44,7 @@ void Solarize(double threshold, Planar& image);
 // not change.
 void AutoContrast(Planar& image);
 // Makes the values of each channel about equally frequent, as Pillow, Python's imaging library, and
-// torchvision do.
+// torchvision do. A channel with fewer than 255 pixels below its brightest value does not change.
 void Equalize(Planar& image);
 
 }  // namespace cotangent::data

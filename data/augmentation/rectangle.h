@@ -28,7 +28,8 @@ AreaRange ReadAreaRange(const Text& text, SettingsChecker& check) {
   return range;
 }
 
-// Returns a rectangle that lies within height x width pixels, or nothing if ten tries find none.
+// Returns a rectangle within height x width pixels whose area and ratio of sides are, up to
+// rounding to whole pixels, those drawn from `range`, or nothing if ten tries find none that fits.
 inline std::optional<Rectangle> DrawRectangle(const AreaRange& range, int height, int width,
                                               SplitMix64& random) {
   for (int tries = 0; tries < 10; ++tries) {

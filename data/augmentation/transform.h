@@ -45,8 +45,9 @@ class Transform {
   virtual void Apply(SplitMix64& random, Planar& image) const = 0;
 
   // Returns whether Apply() only enlarges a part of the image to the size of the whole. If such a
-  // transform comes first in a chain, and the pictures in the files are larger than the images, the
-  // part is cut from the picture itself, which keeps more details.
+  // transform comes first in a chain, and the data set has the pictures in the files
+  // (ImageReader::has_pictures() in data/dataset.h), the part is cut from the picture itself, which
+  // keeps more details if the picture is larger than the image.
   virtual bool is_crop() const { return false; }
   // For a crop (is_crop() is true): draws and returns the part to be enlarged of a picture of
   // height x width pixels. Apply() draws the part of its image in the same way.
@@ -62,8 +63,8 @@ struct ChainLink {
   TransformPointer transform;
 };
 
-// Applies the transforms from link `first` on, in order, to image number `image` of a data set in
-// an epoch.
+// Applies the transforms from link `first` on, in order and each with its probability, to `bytes`,
+// which is image number `image` of a data set, in an epoch.
 void ApplyChain(const std::vector<ChainLink>& chain, uint64_t seed, int64_t epoch, int64_t image,
                 Planar& bytes, size_t first = 0);
 

@@ -37,7 +37,8 @@ std::vector<std::string> Cifar100Classes(CifarLabel label);
 
 // Appends the records in `bytes` to `dataset`. A label must be below the number of
 // `dataset.classes`, and `bytes` must contain complete records; otherwise the error names `source`
-// and the number of the record. The first record in `bytes` has the number `first_record`.
+// and, for a label, the number of the record. The first record in `bytes` has the number
+// `first_record`. In the format of CIFAR-10 `label` does not matter.
 absl::Status AppendCifarRecords(absl::Span<const uint8_t> bytes, CifarFormat format,
                                 CifarLabel label, absl::string_view source, int64_t first_record,
                                 Dataset& dataset);

@@ -29,8 +29,8 @@ std::optional<int64_t> LengthOf(const std::string& path) {
   return int64_t{about.st_size};
 }
 
-// Returns the first and the last kEndBytes bytes of a file of this length (all bytes of a short
-// one); an empty text if the file cannot be read.
+// Returns the first and the last kEndBytes bytes of a file of this length (all bytes, twice, of a
+// shorter one); an empty text if the file cannot be read.
 std::string EndsOf(const std::string& path, int64_t length) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return "";

@@ -2,17 +2,17 @@
 // relative to the CSV file's folder, the target (what a network is to predict), and perhaps a
 // split: train, val (or validation) or test; a line without a split is for training. The first line
 // may name the columns: "path", "file", "filename" or "image" for the path; "label", "labels" or
-// "class" for the target; "split" for the split. The columns can then have any order. If no line
-// names the columns, path, label and split are the first three columns. The network's loss decides
-// which kind of target is read:
+// "class" for the target; "split" for the split. The columns can then have any order. A first line
+// that names neither path nor target is a picture's line like the others; path, label and split are
+// then the first three columns. The network's loss decides which kind of target is read:
 //
 //   a class     The field "label". The classes are those of the training pictures, sorted by bytes.
 //   labels      The field "label", which lists any number of labels, as in "dog;cat"; labels are
 //               sorted like classes. If the first line names no such column, each column beside
 //               path and split is a label with the column's name; its fields are 1 or 0, or empty,
 //               which means 0.
-//   numbers     All columns beside path and split, with the columns' names. If no line names the
-//               columns, the second column, which is then called "value".
+//   numbers     All columns beside path and split, with the columns' names. If the first line does
+//               not name the columns, the second column, which is then called "value".
 
 #include "data/csv.h"
 
@@ -241,7 +241,8 @@ absl::Status CheckColumns(const Columns& columns, TargetKind targets, const CsvR
                                                  SeparatorHint(row)));
 }
 
-// Parses the table and calls `visit` with each line except the one that names the columns.
+// Parses the table, sets `columns` by its first row, and calls `visit` with each line except the
+// one that names the columns.
 absl::Status VisitLines(const std::string& contents, const std::string& text, TargetKind targets,
                         std::optional<Columns>& columns,
                         const std::function<absl::Status(Line line)>& visit) {

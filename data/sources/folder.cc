@@ -2,8 +2,8 @@
 // folders train/, val/ and test/ (also training/, valid/, validation/ or testing/, in upper or
 // lower case), which contain a folder for each class. Classes are the names of the folders, sorted
 // by their bytes. Pictures may lie in subfolders of their class's folder. Files that systems leave
-// in folders (IsClutter() in data/files_below.h) are skipped, and links to folders are not
-// followed.
+// in folders (IsClutter() in data/files_below.h) are skipped, and links to folders inside a class's
+// folder are not followed.
 //
 // Batches are drawn by the numbers of pictures, so the numbering decides the order of training.
 // Pictures are numbered in the natural order (2.png before 10.png) of their paths below their
@@ -135,7 +135,8 @@ std::optional<Split> SplitNamed(const std::string& folder) {
 // Returns the names of the folders of the three splits, each empty or ending with a slash.
 // `folders` are the folders in `root`. Returns nothing if `folders` are classes: if none of them
 // has the name of the training split, or that one contains no folders, as when "train" is a class
-// beside "bus" and "tram".
+// beside "bus" and "tram". Two folders of one split, or another folder that has a folder of a
+// class, are an error.
 absl::StatusOr<std::optional<std::array<std::string, 3>>> SplitsIn(
     const std::string& root, const std::vector<std::string>& folders) {
   std::array<std::string, 3> splits;

@@ -22,8 +22,8 @@ struct IdxArray {
 };
 
 // Parses an IDX file, compressed or not. Returns an InvalidArgument error that begins with `source`
-// if the bytes are malformed. Takes no more memory than the values that the bytes contain,
-// decompressed.
+// if the bytes are malformed. Takes memory only for what the bytes contain, decompressed, whatever
+// sizes the header claims.
 absl::StatusOr<IdxArray> ParseIdx(absl::Span<const uint8_t> bytes, absl::string_view source);
 
 }  // namespace cotangent::data

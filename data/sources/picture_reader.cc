@@ -32,7 +32,7 @@ struct Size {
   int32_t height, width;
 };
 
-// Returns the error that a record holds; kDataLoss if it holds neither an error nor a picture.
+// Returns the error that a record without a picture holds; kDataLoss if it holds no error, either.
 absl::Status ErrorOf(const std::vector<uint8_t>& record, int64_t index) {
   size_t end = record.size();
   while (end > 0 && record[end - 1] == 0) --end;

@@ -22,8 +22,8 @@ class PictureSource : public Source {
  public:
   // `text` is the value of --dataset; `classes` are the names of the classes, labels or numbers to
   // be predicted; `pictures` are the lists for kTrain, kValidation and kTest, in this order.
-  // `notes` are lines that Fitted() tells the user. Returns InvalidArgument if there are no training
-  // pictures or, for classes, fewer than two classes.
+  // `notes` are lines that Fitted() tells the user. Returns InvalidArgument if there are no
+  // training pictures or, for classes, fewer than two classes.
   static absl::StatusOr<std::shared_ptr<const Source>> Create(const std::string& text,
                                                               TargetKind targets,
                                                               std::vector<std::string> classes,
@@ -42,8 +42,9 @@ class PictureSource : public Source {
   // Reads a split; "options" are those given to Fitted(). The result does not depend on
   // options.threads, the number of threads. If the split's images take at most
   // options.most_bytes_in_memory bytes, they are kept in memory; otherwise they are read when they
-  // are needed. If options.cache is set, images come from a packed file in that folder, which is
-  // written if it is missing.
+  // are needed. (If transforms draw parts of a training split's pictures, the whole pictures are
+  // kept or read.) If options.cache is set, images or pictures come from a packed file in that
+  // folder, which is written if it is missing.
   absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override;
 
  private:
@@ -58,18 +59,20 @@ class PictureSource : public Source {
   // transforms draw parts of its pictures, whether the picture files do.
   bool IsSmall(Split split) const;
   bool DrawsParts(Split split) const { return options_.draws_parts && split == Split::kTrain; }
-  // Returns a hash of the names, targets, sizes and times of a split's files. If `as_images`, the
-  // hash also covers how pictures are fitted to images.
+  // Returns a hash of the names, targets, file sizes in bytes and modification times of a split's
+  // picture files, by which OpenCache() recognises a packed file made from other pictures. If
+  // `as_images`, the hash also covers how pictures are fitted to images of the network's size; it
+  // is then also the data set's fingerprint.
   std::string Fingerprint(Split split, bool as_images) const;
 
-  // Give the data set its images: TakeImages() images of the network's size, TakePictures() whole
-  // pictures for transforms that draw parts of them. Both keep them in memory if there is room, and
-  // otherwise set dataset.reader.
+  // Give the data set its images. TakeImages() fills dataset.images if there is room in memory, and
+  // otherwise sets dataset.reader. TakePictures() sets dataset.reader to one with whole pictures,
+  // for transforms that draw parts of them; the pictures lie in memory if there is room.
   absl::Status TakeImages(Split split, Dataset& dataset) const;
   absl::Status TakePictures(Split split, Dataset& dataset) const;
   absl::Status DecodeImages(Split split, Dataset& dataset) const;
-  // Decodes all pictures of a split. Returns an empty list if they take more bytes than
-  // options_.most_bytes_in_memory.
+  // Decodes all pictures of a split. Returns an empty list if the files or the decoded pictures
+  // take more bytes than options_.most_bytes_in_memory.
   absl::StatusOr<std::vector<Image>> DecodePictures(Split split) const;
   // Opens the packed file, in the folder options_.cache, of a split's images (if `as_images`) or
   // whole pictures. Writes the file first if it is missing, damaged, or made from other pictures.

@@ -506,7 +506,8 @@ TEST_F(ReadLaterTest, ABadPictureIsReplacedByTheNextOfItsClass) {
   EXPECT_EQ(First(*dataset, 4), 40);
 }
 
-// Accuracy is measured on validation and test images, so no such image may be replaced by another.
+// Accuracy is measured on validation and test images, so such an image must not be replaced by
+// another.
 TEST_F(ReadLaterTest, BadPicturesThatAreEvaluatedAreLeftOut) {
   options_.skip_bad = true;
   for (const char* const name : {"train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"})
@@ -517,7 +518,8 @@ TEST_F(ReadLaterTest, BadPicturesThatAreEvaluatedAreLeftOut) {
   EXPECT_THAT(said_, HasSubstr("1 of 3 pictures could not be read"));
 }
 
-// So it is where the pictures were set apart from a training split whose bad pictures are replaced.
+// The same holds for images that were set apart from a training split whose bad pictures are
+// replaced.
 TEST_F(ReadLaterTest, BadPicturesThatWereSetApartAreLeftOut) {
   options_.skip_bad = true;
   const std::vector<std::string> whole = NamesOf(Load(Split::kValidation, 0.4).value());

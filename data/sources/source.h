@@ -58,7 +58,7 @@ struct FitOptions {
   Fitting fit;
   // Whether training images are parts cut at random from the pictures (ImageReader::ReadPart in
   // dataset.h). If so, whole pictures instead of images of `shape` are kept in memory if there is
-  // room for them; if not, each is decoded when a batch needs it.
+  // room for them; without room, each is decoded, or read from `cache`, when a batch needs it.
   bool draws_parts = false;
   // Whether pictures that cannot be read are left out (or, in a training split that is too large
   // for memory, replaced: Dataset::skipped) and reported by `say`, instead of being an error.
@@ -69,8 +69,8 @@ struct FitOptions {
   // when they are needed.
   int64_t most_bytes_in_memory = int64_t{256} << 20;
   // A folder that keeps decoded pictures (packed_file.h), so that each picture is decoded once, and
-  // again only after its file has changed. With `draws_parts` whole pictures are kept, 3 bytes for
-  // each pixel; otherwise images of `shape`. Empty: no pictures are kept.
+  // again only after a picture of its split has changed. With `draws_parts` whole training pictures
+  // are kept, 3 bytes for each pixel; otherwise images of `shape`. Empty: no pictures are kept.
   std::string cache;
 };
 
@@ -84,9 +84,10 @@ class Source {
   // Returns the number of images of a split. It is known before anything is downloaded or read.
   virtual absl::StatusOr<int64_t> Size(Split split) const = 0;
 
-  // Reads a split; `data_dir` contains the downloaded files. Errors are kNotFound if a file is
-  // missing and kInvalidArgument if it has the wrong size or a label that is out of range. They
-  // name the file, what was found, what was expected, and a command that helps.
+  // Reads a split; `data_dir` contains the downloaded files. Errors are kNotFound if one of these
+  // is missing, and kInvalidArgument if a file has the wrong size or a label that is out of range.
+  // They name the file, what was found, what was expected and, for downloaded files, a command that
+  // helps.
   virtual absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const = 0;
 
   // Calls `visit` with a name for each image of a split, in order, without reading the image. An
@@ -129,12 +130,13 @@ class Source {
   }
 };
 
-// Returns a data set without images that has the source's name, classes and shape.
+// Returns a data set without images that has the source's name, kind of targets, classes and shape.
 Dataset EmptyDataset(const Source& source);
 
 // Returns the source that `text` names by its name or its path. `targets` is what a network is to
-// predict and decides how a CSV file is read. A source of classes can also be used for labels: each
-// image then has one label. The error for an unknown source lists all kinds of sources.
+// predict and decides how a CSV file is read. A source of classes can also be used for labels (each
+// image then has one label), but not for numbers. The error for an unknown source lists all kinds
+// of sources.
 absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text,
                                                          TargetKind targets = TargetKind::kClass);
 
@@ -142,9 +144,9 @@ absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text
 absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& data_dir,
                                     Split split);
 
-// Returns `source` with about `share` (between 0 and 1) of its training images set apart for
-// validation. A hash of an image's name decides, so an image stays in its split when others are
-// added. The share is about the same in each class.
+// Returns `source` with about `share` (between 0 and 1) of its training images set apart as its
+// only validation images. A hash of an image's name decides, so an image stays in its split when
+// others are added. The share is about the same in each class.
 std::shared_ptr<const Source> WithValidation(std::shared_ptr<const Source> source, double share);
 
 // Returns "To fetch the data again: COMMAND", the end of errors about downloaded files.
