@@ -1,7 +1,7 @@
-// Counts the memory allocations of classifier calls. Calls after the first may allocate nothing,
-// except that oneDNN copies the arguments of a primitive into a small table in each call
-// (tensor/onednn_test.cc measures its size). Allocations of at most that size are tolerated;
-// pictures (3,072 bytes and more) and tensors are larger.
+// Counts the memory allocations of the third call of a classifier, when all memory that it keeps
+// has been allocated. The call may allocate nothing, except that oneDNN copies the arguments of a
+// primitive into a small table each time (tensor/onednn_test.cc measures its size). Allocations of
+// at most that size are tolerated; pictures (3,072 bytes and more) and tensors are larger.
 
 #include <atomic>
 #include <cstddef>

@@ -2,7 +2,8 @@
 //
 //   absl::StatusOr<std::unique_ptr<Classifier>> classifier = Classifier::Load("runs/mine");
 //   std::vector<float> probabilities((*classifier)->classes().size());
-//   absl::Status status = (*classifier)->Classify({rgb, width, height}, absl::MakeSpan(probabilities));
+//   absl::Status status =
+//       (*classifier)->Classify({rgb, width, height}, absl::MakeSpan(probabilities));
 //
 // inference/classifier_c.h offers the same in C.
 #ifndef COTANGENT_INFERENCE_CLASSIFIER_H_
@@ -45,10 +46,10 @@ struct ClassifierOptions {
   std::function<void(const std::string& message)> stuck = nullptr;
 };
 
-// A picture in memory: `height` rows of `width` pixels, three bytes each (red, green, blue), without
-// gaps. It may have any size up to 100 megapixels. It is resized to the network's input size in the way
-// that the network's text (its description in protobuf text format) says, or stretched if the text does
-// not say.
+// A picture in memory: `height` rows of `width` pixels, three bytes each (red, green, blue),
+// without gaps. It may have any size up to 100 megapixels. It is resized to the network's input
+// size in the way that the network's text (its description in protobuf text format) says, or
+// stretched if the text does not say.
 struct Picture {
   const uint8_t* rgb = nullptr;
   int width = 0, height = 0;
@@ -56,18 +57,20 @@ struct Picture {
 
 class Classifier {
  public:
-  // Loads a trained network and prepares it to run. `path` is a checkpoint of the program `train`, a
-  // run's directory (its newest intact checkpoint is taken), or a file that `export
+  // Loads a trained network and prepares it to run. `path` is a checkpoint of the program `train`,
+  // a run's directory (its newest intact checkpoint is taken), or a file that `export
   // --format=safetensors` wrote. Sizes, classes, normalisation (the mean and the deviation of the
-  // inputs) and the way pictures are resized come from the file. Convolutions are measured to find the
-  // fastest implementations; the result is stored for the next time (training/plan_cache.h).
+  // inputs) and the way pictures are resized come from the file. Convolutions are measured to find
+  // the fastest implementations; the result is stored for the next time (training/plan_cache.h).
   //
-  // Errors: NotFound if there is no file; InvalidArgument if the file is damaged, of another
-  // version or not a checkpoint, if the network's images do not have 1 or 3 channels, or for
-  // invalid options; ResourceExhausted if memory does not suffice.
+  // Errors: NotFound if `path` is a directory without an intact checkpoint; InvalidArgument if the
+  // file does not exist or cannot be read, is damaged, of another version or not a checkpoint, if
+  // the network's images do not have 1 or 3 channels, or for invalid options; ResourceExhausted if
+  // memory does not suffice.
   static absl::StatusOr<std::unique_ptr<Classifier>> Load(const std::string& path,
                                                           const ClassifierOptions& options = {});
-  // Loads a network from the bytes of a file; `name` replaces the path in error messages.
+  // Loads a network from the bytes of a checkpoint file; `name` replaces the path in error
+  // messages.
   static absl::StatusOr<std::unique_ptr<Classifier>> LoadBytes(
       std::string bytes, const std::string& name, const ClassifierOptions& options = {});
   virtual ~Classifier() = default;
@@ -93,7 +96,7 @@ class Classifier {
   absl::Status Classify(const Picture& picture, absl::Span<float> probabilities) {
     return ClassifyBatch(absl::MakeConstSpan(&picture, 1), probabilities);
   }
-  // Classifies several pictures, which may differ in size. `probabilities` is [pictures,
+  // Classifies several pictures, which need not have the same size. `probabilities` is [pictures,
   // classes]. More than batch_size() pictures are computed in several batches.
   virtual absl::Status ClassifyBatch(absl::Span<const Picture> pictures,
                                      absl::Span<float> probabilities) = 0;

@@ -22,7 +22,7 @@ enum {
 
 /* Loads a network. `threads` is the number of threads that compute; 0 means one per core. `batch_size` is the most
    pictures computed at once. On failure, returns NULL and writes a message to `error`, unless that is NULL: UTF-8,
-   zero-terminated, cut to `error_bytes`. */
+   zero-terminated, cut to `error_bytes` bytes with its zero. On success, writes an empty text there. */
 cotangent_classifier* cotangent_load(const char* path, int threads, int64_t batch_size, char* error,
                                      size_t error_bytes);
 /* Frees a classifier; does nothing for NULL. No other call with it may be under way. */

@@ -178,7 +178,8 @@ TEST(Classifier, FindsLabelsAndNumbers) {
   EXPECT_NEAR(numbers.first[1], 1.7 + 0.1 * logits[1], 1e-5);
 }
 
-// A run's directory with a damaged checkpoint, and convolutions that nobody has measured yet.
+// Loads a run's directory whose newest checkpoint is damaged, with convolutions that have not been
+// measured yet.
 TEST(Classifier, PrintsNothing) {
   const std::string directory = ::testing::TempDir() + "/silent";
   setenv("XDG_CACHE_HOME", (directory + "/cache").c_str(), 1);

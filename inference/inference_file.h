@@ -13,8 +13,9 @@ namespace cotangent::inference {
 // the running means and variances of batch normalisation, and as metadata the network's text (its
 // description in protobuf text format), the mean and deviation that its inputs are normalised with,
 // and the names of its classes. The file is a checkpoint without the optimizer's state, and can be
-// read wherever checkpoints can. Weights of quantised layers are written as s8 with a scale for
-// each output channel. If writing fails, no partial file remains.
+// read wherever checkpoints can. Weights of quantised layers are written as signed 8-bit integers
+// with a scale for each output channel (number = scale * integer). If writing fails, no partial
+// file remains.
 absl::Status WriteInferenceFile(const std::string& path, const training::TrainedNetwork& trained);
 
 }  // namespace cotangent::inference

@@ -9,8 +9,9 @@
 
 namespace cotangent::inference {
 
-// Makes the network of `text` with its initial weights. Each channel gets different batch
-// statistics, as after training: means near 0 and variances near 1. REQUIRES: `text` is valid.
+// Makes the network of `text` with its initial weights. The running statistics of batch
+// normalisation get numbers that differ from channel to channel: means from -0.2 to 0.2 and
+// variances from 0.5 to 1.5. REQUIRES: `text` is valid.
 training::TrainedNetwork MakeTrained(const std::string& text,
                                      const std::vector<std::string>& classes);
 // Does what MakeTrained() does for a network of the zoo (the networks that are part of the

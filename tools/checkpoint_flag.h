@@ -13,8 +13,9 @@ namespace cotangent::tools {
 // Returns an error if `value`, the value of --checkpoint, is empty.
 absl::Status CheckCheckpointFlag(const std::string& value);
 
-// Opens the checkpoint and loads its network (training::OpenTrained). Names on standard error the
-// damaged checkpoints that were passed over.
+// Opens the checkpoint and loads its network (training::OpenTrained). If `value` is a directory,
+// names on standard error the damaged checkpoints that were passed over, and best.safetensors,
+// which is not the one opened.
 absl::StatusOr<training::OpenedNetwork> OpenCheckpointFlag(const std::string& value);
 
 }  // namespace cotangent::tools

@@ -54,12 +54,13 @@ int RunProgram(int argc, char** argv, absl::string_view usage, absl::string_view
 absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected);
 
 // Checks, before the work begins, that the work's result can be written to the file named by
-// --FLAG=PATH. Returns an error if PATH is a directory, or if the directory that should hold the
-// file does not exist or may not be written to. An empty path is no error.
+// --FLAG=PATH. Returns an error if PATH is a directory, a device or pipe that may not be written
+// to, or a file in a directory that does not exist or may not be written to. An empty path is no
+// error.
 absl::Status CanBeWritten(absl::string_view flag, const std::string& path);
 
-// Returns kExitUsage if the command line or an input file is wrong (InvalidArgument, NotFound,
-// OutOfRange), and kExitFailed otherwise.
+// Returns the exit code for an error: kExitUsage if the command line or an input file is wrong
+// (InvalidArgument, NotFound, OutOfRange), and kExitFailed otherwise.
 int ExitCodeOf(const absl::Status& status);
 
 // Prints a line on standard error. Control characters, which names of files may hold, are replaced
@@ -83,8 +84,9 @@ int InterruptSignal();
 // for example if only another rank received a signal.
 int InterruptExitCode();
 
-// Makes the program compute with `requested` threads, or with one for each physical core if that is
-// 0, and stores the number in *used. Returns a usage error if `requested` is below 0 or above 1024.
+// Makes the program compute with `requested` threads, or with UsefulThreads() (base/parallel.h:
+// about one for each physical core) if that is 0, and stores the number in *used. Returns a usage
+// error if `requested` is below 0 or above 1024.
 absl::Status UseThreads(int requested, int* used);
 
 }  // namespace cotangent::tools

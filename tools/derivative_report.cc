@@ -110,6 +110,7 @@ absl::Status FillSymbolic(const symbolic::Bindings& at, absl::Span<Entry* const>
 
 // Returns Entry::magnitude for each output (rows) and input (columns): the sum, over all paths from
 // the input to the output, of the product of the magnitudes of the derivatives along the path.
+// Paths along which a derivative is not finite are left out.
 std::vector<std::vector<double>> PathMagnitudes(const symbolic::Trace& trace) {
   std::vector<std::vector<long double>> of_row;
   for (const symbolic::TraceRow& row : trace.rows) {
@@ -183,7 +184,7 @@ class ReportMaker {
     return absl::OkStatus();
   }
 
-  // Makes the entries, with their derivatives' formulas.
+  // Derives the formulas of all derivatives (Entry::derivative).
   void Derive() {
     for (FunctionReport& function : report_.functions) {
       const std::vector<Expr> gradient = symbolic::Gradient(function.formula, variables_);

@@ -65,8 +65,11 @@ struct Report {
   autodiff::symbolic::Trace trace;
   // On kinks at the point, on formulas that are not simplified, and on wide ranges.
   std::vector<std::string> notes;
-  // The largest differences between modes over all entries, relative to each entry's magnitude.
-  // Infinite if a mode's derivative is not finite.
+  // The largest differences between modes over all entries. A difference of two modes' derivatives
+  // is divided by the entry's magnitude or the larger of the two derivatives, whichever is largest;
+  // if one of the modes is numeric, at least by |f| / max(1, |x|), where x is the variable, or by
+  // |f| for second derivatives, since the rounding of f limits numeric derivatives. Infinite if a
+  // mode's derivative is not finite.
   double exact_disagreement = 0;        // between forward, reverse and symbolic
   double numeric_disagreement = 0;      // between numeric and the other modes
   bool numeric_within_estimate = true;  // numeric differs by no more than its estimated error
@@ -79,7 +82,8 @@ struct Report {
 // input: a formula that does not parse or uses a variable without a value (the message begins with
 // name:line:column), a point outside a formula's domain (the message names the subexpression and
 // its value), or a derivative that is not finite. If intermediate results leave the range of
-// doubles, or the derivatives of the modes differ, all is computed in long double.
+// doubles, if the computation fails, or if the derivatives of the modes differ, all is computed
+// again in long double; these results are taken if the modes then agree.
 absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
                                   absl::Span<const std::pair<std::string, double>> point,
                                   const ReportOptions& options);

@@ -76,7 +76,8 @@ std::string DerivativesTable(const Report& report) {
   return TextTable(rows, left);
 }
 
-// Returns every derivative with its name, in the order in which they are printed.
+// Returns every derivative with its name, in the order in which they are printed. Of a Hessian,
+// these are the entries on and above the diagonal.
 std::vector<std::pair<std::string, const Entry*>> Named(const Report& report) {
   std::vector<std::pair<std::string, const Entry*>> named;
   for (const FunctionReport& f : report.functions) {

@@ -164,7 +164,7 @@ TEST(ReportedTest, ValuesAreThePlainFunctions) {
                              {"fmod(x,y)", {{"x", -7}, {"y", 3}}, {1, 2}}}) {
     ExpectInEveryMode(reported, 1e-15);
   }
-  // At 1e15 and 1e-5, the last digit depends on how the logarithm is rounded.
+  // At 1e15, the last digit depends on how the logarithm is rounded.
   for (double x = 1; x < 1e16; x *= 10) {
     const auto report = MakeReport({"log10(x)"}, {{"x", x}}, {});
     EXPECT_EQ(report->functions[0].value, std::log10(x));
@@ -189,8 +189,9 @@ TEST(ReportedTest, RulesNeitherOverflowNorCancel) {
   }
 }
 
-// Intermediate results overflow or underflow, values and derivatives do not. The expected values are
-// mathematics: e^-708, -e^-50 (twice), -2 e^(-2 x) and so on; those below 1e-308 are 0.
+// Intermediate results overflow or underflow, values and derivatives do not. The expected values
+// follow from mathematics: the derivative of exp(-x) exp(700) at 750 is -e^-50, for example; those
+// below 1e-308 are 0.
 TEST(ReportedTest, IntermediateResultsMayLeaveTheRangeOfDoubles) {
   const double e50 = std::exp(-50.0), e708 = std::exp(-708.0);
   for (const auto& [reported, value] : std::vector<std::pair<Reported, double>>{
@@ -300,8 +301,8 @@ TEST(ReportedTest, NotANumberIsNoAgreement) {
   EXPECT_FALSE(report->numeric_within_estimate);
 }
 
-// A formula of 1,000 variables, and one of 200 factors. (Simplifying each derivative by itself, and
-// looking at all nodes below each node, would take hours.)
+// Reports on a formula of 1,000 variables and on one of 200 factors. (Simplifying each derivative
+// by itself, and looking at all nodes below each node, would take hours.)
 TEST(ReportedTest, LargeFormulasTakeNoTime) {
   std::string sum = "ln(", product;
   std::vector<std::pair<std::string, double>> point;

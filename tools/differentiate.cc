@@ -223,7 +223,8 @@ absl::Status ParseNetworkFlag(absl::string_view argument, Arguments* arguments) 
   return absl::OkStatus();
 }
 
-// Returns an error unless the argument is ASCII. Paths, patterns and file names are not checked.
+// Returns an error unless the argument is ASCII. Not called for flags whose values are paths or
+// names, which may hold other characters.
 absl::Status CheckCharacters(absl::string_view argument) {
   const size_t at = cotangent::FirstForeignCharacter(argument);
   if (at == absl::string_view::npos) return absl::OkStatus();

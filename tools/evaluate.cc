@@ -103,7 +103,8 @@ absl::Status Tell(const Found& found, const std::string& line) {
   return absl::OkStatus();
 }
 
-// What an evaluation found, besides the answers.
+// An evaluation without the answers: the network and images that were evaluated, the result without
+// test-time averaging (`plain`) and, with --tta, the score with it.
 struct Measured {
   const std::string& checkpoint;
   const training::TrainedNetwork& trained;

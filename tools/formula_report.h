@@ -7,15 +7,15 @@
 #include "absl/types/span.h"
 
 // What the program `differentiate` reports about formulas when no point is given: short form,
-// equality, parity, limits. All functions take formulas as texts (autodiff/symbolic/parse.h) and
-// return lines of text. A text that Parse() refuses is an error (InvalidArgument). "cannot tell" is
-// an answer, not an error.
+// equality, parity, limits. All functions take formulas as texts (autodiff/symbolic/parse.h); all
+// but the first return lines of text. A text that Parse() refuses is an error (InvalidArgument).
+// "cannot tell" is an answer, not an error.
 namespace cotangent::tools {
 
 // Evaluates a formula without variables, such as pi/2. Error messages name `source` as its origin.
 absl::StatusOr<double> ConstantFromText(const std::string& text, const std::string& source);
 
-// Returns each formula in the shortest equal form that was found.
+// Returns a line "NAME = FORM" for each formula, with the shortest equal form that was found.
 absl::StatusOr<std::string> SimplifiedAsText(absl::Span<const std::string> formulas);
 
 // Says whether the second formula equals the first, whether the third equals the first, and so on.
@@ -28,7 +28,7 @@ absl::StatusOr<std::string> ParityAsText(absl::Span<const std::string> formulas,
                                          const std::string& variable);
 
 // Returns each formula's limit at `place`: "x=0" (from both sides), "x=0+", "x=0-", "x=inf",
-// "x=-inf" or "x=pi/2".
+// "x=-inf" or "x=pi/2". If the limits from the two sides differ, also returns each of them.
 absl::StatusOr<std::string> LimitAsText(absl::Span<const std::string> formulas,
                                         const std::string& place);
 

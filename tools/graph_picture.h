@@ -9,12 +9,12 @@
 namespace cotangent::tools {
 
 // Draws a graph that is written in the DOT language, with Graphviz. `format` is "svg", "png", or
-// "dot" (the text itself with positions added). Errors: the text is no graph, or Graphviz has no
-// plugin for the format.
+// "dot" (the text itself with positions added). Errors: the text is no graph, Graphviz cannot lay
+// it out, or it has no plugin for the format.
 absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string& format);
 
-// Draws the graph into a file whose name ends in .svg, .dot or .png. The file is written completely
-// or not at all.
+// Draws the graph into a file whose name ends in .svg or .png; for a name that ends in .dot, writes
+// the text `dot` itself. The file is written completely or not at all.
 absl::Status WriteGraph(const std::string& dot, const std::string& path);
 
 }  // namespace cotangent::tools

@@ -27,8 +27,8 @@ struct NetworkReport {
   layers::NetworkCheck check;
 };
 
-// Returns errors for a wrong network text (the .textproto file that describes a network), override
-// or number of threads. Reports progress on standard error every few seconds.
+// Makes the report. Returns errors for a wrong network text (the .textproto file that describes a
+// network), override or number of threads. Reports progress on standard error every few seconds.
 absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& options);
 
 std::string NetworkReportAsText(const NetworkReport& report);

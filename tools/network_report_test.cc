@@ -46,8 +46,8 @@ TEST(NetworkReportTest, SaysWhatDisagrees) {
 }
 
 // Errors that f32 arithmetic cannot avoid must not count as disagreement: those of a batch norm
-// over two values, whose gradient cancels almost completely, and of many normalised layers, which
-// amplify rounding.
+// over two or four values, whose gradient cancels almost completely, and of many normalised layers,
+// which amplify rounding.
 TEST(NetworkReportTest, ConditioningIsNoFalseAlarm) {
   NetworkReportOptions options;
   options.network = testing::TempDir() + "/norms.textproto";

@@ -15,7 +15,8 @@ namespace cotangent::tools {
 // Returns the element type that --FLAG=VALUE names: f32 or bf16.
 absl::StatusOr<ElementType> ParsePrecision(absl::string_view flag, const std::string& value);
 
-// Writes the value of --precision into the recipe.
+// Writes the value of --precision into the recipe (the network text's settings of the training).
+// Returns an error if it is neither f32 nor bf16.
 absl::Status SetPrecision(const std::string& value, layers::Network& network);
 
 // Returns training::PrecisionOf(network). If the recipe names another one, says so on standard

@@ -95,9 +95,10 @@ absl::Status AppendPictures(const std::string& path, std::vector<std::string>& p
   return absl::OkStatus();
 }
 
-// Explains on which parts of an image the most probable class depends, compared with a black
-// picture. `bytes` is the image as [channels, height, width]. Draws these parts into the file that
-// --explain names, and prints a line about them.
+// Explains on which parts of an image the answer with the highest probability (or, for numbers, the
+// largest number) depends, compared with a black picture. `bytes` is the image as [channels,
+// height, width]. Draws these parts into the file that --explain names, and prints a line about
+// them.
 absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::ImageWriter& writer,
                            const data::ImageShape& shape, const std::vector<uint8_t>& bytes,
                            const std::vector<double>& probabilities,
@@ -125,7 +126,7 @@ absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::
 }
 
 // Writes the answers for all pictures. Returns the error of the first picture that could not be
-// read, but only after the others are done.
+// read, but only after the others are done; prints the errors of further such pictures at once.
 absl::Status Predict(const std::vector<std::string>& arguments) {
   if (arguments.empty())
     return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE|DIR...");

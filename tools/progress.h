@@ -11,11 +11,11 @@
 
 namespace cotangent::tools {
 
-// Writes to standard error. Derived classes override PlanIsReady() and Interrupted().
+// Writes to standard error. Does not override RunObserver's other functions: derived classes can.
 class Progress : public training::RunObserver {
  public:
   Progress();
-  // Prints a line of its own above the live line.
+  // Prints `line` by itself; the live line is drawn again below it at the next step.
   void Say(const std::string& line) override;
   // Redraws the live line, at most ten times a second. Beside the loss of the training batches, it
   // shows the loss of the latest evaluation, and says if other programs take at least 5% of the

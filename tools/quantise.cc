@@ -88,8 +88,8 @@ absl::Status CheckFlags() {
   return CanBeWritten("output", absl::GetFlag(FLAGS_output));
 }
 
-// Returns the score (the accuracy, for classes) of the network with the layers quantised that
-// `trained.quantisation` names.
+// Returns the score on `dataset` (the accuracy, for classes) of the network with the layers
+// quantised that `trained.quantisation` names.
 absl::StatusOr<double> ScoreOf(const training::TrainedNetwork& trained,
                                const data::Dataset& dataset, const training::StepOptions& options,
                                layers::Tuner& tuner) {
@@ -165,8 +165,10 @@ absl::StatusOr<Material> LoadMaterial(const training::TrainedNetwork& trained, i
   return material;
 }
 
-// Chooses which layers to quantise. As long as quantisation costs more than --most_loss percentage
-// points of the score on material.judged, more layers are left unquantised.
+// Chooses which layers to quantise, and writes them into trained.quantisation. As long as
+// quantisation costs more than --most_loss percentage points of the score on material.judged,
+// leaves more layers unquantised. Sets `judged` to the scores there. The result has no quantised
+// layers if each attempt costs too much.
 absl::StatusOr<inference::Calibration> CalibrateAndJudge(const Material& material,
                                                          const std::vector<std::string>& keep,
                                                          const training::StepOptions& options,

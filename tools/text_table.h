@@ -7,8 +7,8 @@
 namespace cotangent::tools {
 
 // Formats rows of cells as a table, indented by two blanks. Columns are padded to their widest
-// cell; those marked in `left` are left-aligned, the others right-aligned. REQUIRES: no row has
-// more than left.size() cells.
+// cell, counted in bytes; those marked in `left` are left-aligned, the others right-aligned.
+// REQUIRES: no row has more than left.size() cells.
 std::string TextTable(const std::vector<std::vector<std::string>>& rows,
                       const std::vector<bool>& left);
 

@@ -148,7 +148,8 @@ absl::Status CheckFlags(const CommandLine& line) {
   const std::string on_bad_image = absl::GetFlag(FLAGS_on_bad_image);
   if (on_bad_image != "stop" && on_bad_image != "skip")
     return FlagError("on_bad_image", on_bad_image, "stop or skip");
-  // Reports a file that cannot be written now, not after the steps whose trace it should hold.
+  // A file that cannot be written is reported here, before training, rather than after the steps
+  // whose trace it should hold.
   RETURN_IF_ERROR(CanBeWritten("profile", absl::GetFlag(FLAGS_profile)));
   return CanBeWritten("show_batch", absl::GetFlag(FLAGS_show_batch));
 }
@@ -213,8 +214,9 @@ absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& o
   return training::TakeInitialWeights(*options.init_from, *store).status();
 }
 
-// Determines the network and the data set from the checkpoint that is resumed, or from the flags.
-// Errors in either are reported before anything is created or fetched.
+// Determines the network and the data set from the flags; if a run is resumed, what the flags do
+// not say is taken from its checkpoint. Errors in either are reported before anything is created or
+// fetched.
 absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
                      std::shared_ptr<const data::Source>& source) {
   ASSIGN_OR_RETURN(layers::Network network, ResolveNetwork(line, options.resume_from));
@@ -318,8 +320,8 @@ int FailAll(distributed::Communicator& ranks, const absl::Status& status) {
 }
 
 // Returns the last line of a run, such as "test accuracy: 0.7275 (tta 0.7388) after 10 epochs, 44.2
-// s of training", where tta (test-time augmentation) is the accuracy if the predictions for several
-// views (shifted or mirrored versions) of each image are averaged.
+// s of training", where tta (test-time augmentation) is the same measure if the predictions for
+// several views (shifted or mirrored versions) of each image are averaged.
 std::string LastLine(const training::RunResult& result) {
   return absl::StrFormat("%s %s: %.4f (tta %.4f) after %s epochs, %.1f s of training",
                          result.evaluated_on, result.measure.name, result.score, result.tta_score,
@@ -392,8 +394,8 @@ int Explain(const training::RunOptions& options) {
   return kExitDone;
 }
 
-// Writes the picture of the first batch, and prints its labels on standard output, one line for
-// each row of the picture.
+// Writes the picture of the first batch, and prints the classes (or labels, or numbers) of its
+// images on standard output, one line for each row of the picture.
 int ShowBatch(const training::RunOptions& options) {
   const absl::StatusOr<training::report::BatchPicture> batch =
       training::report::DrawFirstBatch(options.network.text, options.data);

@@ -8,9 +8,9 @@
 
 namespace cotangent::tools {
 
-// Reports on standard error that convolutions are measured, with the progress every ten seconds. If
-// one does not come back, says so and ends the process with exit code 1. `cancelled` is called
-// before each measurement; if it returns true, measuring stops.
+// Reports on standard error that convolutions are measured, with the progress about every ten
+// seconds. If a measurement does not come back, says so and ends the process with exit code 1.
+// `cancelled` is called before each measurement; if it returns true, measuring stops.
 layers::TunerWatch TerminalWatch(std::function<bool()> cancelled = nullptr);
 
 }  // namespace cotangent::tools

@@ -38,6 +38,7 @@ struct Attribution {
   double Error() const;
 };
 
+// Computes attributions to the scores of a network.
 class Attributor {
  public:
   // Compiles the network and its gradient with respect to the images. Parameters and statistics
@@ -57,7 +58,8 @@ class Attributor {
 
  private:
   Attributor() = default;
-  // Computes scores and gradients of one batch of points b + a (x - b), one for each a in `shares`.
+  // Computes scores and gradients at one batch of points b + a (x - b), one for each a in `shares`,
+  // where x is `image` and b is `baseline`.
   void Run(absl::Span<const float> image, absl::Span<const float> baseline,
            absl::Span<const double> shares, int64_t of_class);
 

@@ -186,7 +186,8 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
   std::vector<absl::string_view> pieces = {"", ""};
   json header = json::object(), checksums = json::object();
   int64_t offset = 0;
-  // Tensors of s8 integers come after those of floats, so that the floats stay aligned to 4 bytes.
+  // Tensors of 8-bit integers come after those of floats, so that the floats stay aligned to 4
+  // bytes.
   std::vector<CheckpointTensor> sorted(tensors.begin(), tensors.end());
   std::stable_partition(sorted.begin(), sorted.end(),
                         [](const CheckpointTensor& tensor) { return tensor.integers == nullptr; });

@@ -22,8 +22,8 @@
 
 namespace cotangent::training {
 
-// A tensor to be written: f32 numbers (`data`) or s8 integers (`integers`) in row-major order, as
-// many as `shape` says.
+// A tensor to be written: f32 numbers (`data`) or 8-bit signed integers (`integers`) in row-major
+// order, as many as `shape` says.
 struct CheckpointTensor {
   std::string name;
   std::vector<int64_t> shape;
@@ -67,11 +67,11 @@ class Checkpoint {
 
 // Reads the bytes of a file that WriteCheckpoint() made. Whatever the bytes are, the result is
 // either a checkpoint whose checksums are all right, or an InvalidArgument error that begins with
-// `source` and says what was found, where, and what was expected.
+// `source` (the file's path, for example) and says what was found, where, and what was expected.
 absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view source);
 
-// Reads a checkpoint file. Memory for the whole file is allocated only after its header's length
-// has been found plausible and enough memory is free.
+// Reads a checkpoint file. Memory for a whole regular file is allocated only after its header's
+// length has been found plausible and enough memory is free.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& path);
 
 // Returns the CRC-32C checksum of the iSCSI standard (RFC 3720), which uses Castagnoli's
@@ -87,7 +87,8 @@ absl::Status WriteCheckpoint(const std::string& path, const Metadata& metadata,
 // Returns "DIRECTORY/checkpoint-00001200.safetensors" for step 1200.
 std::string CheckpointPath(const std::string& directory, int64_t step);
 
-// The name of the checkpoint whose parameters had the best evaluation on the validation images.
+// The file name of the checkpoint whose parameters had the best evaluation on the validation
+// images.
 inline constexpr char kBestCheckpoint[] = "best.safetensors";
 
 // A checkpoint file of a run. ListCheckpoints() returns all checkpoint files of a directory, the

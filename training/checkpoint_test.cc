@@ -36,7 +36,8 @@ std::string WriteSample(const std::string& path) {
   return data::ReadFile(path).value();
 }
 
-// Returns a file with the given header and `data_bytes` zero bytes of data; it has no checksums.
+// Returns the bytes of a safetensors file with the given header and `data_bytes` zero bytes of
+// data. No checksum is added to the header.
 std::string File(const std::string& header, size_t data_bytes) {
   std::string file(8, '\0');
   for (int i = 0; i < 8; ++i)
@@ -146,8 +147,8 @@ TEST(Checkpoint, HostileHeadersAreRefusedWithAReason) {
   }
 }
 
-// Returns a file whose header contains the header's correct checksum, with `data_bytes` zero bytes
-// of data.
+// Returns the bytes of a checkpoint whose header contains the entries `tensors` and the header's
+// correct checksum, but no checksums of tensors, with `data_bytes` zero bytes of data.
 std::string Signed(json tensors, size_t data_bytes) {
   tensors["__metadata__"] = {
       {"format", "cotangent checkpoint 1"}, {"header_crc32c", "00000000"}, {"crc32c", "{}"}};

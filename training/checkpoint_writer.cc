@@ -20,7 +20,7 @@ int64_t BytesOf(const CheckpointTensor& tensor) {
 // pointers to the copies.
 std::vector<CheckpointTensor> CopyOf(absl::Span<const CheckpointTensor> tensors, char* memory) {
   std::vector<CheckpointTensor> copies(tensors.begin(), tensors.end());
-  // Tensors of floats come first, then those of s8 integers, so that floats stay aligned to 4
+  // Tensors of floats come first, then those of 8-bit integers, so that floats stay aligned to 4
   // bytes.
   for (const bool copies_floats : {true, false}) {
     for (CheckpointTensor& tensor : copies) {

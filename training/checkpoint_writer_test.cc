@@ -17,7 +17,7 @@ std::vector<float> FloatsIn(const std::string& path, const std::string& name) {
   return floats;
 }
 
-// The first tensor, of s8 integers, has an odd number of bytes and stands before one of floats.
+// The first tensor, of 8-bit integers, has an odd number of bytes and stands before one of floats.
 TEST(CheckpointWriterTest, WritesWhatTheTensorsHeldWhenItBegan) {
   const std::string directory = ::testing::TempDir();
   const std::string first = directory + "/first.safetensors", second = directory + "/second";

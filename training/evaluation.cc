@@ -108,8 +108,8 @@ layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,
 // the result do not depend on the number of ranks.
 struct Evaluator::Findings {
   struct Batch {
-    // The number of images whose highest score is that of their class (only if the targets are
-    // classes), and the sums of layers::LossSums.
+    // `right`: the number of images whose highest score is that of their class (only if the targets
+    // are classes). `loss` and `weight`: the two sums of layers::LossSums.
     double right = 0, loss = 0, weight = 0;
   };
   static_assert(sizeof(Batch) == 3 * sizeof(double));

@@ -57,10 +57,11 @@ class Evaluator {
   // Returns whether the network ends with a softmax, so that its results are probabilities, not
   // logits.
   bool gives_probabilities() const;
-  // Returns the memory that the caller fills with images before Run(): [batch_size, channels,
-  // height, width].
+  // Returns the memory that the caller fills with normalised images before Run(): f32 [batch_size,
+  // channels, height, width].
   float* images() { return static_cast<float*>(plan_->input(network_->images)); }
-  // Computes and returns the network's results for images(): [batch_size, classes].
+  // Computes and returns the network's results for images(): f32 [batch_size, classes], valid until
+  // the next Run(). Results that are numbers are not converted to the numbers' own units.
   const float* Run();
   // Call this after parameters in the store have changed; the next Run() then uses the new ones.
   void ParametersChanged() { parameters_changed_ = true; }
@@ -75,8 +76,8 @@ class Evaluator {
   //
   // With several ranks (processes; StepOptions::ranks), all call it with the same data set, and
   // take turns in evaluating the batches. All get the same result, in the bits that one process
-  // with batches of this size would compute, or the same error. After each view the ranks wait for
-  // each other, so that a rank that hangs is found.
+  // with batches of this size would compute, or the same error. Before each view of a batch the
+  // ranks wait for each other, so that a rank that hangs is found.
   absl::StatusOr<Result> Evaluate(
       const data::Dataset& dataset, const data::Normalization& normalization,
       const std::vector<data::View>& views,

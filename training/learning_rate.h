@@ -33,9 +33,10 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
                                                    RunObserver& observer);
 
 // Returns the rate at which the loss falls most steeply as a function of the logarithm of the rate.
-// Rates above the one with the lowest loss are not considered. The slope at a rate is that of a
-// straight line fitted to the points of this rate and of the four rates on either side. Returns 0
-// if the loss falls nowhere.
+// `rates` must form a geometric sequence; losses[i] is the loss at rates[i]. The slope at a rate is
+// that of a straight line fitted to the points of this rate and of the four rates on either side,
+// so the first four and last four rates are not considered. Nor are rates above the one with the
+// lowest loss. Returns 0 if the loss falls at none of the rates considered.
 double SteepestRate(absl::Span<const double> rates, absl::Span<const double> losses);
 
 }  // namespace cotangent::training

@@ -18,14 +18,14 @@ std::string PlanCachePath();
 // again.
 class CachedTuner {
  public:
-  // `watch` is told how measuring goes on. If a candidate is stuck, the measurements are saved
-  // before watch.stuck is called.
+  // `watch` is told how measuring goes on. If a candidate (an algorithm that is being timed) does
+  // not come back, the measurements are saved before watch.stuck is called.
   explicit CachedTuner(int threads, layers::TunerWatch watch = {});
   ~CachedTuner() { Save(); }
   CachedTuner(const CachedTuner&) = delete;
   CachedTuner& operator=(const CachedTuner&) = delete;
-  // Writes new measurements, if there are any, back to the cache file; the destructor does so too. A
-  // file that cannot be written is not an error: the next run measures again.
+  // Writes new measurements, if there are any, back to the cache file; the destructor does so too.
+  // A file that cannot be written is not an error: the next run measures again.
   void Save();
   layers::Tuner& operator*() { return tuner_; }
   layers::Tuner* get() { return &tuner_; }

@@ -17,7 +17,8 @@ constexpr tensor::ConvolutionShape kShape = {.batch = 2,
                                              .kernel_height = 3,
                                              .kernel_width = 3};
 
-// Returns how many convolutions had to be measured.
+// Asks a CachedTuner for the times of one convolution. Returns how many convolutions it had to
+// measure for that.
 int Measure() {
   int measured = 0;
   CachedTuner tuner(1, {.before_measuring = [&](int) { ++measured; }});

@@ -13,18 +13,19 @@
 
 namespace cotangent::training {
 
-// Returns a table with one line for each operation: implementation, memory formats, milliseconds,
-// share of the total time, GFLOP/s and megabytes of memory traffic; then the totals. `seconds` are
-// the operations' times in the order of plan.Describe(), `update_seconds` the optimizer's time, and
-// `alone` the seconds of all convolutions when each is run by itself.
+// Returns a table with one line for each operation: name, kind, implementation, milliseconds, share
+// of the total time, GFLOP/s, megabytes of memory traffic and memory formats; then the totals.
+// `seconds` are the operations' times in the order of plan.Describe(), `update_seconds` the
+// optimizer's time (0: no line), and `alone` the seconds of all convolutions when each is run by
+// itself.
 std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds,
                       double update_seconds, double alone);
 
 // Returns whether an operation is a convolution: forward, or one of its gradients.
 bool IsConvolution(const layers::Plan::Description& operation);
 
-// Returns the number of floating point operations in one run of the plan. Only convolutions and
-// matrix products are counted.
+// Returns the number of floating point operations in one run of the plan. Only convolutions are
+// counted, and linear layers, which are computed as convolutions.
 double PlanFlops(const layers::Plan& plan);
 
 // Collects training steps as events of the Trace Event Format, which chrome://tracing and
@@ -33,12 +34,14 @@ class Trace {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Adds a step of a plan whose timing is enabled. From `begin` to `batch_ready` the step waited
-  // for its batch; the plan's operations follow, then the optimizer's update until `end`.
+  // Adds step number `step`, which `plan` has just made with its timing enabled. From `begin` to
+  // `batch_ready` the step waited for its batch; the plan's operations follow, then the optimizer's
+  // update until `end`.
   void AddStep(const layers::Plan& plan, int64_t step, Clock::time_point begin,
                Clock::time_point batch_ready, Clock::time_point end);
-  // Adds a bucket of gradients: `bytes` bytes that were averaged over all ranks (processes that
-  // train together) during the step added last.
+  // Adds a bucket of gradients (those sent to other ranks together): `bytes` bytes that were
+  // averaged over all ranks (processes that train together) during step number `step`, from `begun`
+  // to `ended`. REQUIRES: AddStep() was called before.
   void AddBucket(int64_t step, int64_t bytes, Clock::time_point begun, Clock::time_point ended);
   int64_t steps() const { return steps_; }
   // Writes the trace as JSON. The file appears whole or not at all.

@@ -20,7 +20,8 @@ namespace cotangent::training {
 std::string QuantisationText(const layers::Quantisation& quantisation);
 
 // Parses the text of QuantisationText(); the scales keep all their bits. Returns an InvalidArgument
-// error that begins with `source` if the text is malformed or a scale is not a positive number.
+// error that begins with `source` if the text is malformed or a scale is not a positive normal
+// float.
 absl::StatusOr<layers::Quantisation> ParseQuantisation(const std::string& text,
                                                        absl::string_view source);
 

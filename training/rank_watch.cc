@@ -19,7 +19,7 @@ std::string RankWatch::Look(const Totals& now, nlohmann::json& line) {
   line["computing_seconds_by_rank"] = of_ranks;
   const std::string straggler = distributed::DescribeStraggler(of_ranks, hosts_);
   // The first call reports no slow rank (process of the training run): it covers the first steps,
-  // in which each rank also prepares other things.
+  // during which each rank also does other things for the first time.
   const bool tells = last_.steps > 0 && !straggler.empty() && !was_straggler_;
   was_straggler_ = !straggler.empty();
   last_ = now;

@@ -28,8 +28,9 @@ class RankWatch {
 
   // Adds to the JSON object `line` the averages per step since the last call, in seconds:
   // "communication_seconds", "waited_seconds" and, as a list with a number for each rank,
-  // "computing_seconds_by_rank". When a rank begins to keep the others waiting, returns a sentence
-  // about it, else "".
+  // "computing_seconds_by_rank". Returns a sentence about a rank if it keeps the others waiting and
+  // none did so at the last call, else ""; also "" at the first call, since the first steps include
+  // other work.
   std::string Look(const Totals& now, nlohmann::json& line);
 
  private:

@@ -40,7 +40,9 @@ absl::Status CheckOptimizer(const layers::Network& text, const layers::BuiltNetw
   return Bad(text, absl::StrCat(has_path ? "train." : "train.optimizer: ", status.message()));
 }
 
-// Checks the fields of the recipe that do not depend on the number of images.
+// Checks the recipe's class weights, augmentation, mixing, scale of targets, and that its memory
+// limit leaves room for weights and gradients. `classes` is the data's number of classes, labels or
+// numbers.
 absl::Status CheckSettings(const layers::Network& text, const layers::BuiltNetwork& built,
                            int64_t classes) {
   const bool has_class_weights = text.loss().has_softmax_cross_entropy() ||
@@ -60,7 +62,8 @@ absl::Status CheckSettings(const layers::Network& text, const layers::BuiltNetwo
 }
 
 // Returns an error unless the loss can be computed with the data's kind of targets. Images with
-// classes also serve for a loss of labels: the image's class is then its only label.
+// classes also serve for a loss of labels: the image's class is then its only label. Sampling that
+// balances classes is an error for images without classes.
 absl::Status CheckTargets(const layers::Network& network, const DataShape& data) {
   const data::TargetKind wanted = TargetKindOf(network);
   const bool is_class = data.targets == data::TargetKind::kClass;

@@ -1,6 +1,6 @@
 // Reads from a network text (a text file that describes a network and its training) how the network
-// is to be trained, and checks that against the data. The fields in question, those below `train`,
-// are called the recipe.
+// is to be trained, and checks these settings against the data. They are the fields below `train`,
+// which are called the recipe.
 //
 // Every error that concerns a field of the recipe names its place, as file:line:column:
 // "net.textproto:12:5: train.optimizer.sgd.momentum is 1: expected at least 0 and below 1".
@@ -41,24 +41,25 @@ struct RunData {
   std::string name;  // "cifar10": checkpoints store this name
   DataShape shape;
   std::vector<std::string> classes;  // the names of the classes
-  // Used if the recipe gives no normalisation. If neither does, the mean and deviation of the
-  // training images are computed.
+  // The mean and deviation of each channel by which images are normalised. Used if the recipe gives
+  // none. If this is not set either, those of the training images are computed.
   std::optional<data::Normalization> normalization;
   // The splits (training, validation or test images) that are evaluated during the run (`watched`)
   // and at its end (`final`).
   data::Split watched = data::Split::kTest, final = data::Split::kTest;
-  // Reads the images of a split. The function is called from a thread of its own.
+  // Reads the images of a split. May be called on other threads than that of Train() (run.h), also
+  // while describe_copies runs.
   std::function<absl::StatusOr<data::Dataset>(data::Split)> load;
-  // Returns notes on images of `watched` and `final` that are training images, too; empty if there
-  // are none. It is called from a thread of its own. May be null.
+  // Returns notes for the user on images of `watched` and `final` that are training images, too;
+  // empty if there are none. Called on another thread than Train() (run.h). May be null.
   std::function<std::vector<std::string>()> describe_copies;
 };
 // Returns the data of `source`, whose downloaded files lie in the directory `data_dir`.
 absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
                                const std::string& data_dir);
-// Returns the data of a program that holds its images, all of one size, in memory. The images are
-// normalised by the mean and deviation of `train`; `test` is evaluated during the run and at its
-// end.
+// Returns the data of a program that holds its images, all of one size, in memory. Unless the
+// recipe gives a normalisation, the images are normalised by the mean and deviation of `train`;
+// `test` is evaluated during the run and at its end.
 RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test);
 
 // A network text that has been checked against some data, the network's graph, and how many steps
@@ -70,18 +71,19 @@ struct ResolvedNetwork {
   optim::RunLength run;
 };
 
-// Checks a network text against the data and builds its graph. Returns InvalidArgument if Build()
-// (layers/network/build.h) fails; if the data have images of another size or another number of
-// classes; if the batch is larger than the training set; if the number of epochs is not positive;
-// or if the optimizer's fields are wrong.
+// Checks a network text against the data and builds its graph. Returns an error if Build()
+// (layers/network/build.h) fails; if the data have images of another size, another number of
+// classes or another kind of targets than the network; if a step's images are more than the
+// training set has; if the number of epochs is not positive; or if another field of the recipe is
+// wrong, such as one of the optimizer.
 //
 // `ranks` is the number of processes that train together, each with an equal share of every batch.
 // `built` is then the graph for one share; a batch size that `ranks` does not divide is an error.
 absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data,
                                         int ranks = 1);
 
-// Checks the recipe of a network for which no data are known. An optimizer that would be wrong with
-// few images but not with many, or the other way round, is no error.
+// Checks the recipe of a network for which no data are known. Fields of the optimizer are no error
+// if they are right for some number of training images, such as a million batches or one batch.
 absl::Status CheckWithoutData(const layers::Network& text, const layers::BuiltNetwork& built);
 
 // Returns an error unless the network takes images of the data's size.
@@ -91,42 +93,45 @@ absl::Status CheckImages(const layers::Network& network, const DataShape& data);
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
                           data::TargetKind targets = data::TargetKind::kClass);
 
-// Returns how many steps the recipe asks for if there are `images` training images.
+// Returns how many steps the recipe asks for, in an epoch and in all, if there are `images`
+// training images. Returns an error if one step needs more than `images` images, or if the number
+// of epochs is wrong.
 absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int64_t images);
 
-// Returns the mean and deviation that the recipe gives; where it gives none, those of the data.
+// Returns the mean and deviation of each channel that the recipe gives; in place of a mean or
+// deviation that it does not give, that of `of_data`.
 absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
                                                     const data::Normalization& of_data);
-// Writes a normalisation into the recipe, one number for each channel.
+// Writes a normalisation into the recipe: one mean and one deviation for each channel.
 void WriteNormalization(const data::Normalization& normalization, layers::Network& network);
 // Computes the class weights for a recipe that says class_weight: BALANCED and writes them into its
 // loss: images / (classes * images of the class), as scikit-learn's "balanced". Classes without
 // images get the weight 0 and do not count among `classes`.
 void WriteBalancedWeights(const data::Dataset& images, layers::Network& network);
-// Reads from the recipe how training images are augmented (flips, crops, other transforms). The
-// error for an amount that is out of range names its place.
+// Reads from the recipe how training images are augmented (flips, crops, other transforms). Amounts
+// of transforms that are out of range are errors; crop and cutout are checked by data::Pipeline.
 absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network);
 
-// Reads from the recipe how the images of a batch are mixed with each other (mixup, CutMix). The
-// error for a wrong amount names its place.
+// Reads from the recipe how the images of a batch are mixed with each other (mixup, CutMix).
+// Amounts that are out of range are errors, and so is mixing with targets that are numbers.
 absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network);
 
 // Reads from the recipe how training batches are made, including augmentation and mixing.
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
                                                         const data::Normalization& normalization);
 
-// Returns the element type that the recipe's field `precision` names; f32 if that is bf16 and the
-// processor has no bf16 arithmetic. PrecisionNote() returns a line that says so to the user, or
-// nothing if the precision is the one named.
+// PrecisionOf() returns the element type that the recipe's field `precision` names, or f32 if that
+// is bf16 and the processor has no bf16 arithmetic. In the latter case PrecisionNote() returns a
+// line that tells the user so, otherwise an empty text.
 ElementType PrecisionOf(const layers::Network& network);
 std::string PrecisionNote(const layers::Network& network);
 
-// Returns the views (shifted or mirrored versions) of an image whose predictions are averaged; for
-// NONE the unchanged image only.
+// Returns the views (shifted or mirrored versions) of an image whose predictions are averaged, with
+// their weights, which add up to 1; for NONE the unchanged image only.
 std::vector<data::View> ViewsOf(layers::Train::Evaluation::TestTimeAveraging averaging);
-// Returns the test-time averaging that the recipe asks for. If the recipe does not say, returns
-// FLIP for a network that is trained with mirrored images, else NONE: a network that has not seen
-// mirror images (of digits, say) cannot be expected to recognise them.
+// Returns the test-time averaging (see ViewsOf()) that the recipe asks for. If the recipe does not
+// say, returns FLIP for a network that is trained with mirrored images, else NONE: a network that
+// has not seen mirror images (of digits, say) cannot be expected to recognise them.
 layers::Train::Evaluation::TestTimeAveraging TestTimeAveragingOf(const layers::Network& network);
 
 }  // namespace cotangent::training

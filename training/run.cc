@@ -13,8 +13,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A trace shows these steps of the process, counted from 0. The first two steps are left out, since
-// they only warm up caches.
+// A trace shows kTracedSteps steps of this process, from number kFirstTracedStep (counted from 0)
+// on. The steps before are left out, since they only warm up caches.
 constexpr int64_t kFirstTracedStep = 2, kTracedSteps = 3;
 
 }  // namespace
@@ -73,8 +73,8 @@ absl::Status Trainer::MakeStep() {
 
 absl::Status Trainer::AtEpochEnd() {
   const bool evaluates = IsEvaluationDue();
-  // If evaluations can end the run, the checkpoint is written after this epoch's evaluation, since
-  // the checkpoint must contain that evaluation's result.
+  // Evaluations on validation images can end the run. Then the checkpoint is written after this
+  // epoch's evaluation, since the checkpoint must contain that evaluation's result.
   const bool is_validated = options_.data.watched == data::Split::kValidation;
   if (options_.checkpoint_every == 0 && !(evaluates && is_validated)) Save();
   if (evaluates) {
@@ -87,8 +87,8 @@ absl::Status Trainer::AtEpochEnd() {
   return absl::OkStatus();
 }
 
-// The time spent waiting for the slowest rank (a process that takes part in the training) counts as
-// training time.
+// Returns whether the observer of any rank (a process that takes part in the training) interrupts
+// the run. The time spent waiting for the slowest rank counts as training time.
 bool Trainer::AnyInterrupted() {
   const Moment start = Now();
   const bool interrupted = distributed::Any(ranks_, observer_.Interrupted());

@@ -41,9 +41,9 @@ struct RunOptions {
   RunData data;
   std::string output_dir;
   int threads = 1;
-  // Number of threads that make batches ahead of the step. 0 means one thread or, if pictures are
-  // decoded during training or go through transforms, as many as `threads`. Results do not depend
-  // on this number.
+  // Number of threads that make batches ahead of the step. 0 means one thread or, if the images do
+  // not lie in memory or go through transforms (train.augmentation.transform of the network text),
+  // as many as `threads`. Results do not depend on this number.
   int workers = 0;
   bool exact = false;  // whether to leave out Winograd convolutions, which round more
   // If not 0, the run evaluates and ends after so many steps, including those before a resumption.
@@ -54,7 +54,8 @@ struct RunOptions {
   OnNonFinite on_nonfinite = OnNonFinite::kStop;
   std::string profile_path;  // if not empty, a file for the trace of a few steps (plan_report.h)
   std::optional<FoundCheckpoint> resume_from;
-  // Values that replace the initial parameters and statistics. Not used if a run is resumed.
+  // Values that replace the initial parameters and statistics of the same names. Not used if a run
+  // is resumed.
   std::optional<InitialWeights> init_from;
   // The processes (ranks) that train together. Each calls Train() with the same options and
   // computes its share of every batch and of every evaluation. Only rank 0 writes files and logs.
@@ -93,8 +94,9 @@ struct RunBeginning {
 
 struct RunResult {
   bool interrupted = false;  // true: the run wrote a checkpoint and ended without an evaluation
-  // Which images the last evaluation used: "test", or if there are none, "validation" or
-  // "training".
+  // Which images the last evaluation used: "test", "validation" or "training". If the run was not
+  // interrupted, these are the test images if there are any, else the validation images, else the
+  // training images.
   std::string evaluated_on;
   Measure measure;  // what `score` and `tta_score` measure
   double score = 0, loss = 0, tta_score = 0;
@@ -120,28 +122,31 @@ class RunObserver {
   virtual void PlanIsReady() {}
   // Called once, before the first step.
   virtual void Begins(const RunBeginning& /*beginning*/) {}
-  // `line` is a JSON object that has been appended to metrics.jsonl. It describes an evaluation or
-  // the step just made, whose images and gradients are still in memory.
+  // `line` is a JSON object that has been appended to metrics.jsonl (or waits in memory if the file
+  // cannot be written). It describes an evaluation (if `is_evaluation`) or the step just made,
+  // whose images and gradients are still in memory.
   virtual void AtMetrics(const RunNumbers& /*numbers*/, const std::string& /*line*/,
                          bool /*is_evaluation*/) {}
   virtual void AtStep(const RunNumbers& /*numbers*/) {}
-  // `result` is the latest evaluation, or null if this epoch ended without one.
+  // Called at the end of each epoch and after the evaluation at the end of the run. `result` is the
+  // latest evaluation, or null if this epoch ended without one.
   virtual void AtEpochEnd(const RunNumbers& /*numbers*/, const RunResult* /*result*/) {}
-  // Called after every step: true ends the run, with a checkpoint.
+  // Called after every step and many times during an evaluation: true ends the run, with a
+  // checkpoint.
   virtual bool Interrupted() { return false; }
 };
 
 // Trains. Returns InvalidArgument or NotFound if something is wrong in the network text, the data
 // or the checkpoint to resume from; Cancelled if the tuner, which measures convolution algorithms,
-// was cancelled before the first step; other codes for failures during the run. Of errors before
-// the first step all ranks return the same InvalidArgument, NotFound or Cancelled; later errors may
-// occur on one rank only. The output directory must be locked (run_directory.h).
+// was cancelled before the first step; other codes for failures during the run. Errors before the
+// first step are the same on all ranks; later errors may occur on one rank only. The output
+// directory must be locked (run_directory.h).
 //
 // A run that is resumed from any of its checkpoints ends with the same bits as one that was never
-// interrupted, given the same number of threads and the same processor: batches and dropout masks
+// interrupted, given the same program, processor and number of threads: batches and dropout masks
 // are functions of seed and step, and the checkpoint holds the optimizer's state and the measured
-// choices of algorithms. If the batch size has changed, the run goes on at the nearest batch of the
-// same epoch, since progress is counted in images, not in steps.
+// choices of algorithms. If the batch size has changed, the run goes on at the step that is nearest
+// to the progress (in epochs) of the run before.
 absl::StatusOr<RunResult> Train(const RunOptions& options, layers::Tuner* tuner,
                                 RunObserver& observer);
 

@@ -15,13 +15,15 @@
 namespace cotangent::training {
 
 // Locks a directory for this process as long as the object lives. The operating system holds the
-// lock (flock on the file `lock`), so it ends with the process however that ends. The file contains
-// a line that names the process, for the error message that a second process gets.
+// lock (flock on the file `lock`), so the lock is released when the process ends, in whatever way.
+// The file contains a line that names the process, for the error message that a second process
+// gets.
 class DirectoryLock {
  public:
   // Creates the directory if it is missing. Returns FailedPrecondition, with the name of the
-  // holder, if another process holds the lock. If the lock file was left behind by a process that
-  // is gone, the lock is taken over and `report` is called with a message.
+  // holder, if another process holds the lock, and InvalidArgument if the directory or the lock
+  // file cannot be written. If the lock file was left behind by a process that is gone, the lock is
+  // taken over and `report` is called with a message.
   static absl::StatusOr<std::unique_ptr<DirectoryLock>> Acquire(
       const std::string& directory, const std::function<void(const std::string&)>& report);
   ~DirectoryLock();
@@ -60,8 +62,8 @@ class MetricsLog {
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
 
-  // Appends a line; `line` has no line break. After an error the line is still waiting to be
-  // written.
+  // Appends a line; `line` has no line break. After an error the line waits in memory, to be
+  // written by the next Append() or Flush().
   absl::Status Append(absl::string_view line);
   // Writes the waiting lines and flushes the file to the disk.
   absl::Status Flush();

@@ -63,7 +63,9 @@ std::string ClassesText(const std::vector<std::string>& classes) {
   return json(classes).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Returns an empty list for checkpoints of earlier versions, which do not store the classes.
+// Parses the names that ClassesText() wrote. Returns an empty list if `text` is empty, as it is for
+// old checkpoints, which do not store the classes. Returns an error that names the checkpoint's
+// `path` if `text` is not a JSON list of strings.
 absl::StatusOr<std::vector<std::string>> ParseClasses(const std::string& text,
                                                       const std::string& path) {
   std::vector<std::string> classes;
@@ -88,7 +90,8 @@ double FromExact(const std::string& text) { return strtod(text.c_str(), nullptr)
 
 // Copies tensors of the checkpoint into the slots (ranges of `values`, for parameters or
 // statistics) of the same names. Unless `prefix` is empty, a tensor named `prefix` + name is
-// preferred.
+// preferred to the one named as the slot. Returns an error if a slot has no tensor, or one of
+// another shape.
 absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
                          const std::vector<ParameterStore::Slot>& slots, const std::string& prefix,
                          float* values) {
@@ -265,8 +268,8 @@ std::string ChecksumOf(const data::Dataset& dataset) {
     return absl::string_view(reinterpret_cast<const char*>(values.data()), values.size());
   };
   // The checksum of labels and targets covers the lowest byte of each label, then the targets, then
-  // the second byte of each label above 255. Because of this order data sets of at most 256 classes
-  // keep the checksum that earlier versions computed.
+  // the second byte of each label above 255. In this order a data set of at most 256 classes has
+  // the checksum that old checkpoints store, which covers no second bytes.
   std::vector<uint8_t> labels(dataset.labels.begin(), dataset.labels.end());
   for (float target : dataset.targets) {
     const auto bits = std::bit_cast<uint32_t>(target);

@@ -58,7 +58,8 @@ void DescribeMachine(RunState& state);
 
 Metadata ToMetadata(const RunState& state);
 // Reads the run's state from a checkpoint's metadata. `path` names the checkpoint in error
-// messages. Returns InvalidArgument if the metadata have no step.
+// messages. Returns InvalidArgument if the metadata have no step, or if the classes or the
+// quantisation in them cannot be read.
 absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::string& path);
 
 // Compares the configuration of a checkpoint with that of the run resumed from it. Returns one line
@@ -69,12 +70,13 @@ std::vector<std::string> Differences(const RunState& before, const RunState& now
 std::vector<CheckpointTensor> TensorsOf(TrainingStep& step);
 
 // Copies parameters, statistics and the optimizer's state from a checkpoint into `step`. Returns
-// InvalidArgument if tensors are missing or have another shape, which means that the network or the
-// optimizer is another one, or if a parameter or statistic is not finite.
+// InvalidArgument if tensors are missing or have another shape (for the optimizer's state: another
+// size), which means that the network or the optimizer is another one, or if a parameter or
+// statistic is not finite.
 absl::Status Restore(const Checkpoint& checkpoint, const std::string& path, TrainingStep& step);
 
-// Fills `store` with what inference uses: statistics and parameters, or the parameters' moving
-// averages if the checkpoint has any.
+// Fills `store` with what inference uses: statistics and parameters, or for each parameter its
+// moving average if the checkpoint has one. Returns the same errors as Restore().
 absl::Status RestoreForInference(const Checkpoint& checkpoint, const std::string& path,
                                  layers::ParameterStore& store);
 

@@ -14,15 +14,17 @@
 
 namespace cotangent::training {
 
-// Returns how pictures are fitted to the network's input: to what size and number of channels, and
-// whether they are stretched, cropped or padded. With the result, unreadable pictures are errors
-// and one thread reads the pictures.
+// Returns how pictures are fitted to the network's input: to what size and number of channels, with
+// which filter, whether they are stretched, cropped or padded, and whether training images are
+// parts cut from pictures at random. With the result, unreadable pictures are errors and one thread
+// reads the pictures.
 data::FitOptions FitOptionsOf(const layers::Network& network);
 
 // Opens the data set named by `text`, the value of --dataset. Pictures of any size are brought to
-// the network's input as `fit` says. If the network text asks for validation images and the data
-// set has none, some of the training images are set apart. Returns an error if pictures cannot have
-// the channels or size of the network's input.
+// the network's input as `fit` says. If the network text asks for a share of validation images and
+// the data set has none, that share of the training images is set apart. Returns an error if there
+// is no such data set, if its pictures cannot have the channels or size of the network's input, or
+// if the share is not from 0 to less than 1, or is above 0 but amounts to no image.
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
                                                                const data::FitOptions& fit);
@@ -31,9 +33,10 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
 // the test images, else the training images.
 data::Split WatchedSplit(const data::Source& source);
 
-// Returns a sentence for the validation split and for the test split if some of its images are
-// training images, too, byte for byte: how many, and the first of them. Pictures that cannot be
-// read are not compared.
+// Compares the images of the validation split and of the test split with the training images. For
+// each of the two that has images which are training images, too, byte for byte, the result has one
+// sentence that tells how many, and the first of them. Pictures that cannot be read are not
+// compared.
 std::vector<std::string> DescribeCopies(const data::Source& source);
 
 // Returns "training", "validation" or "test".

@@ -31,8 +31,8 @@ using layers::TensorId;
 // whether dividing the work among ranks is worthwhile.
 constexpr double kMatrixMultiplyAdds = 4e10;
 
-// FindNonFinite() computes the step again and again, to find an infinite number or NaN; this many
-// intermediate results are examined each time.
+// FindNonFinite() computes a batch again and again, to find an infinite number or NaN; at most this
+// many intermediate results are examined each time.
 constexpr size_t kTensorsAtATime = 8;
 
 bool AllFinite(const float* values, int64_t count) {
@@ -57,8 +57,8 @@ bool IsComputed(const layers::Node& node) {
   return !node.op->is_leaf() && node.op != layers::kConstant;
 }
 
-// Returns all tensors that t is computed from, in the order in which they are computed, without t
-// itself.
+// Returns the first output of each node that t is computed from, in the order in which the nodes
+// are computed, without t's own node, leaves (inputs, parameters and the like) and constants.
 std::vector<TensorId> ComputedFrom(const layers::Graph& graph, TensorId t) {
   const int own = graph.tensor(t).node;
   std::vector<bool> needed(own + 1, false);
@@ -74,10 +74,10 @@ std::vector<TensorId> ComputedFrom(const layers::Graph& graph, TensorId t) {
   return all;
 }
 
-// Returns an error if the input and output of the largest convolution alone do not fit in memory.
-// The memory that the whole plan (the compiled step) takes is checked before it is allocated, but
-// only after the plan's convolutions were measured: convolutions too large for memory must be found
-// before that.
+// Returns an error if the input and output of the largest convolution (the one with most numbers in
+// both together) do not fit in memory. The memory that the whole plan (the compiled step) takes is
+// checked before it is allocated, but only after the plan's convolutions were measured:
+// convolutions too large for memory must be found before they are measured.
 absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, ElementType precision) {
   int64_t most = 0;
   std::string layer;
@@ -94,15 +94,16 @@ absl::Status CheckMemoryForLargestConvolution(const layers::Graph& graph, Elemen
       absl::StrCat("layer '", layer, "' with its input and result of a whole batch"));
 }
 
-// Returns "0+640 640+128 ...": the begin and size of each stretch (range of consecutive gradients),
-// counted in numbers.
+// Returns a text such as "0+640 640+128": the begin and size of each stretch (range of consecutive
+// gradients), counted in floats.
 std::string Text(const std::vector<distributed::Stretch>& stretches) {
   return absl::StrJoin(stretches, " ", [](std::string* text, const distributed::Stretch& stretch) {
     absl::StrAppend(text, stretch.begin, "+", stretch.size);
   });
 }
 
-// Computes a convolution's initial filters from the first images of the data set, by whitening.
+// Computes a convolution's initial filters by whitening, from the first images of the data set (as
+// many as the initialiser's field `images` says), and writes them to `filters`.
 absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization& normalization,
                         const layers::ParameterSpec& parameter, float* filters) {
   const auto& whiten = parameter.initialiser.whiten();
@@ -176,8 +177,8 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> TrainingStep::Create(ResolvedNetwo
   return step;
 }
 
-// The choices are sent as text with a line "operation TAB choice" for each operation; a choice is
-// the algorithm that computes it.
+// The choices are sent as text with a line "operation TAB choice" for each operation, where the
+// choice is the name of the algorithm that computes the operation.
 void ShareChoices(distributed::Communicator& ranks,
                   absl::flat_hash_map<std::string, std::string>& choices) {
   std::string text;
@@ -238,8 +239,8 @@ std::vector<distributed::GradientPlace> TrainingStep::GradientPlaces() const {
 
 // Every rank (process that takes part in the training) computes the buckets, the pieces in which
 // gradients are sent, from its own plan (its compiled step) and from the speed of the link between
-// ranks, which is measured once for all. Ranks whose gradients are computed in different orders
-// would get different buckets; that is an error.
+// ranks, which is measured at the first call only. Ranks whose gradients are computed in different
+// orders would get different buckets; then an error is returned.
 absl::Status TrainingStep::PlanBuckets() {
   distributed::Communicator& ranks = *options_.ranks;
   if (!link_.has_value()) {
@@ -489,14 +490,14 @@ std::string TrainingStep::FindNonFinite(int64_t step) {
   return gradient.has_value() ? absl::StrCat("the gradient of ", *gradient) : "the loss";
 }
 
-// Searches by division, since computing every intermediate result in one plan would take too much
-// memory, and one plan per result too much time in a network of thousands of layers.
-// FirstNonFinite() looks for a result that is not finite although the one before it is. For this it
-// divides the sequence of results into kTensorsAtATime parts of nearly equal length; the last
-// results of the parts tell in which part the wanted result lies, and that part is divided again.
-// If all results that the found one is computed from are finite, the search ends: the operation
-// that computes the found result made the first number that is not finite. Otherwise the search
-// continues among the results that the found one is computed from.
+// FindNonFiniteTensor() searches by division, since computing every intermediate result in one plan
+// would take too much memory, and one plan per result too much time in a network of thousands of
+// layers. FirstNonFinite() looks for a result that is not finite although the one before it is. For
+// this it divides the sequence of results into at most kTensorsAtATime parts of nearly equal
+// length; the first part whose last result is not finite contains a wanted result, and is divided
+// again. If all results that the found one is computed from are finite, the search ends: the
+// operation that computes the found result made the first number that is not finite. Otherwise the
+// search continues among the results that the found one is computed from.
 std::string TrainingStep::FindNonFiniteTensor(int64_t step) {
   const layers::Graph& graph = compiled_->graph;
   const std::vector<float> images = PlainImages();

@@ -50,8 +50,9 @@ namespace cotangent::training {
 void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
                      layers::ParameterStore& store);
 
-// Replaces the algorithms chosen on all ranks (processes that train together) by those of rank 0,
-// which has measured them. `choices` holds the chosen algorithm for each operation.
+// Gives all ranks (processes that train together) the algorithms that rank 0 has measured and
+// chosen. `choices` maps the text that identifies an operation to the name of its algorithm; on the
+// other ranks its contents are replaced by those of rank 0.
 void ShareChoices(distributed::Communicator& ranks,
                   absl::flat_hash_map<std::string, std::string>& choices);
 
@@ -61,7 +62,8 @@ struct StepOptions {
   ElementType precision = ElementType::kF32;
   bool exact = false;
   int threads = 1;
-  // Algorithms chosen earlier, for each operation; they are used again.
+  // Algorithms chosen earlier, which are used again: maps the text that identifies an operation to
+  // the name of its algorithm.
   absl::flat_hash_map<std::string, std::string> choices;
   // The processes (ranks) that train together. The object must outlive the step.
   distributed::Communicator* ranks = &distributed::OneProcess();
@@ -78,8 +80,8 @@ struct StepOptions {
 //
 // Batch normalisation computes its mean and variance over the rank's share, as with PyTorch's
 // DistributedDataParallel, unless the layer is synchronised. Dropout masks depend on an image's
-// place in the whole batch, not on the rank. All ranks must call Prepare(), Run() and Update()
-// alike.
+// place in the whole batch, not on the rank. All ranks must make the same calls of Prepare(),
+// Run(), RunPart() and Update(), in the same order.
 class TrainingStep {
  public:
   struct Outcome {
@@ -100,28 +102,30 @@ class TrainingStep {
   // initialisers that compute filters from training images; if it is null, these use their default.
   absl::Status Initialise(const data::Dataset* images, const data::Normalization& normalization);
 
-  // Compiles the step for the parameters that are trained (not frozen) at step number `step`. Call
-  // it before each step, and before the batch is written to images(). Does nothing if the last
-  // compiled plan is valid for the step, as it mostly is. With several ranks, rank 0 measures the
-  // algorithms for all. Errors, the same on all ranks: too little memory, or Cancelled if the tuner
-  // was cancelled.
+  // Compiles the step for the parameters that are trained (not frozen) at step number `step`,
+  // counted from 0. Call it before each step, and before the batch is written to images(). Does
+  // nothing if the last compiled plan is valid for the step, as it mostly is. With several ranks,
+  // rank 0 measures the algorithms for all. Errors are the same on all ranks, for example that
+  // there is too little memory, or Cancelled if the tuner was cancelled.
   absl::Status Prepare(int64_t step);
-  // Returns the first later step for which Prepare() must compile another plan, because other
-  // parameters are frozen from then on.
+  // Returns the first later step for which Prepare() must compile another plan, because more
+  // parameters are frozen from that step on; optim::Optimizer::kNever if there is no such step.
   int64_t PreparedUntil() const { return prepared_until_; }
 
   // Returns the number of batches in one step (called parts): train.accumulate of the network text.
   // The gradients of these batches are averaged, as those of one batch that holds all their images
-  // would be: if the loss weights classes, a batch counts by the sum of the weights of its images.
+  // would be: if the loss weights classes and compares with labels(), a batch counts by the sum of
+  // the class weights of its images; otherwise all batches count alike.
   int64_t parts() const { return text().train().accumulate(); }
   // Return the memory that the caller fills with the next batch of N images: images() is f32 [N, C,
   // H, W], and labels() holds class numbers [N]. If takes_values(), because the loss compares with
   // values, the caller fills targets() with f32 [N, classes] instead of labels().
   //
-  // With StepOptions::images_as_read, images() is in image_format(): what the first convolution of
-  // the plan reads, if batches are made in such a format, so that nothing has to be converted.
-  // SetImages() fills images() from images in any format; PlainImages() returns images() as f32 [N,
-  // C, H, W].
+  // With StepOptions::images_as_read, images() is not f32 [N, C, H, W] but in image_format(): the
+  // format in which the plan's first convolution of the images reads them, so that nothing has to
+  // be converted. (It is f32 [N, C, H, W] if other operations than convolutions read the images, or
+  // if data::BatchFormat lacks the convolution's format.) SetImages() fills images() from a batch
+  // in `format`; PlainImages() returns images() as f32 [N, C, H, W].
   float* images() { return static_cast<float*>(plan_->input(compiled_->images)); }
   data::BatchFormat image_format() const;
   void SetImages(const void* images, data::BatchFormat format);
@@ -131,16 +135,17 @@ class TrainingStep {
   bool takes_values() const {
     return network_.built.graph.shape(network_.built.labels).rank() == 2;
   }
-  // Computes loss and gradients of the batch and makes the update of step number `step`. REQUIRES:
-  // the step has one batch, that is, parts() == 1. Allocates no memory.
+  // Computes loss and gradients of the batch in images() and makes the update of step number
+  // `step`. REQUIRES: the step has one batch, that is, parts() == 1. Allocates no memory.
   Outcome Run(int64_t step);
   // Run() in pieces, for steps of several batches: RunPart() computes loss and gradients of the
   // batch in images(); it is called for part 0 to parts() - 1, in this order. Update() then updates
-  // the parameters with the mean of the parts' gradients.
+  // the parameters with the mean of the parts' gradients (see parts()), and returns the outcome of
+  // the step.
   void RunPart(int64_t step, int64_t part);
   Outcome Update(int64_t step);
   // Calls RunPart() for all parts of a step. `batch` holds the images and targets of all of them,
-  // one part after the other: parts() * N images, in any format.
+  // one part after the other: parts() * N images in `format`, which can be any format.
   void RunParts(int64_t step, const data::Batch& batch, data::BatchFormat format);
 
   // Prepares for writing a checkpoint; all ranks must call it. Gathers the optimizer's state, which
@@ -149,8 +154,8 @@ class TrainingStep {
   // optimizer's state in memory are all that the next step depends on.
   void CompleteState();
 
-  // Returns where each gradient lies in memory, and after which operation of the plan it is
-  // computed.
+  // Returns for each gradient that the plan computes its place in store().gradients() and the index
+  // of the plan's operation after which it is complete.
   std::vector<distributed::GradientPlace> GradientPlaces() const;
   // LastBuckets() returns how the gradients of the last step were sent to the other ranks: the
   // bytes and times of each bucket, in the order of sending. Empty with one rank.
@@ -166,8 +171,10 @@ class TrainingStep {
   // ranks.
   double SecondsUnderWay() const { return seconds_under_way_; }
 
-  // Call it after a step whose outcome was not finite. Returns a text that names the parameter,
-  // layer or gradient in which the first infinite number or NaN was computed. Slow.
+  // Call it after step number `step` if its outcome was not finite. Returns a text that says where
+  // the first infinite number or NaN is: a parameter, statistics, the batch of images, the result
+  // or gradient of a layer, the gradient of a parameter, or the loss. Slow: computes the step's
+  // last batch several times.
   std::string FindNonFinite(int64_t step);
 
   // Returns the network's graph without gradients.
@@ -176,7 +183,7 @@ class TrainingStep {
   optim::Optimizer& optimizer() { return *optimizer_; }
   layers::Plan& plan() { return *plan_; }
   const std::vector<optim::ParameterSlice>& slices() const { return slices_; }
-  // Returns the algorithms chosen for all plans so far, for each operation.
+  // Returns the algorithms chosen for all plans so far, as in StepOptions::choices.
   const absl::flat_hash_map<std::string, std::string>& choices() const { return options_.choices; }
 
  private:
@@ -185,7 +192,8 @@ class TrainingStep {
   const layers::Network& text() const { return network_.text; }
   layers::PlanOptions OptionsOfPlan() const;
   absl::Status Compile(int64_t step);
-  // Returns the bytes of weights, gradients, statistics and the optimizer's state.
+  // Returns the bytes of weights, gradients, statistics and their copy (states_before_), the
+  // optimizer's state and, with several parts, gradient_sum_.
   int64_t FixedBytes() const;
   // Divides the gradients into buckets and tells the plan to start sending each bucket when its
   // last gradient has been computed.
@@ -193,21 +201,24 @@ class TrainingStep {
   void BeginBuckets(size_t operation);
   void ShareOutMatrices();
   void AverageOverRanks();
-  // Returns by how much the batch in memory counts beside the step's other batches: the sum of the
-  // class weights of its images, or 1 if the loss has none.
+  // Returns by how much the batch in memory counts beside the step's other batches: if
+  // WeightsClasses(), the sum of the class weights of its images, otherwise 1.
   double WeightOfBatch();
+  // Returns whether the loss has class weights and compares with labels(), not with values.
   bool WeightsClasses() const;
-  // Replaces the `size` gradients of the last part from number `begin` on by their means over all
-  // parts of the step, weighted so that the plain mean over the ranks is the step's gradient.
+  // Replaces `size` floats of store_->gradients(), from index `begin` on, which are gradients of
+  // the step's last part, by their means over all parts of the step. The means are weighted so that
+  // their plain mean over the ranks is the step's gradient.
   void AddEarlierParts(int64_t begin, int64_t size);
   // Returns in words where the first infinite number or NaN is computed; empty if there is none.
   std::string FindNonFiniteTensor(int64_t step);
   // Searches `among`, tensors in the order in which they are computed, for one that holds an
-  // infinite number or NaN although the tensor before it holds none. Returns kNoTensor if all
-  // tensors that it looks at are finite.
+  // infinite number or NaN although the tensor before it in `among`, if there is one, holds none.
+  // Returns kNoTensor if all tensors that the search looks at are finite.
   absl::StatusOr<layers::TensorId> FirstNonFinite(absl::Span<const layers::TensorId> among,
                                                   int64_t step);
-  // Computes the step again and returns for each of `tensors` whether all its numbers are finite.
+  // Computes the last batch of step number `step` again and returns for each of `tensors` whether
+  // all its numbers are finite.
   absl::StatusOr<std::vector<bool>> AreFinite(absl::Span<const layers::TensorId> tensors,
                                               int64_t step);
 
@@ -222,7 +233,8 @@ class TrainingStep {
   std::unique_ptr<layers::Plan> plan_;
   int64_t prepared_from_ = 0, prepared_until_ = 0;  // steps in [from, until) can use plan_
   std::vector<float> states_before_;                // the statistics before the step
-  // Sums over the parts of the step so far, each part multiplied by its WeightOfBatch().
+  // Sums over the parts of the step so far, each part multiplied by its WeightOfBatch(). The
+  // gradients of the last part are not added to gradient_sum_: AddEarlierParts() combines the two.
   double loss_sum_ = 0;
   BigVector<float> gradient_sum_;  // used with several parts only
   // The sum of the parts' weights; from the last part on, its mean over the ranks.

@@ -283,8 +283,8 @@ TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
   }
 }
 
-// A run is the same to the bit whether images come as the first convolution reads them or in NCHW,
-// and whether batches are made in one format or the other.
+// A run is the same to the bit whether the step takes images in the format that its first
+// convolution reads (NHWC) or in NCHW, and whether a batch is made in one or the other format.
 TEST_F(TrainingStepTest, ImagesAsTheyAreReadGiveTheSameBits) {
   constexpr int64_t kImages = 16, kPixels = 32 * 32;
   network_ = layers::ParseNetwork(kResidual).value();
@@ -350,8 +350,8 @@ TEST_F(TrainingStepTest, ClassesMustBeThoseOfTheData) {
 }
 
 // If no layer computes with the whole batch, as batch_norm does, four accumulated batches of 4
-// images give the same update as one batch of 16. If the loss weights classes, so do batches whose
-// weights differ, even one whose weights are all 0.
+// images give the same update as one batch of 16. With a loss that weights classes this also holds
+// if the batches have different sums of weights, even the sum 0.
 class AccumulationTest : public TrainingStepTest,
                          public testing::WithParamInterface<const char*> {};
 

@@ -34,10 +34,11 @@ struct TargetScale {
 };
 // Returns the scale that the network text gives in train.target_normalisation, or an empty one if
 // it gives none. Returns an error with the field's file, line and column unless the field has
-// `count` means and `count` deviations.
+// `count` finite means and `count` finite deviations above 0.
 absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_t count);
 // Computes mean and deviation of the training images' targets, rounded to six digits, and writes
-// them into train.target_normalisation of the network text. Does nothing if that is set already.
+// them into train.target_normalisation of the network text; for a deviation of 0 it writes 1. Does
+// nothing if that field is set already.
 void WriteTargetScale(const data::Dataset& images, layers::Network& network);
 
 // Returns for each label its average precision, as scikit-learn's average_precision_score: for each
@@ -57,8 +58,9 @@ double MeanAveragePrecision(absl::Span<const float> scores, absl::Span<const flo
 std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
                                               absl::Span<const float> targets, int64_t numbers);
 
-// Returns the measure that MeasureOf() names, for labels and numbers; `answers` and `targets` are
-// [images, count], where count is the number of labels or numbers.
+// Returns the measure that MeasureOf() names: for labels MeanAveragePrecision(), for numbers the
+// mean of DeterminationCoefficients(). `answers` and `targets` are [images, count], where count is
+// the number of labels or numbers.
 double Score(data::TargetKind kind, absl::Span<const float> answers,
              absl::Span<const float> targets, int64_t count);
 

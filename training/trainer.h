@@ -53,9 +53,9 @@ class Trainer {
   void CompareWithResumed() const;
   absl::Status TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading);
   absl::Status ResolveNormalization();
-  // Initialises the weights, or takes those that RunOptions::init_from gives. If the run is
-  // resumed, its weights have been read already; then reports to the user what differs from the run
-  // before.
+  // Initialises the weights and then replaces those that RunOptions::init_from gives. If the run is
+  // resumed, its weights have been read already; then only reports to the user what differs from
+  // the run before.
   absl::Status PrepareWeights();
   absl::Status PrepareData();
   absl::Status Advance();
@@ -72,8 +72,9 @@ class Trainer {
   absl::Status HandleNonFinite(float loss);
   void LogStep(float loss);
   absl::Status AtEpochEnd();
-  // Evaluates the images that are evaluated during the run; at the end of the run (`is_last`) also
-  // the test images, and with test-time averaging.
+  // Evaluates the images that are evaluated during the run (RunData::watched), unless that was done
+  // at this step already. At the end of the run (`is_last`) also evaluates those meant for its end
+  // (RunData::final), also with test-time averaging if the network text asks for it.
   absl::Status Evaluate(bool is_last);
   absl::Status EvaluateAtEnd(nlohmann::json& line);
   std::optional<FoundCheckpoint> BestForTheEnd();
@@ -82,8 +83,8 @@ class Trainer {
   // writes best.safetensors; if not, counts it as stale.
   void NoteValidation();
   void Log(const nlohmann::json& object, bool is_evaluation);
-  // For rank 0 only: begins to write a checkpoint of the current state to the file `path`. With one
-  // rank the file is written before the function returns.
+  // For rank 0 only: begins to write a checkpoint of the current state to the file `path` and
+  // returns a future for the status. With one rank the file is written before the function returns.
   std::shared_future<absl::Status> BeginToWrite(const std::string& path);
   // Begins to write the checkpoint of this step, if that has not been done. With several ranks
   // training goes on meanwhile; if the job is killed then, the newest complete checkpoint may be
@@ -94,7 +95,7 @@ class Trainer {
   void FinishSaving();
   // NoteSaved() waits for the checkpoint, NoteBestSaved() for best.safetensors, until the file that
   // was begun is written, and reports an error to the user. Both do nothing if no file was begun.
-  // Rank 0 only.
+  // After a good checkpoint NoteSaved() removes the old ones. Rank 0 only.
   void NoteSaved();
   void NoteBestSaved();
   void NoteWhatIsSaved();  // calls each of the two if its file is written
@@ -173,8 +174,8 @@ class Trainer {
   int64_t evaluated_step_ = -1;  // step of the latest evaluation
 };
 
-// Makes an error during the run Unavailable, so that the program ends with another exit code than
-// for wrong input. A Cancelled error stays as it is.
+// Returns an error during the run with the code Unavailable in place of its own, so that the
+// program ends with another exit code than for wrong input. A Cancelled error stays as it is.
 inline absl::Status Running(const absl::Status& status) {
   if (absl::IsCancelled(status)) return status;
   return absl::UnavailableError(status.message());

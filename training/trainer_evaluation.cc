@@ -36,8 +36,8 @@ absl::Status Trainer::Evaluate(bool is_last) {
                      evaluation_->Watched([this] { return observer_.Interrupted(); }));
     Take(watched, options_.data.watched, line);
     evaluated_step_ = state_.step;
-    // A run that is interrupted within an epoch is evaluated at a step where an uninterrupted run
-    // is not. That evaluation must not count when the run is resumed.
+    // A run that ends within an epoch, at RunOptions::max_steps, is evaluated at a step where a
+    // longer run is not. That evaluation must not count when the run is resumed.
     if (options_.data.watched == data::Split::kValidation && IsEpochEnd()) NoteValidation();
   }
   if (is_last) {
@@ -62,8 +62,9 @@ absl::Status Trainer::EvaluateAtEnd(json& line) {
 }
 
 // If there are validation and test images, the test images are evaluated with the parameters that
-// did best on the validation images. Returns the checkpoint of those parameters, or nothing if they
-// are the current ones.
+// did best on the validation images. Returns, on rank 0, the checkpoint of those parameters.
+// Returns nothing on other ranks, if there are no such images, if the best parameters are the
+// current ones, or if their checkpoint cannot be read.
 std::optional<FoundCheckpoint> Trainer::BestForTheEnd() {
   if (options_.data.watched != data::Split::kValidation ||
       options_.data.final != data::Split::kTest || ranks_.rank() != 0 || state_.best_step < 0 ||

@@ -126,8 +126,8 @@ absl::Status Trainer::PrepareWeights() {
 }
 
 // Takes the normalisation that the network text (which describes the network and its training)
-// gives, else the one known for the data set, else that of the training images. It is written into
-// the network text, so that a checkpoint can be used without the data.
+// gives, else the one known for the data set, else that of the training images. Writes the
+// normalisation into the network text, so that a checkpoint can be used without the data.
 absl::Status Trainer::ResolveNormalization() {
   ASSIGN_OR_RETURN(normalization_,
                    NormalizationOf(network_, options_.data.normalization.has_value()
@@ -196,7 +196,7 @@ absl::Status Trainer::Resume(const FoundCheckpoint& found) {
 }
 
 // Tells the user what keeps the resumed run from computing the same bits as an uninterrupted one,
-// and whether a larger number of epochs raises the learning rate.
+// and whether a larger number of epochs raises the learning rate by more than the factor kJump.
 void Trainer::CompareWithResumed() const {
   for (const std::string& line : Differences(*before_, state_))
     observer_.Say(absl::StrCat("note: ", line));

@@ -17,8 +17,8 @@ using nlohmann::json;
 std::shared_future<absl::Status> Trainer::BeginToWrite(const std::string& path) {
   state_.epochs = Epochs();
   state_.choices = step_->choices();
-  // A process that trains alone keeps nobody waiting while it writes, and loses fewer steps if it
-  // is killed.
+  // With one rank the file is written at once: no other rank has to wait meanwhile, and fewer steps
+  // are lost if the process is killed.
   if (ranks_.ranks() == 1) return writer_.Write(path, ToMetadata(state_), TensorsOf(*step_));
   return writer_.Begin(path, ToMetadata(state_), TensorsOf(*step_));
 }

@@ -14,8 +14,8 @@ struct OnnxCase {
   training::TrainedNetwork trained;
 };
 
-// Returns one network per layer and per formula, and every network of the zoo (the networks that
-// are part of the program).
+// Returns a network for each kind of layer, several networks with formulas, and every network of
+// the zoo (the networks that are part of the program).
 std::vector<OnnxCase> OnnxCases();
 
 }  // namespace cotangent::inference

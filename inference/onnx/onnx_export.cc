@@ -40,7 +40,7 @@ void Describe(onnx::ValueInfoProto& value, const std::string& name, int type,
 }
 
 // Adds operators that turn bytes [batch, height, width, channels] into (byte / 255 - mean) /
-// deviation [batch, channels, height, width].
+// deviation [batch, channels, height, width]. Returns the name of the result.
 std::string Normalise(const data::Normalization& normalization, int64_t channels,
                       const std::string& bytes, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();

@@ -27,8 +27,8 @@ struct OnnxOptions {
 // Returns the bytes of an ONNX model of operator set 17. Its input is named "images", its output
 // "logits", or "probabilities" if the network ends with a softmax; both take any batch size. Batch
 // normalisation and other affine operations are folded into the preceding convolutions
-// (layers/plan/fold.h). Quantised layers stay quantised: they have s8 weights, with QuantizeLinear
-// and DequantizeLinear around them.
+// (layers/plan/fold.h). Quantised layers stay quantised: they have weights of signed 8-bit
+// integers, with QuantizeLinear and DequantizeLinear around them.
 //
 // The file's metadata are texts: classes, mean and deviation (JSON lists), dataset, network (its
 // description in protobuf text format), accuracy, and targets. The text of targets is "classes";
@@ -36,7 +36,8 @@ struct OnnxOptions {
 // target_deviation plus target_mean (JSON lists) gives the numbers.
 //
 // The model has passed the ONNX project's own checker. Errors (InvalidArgument): a formula with a
-// function that ONNX lacks; a network larger than the 2 GiB that the format can hold.
+// function that ONNX lacks; a network larger than the 2 GiB that the format can hold. If the
+// checker refuses the model, which would be a bug of this program, the error is Internal.
 absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
                                        const OnnxOptions& options = {});
 

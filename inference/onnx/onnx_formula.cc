@@ -43,7 +43,8 @@ class Formula {
     return value;
   }
 
-  // Returns whether a factor of a product has the form u^-n; the product is then divided by u^n.
+  // Returns whether `e`, a factor of a product, has the form u^-n with a number n > 0; the product
+  // is then divided by u^n.
   static bool IsDivisor(const Expr& e) {
     return e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number().ToDouble() < 0;
   }
@@ -190,7 +191,7 @@ absl::StatusOr<std::string> Formula::Make(const Expr& e) {
     case Op::kLog10:
       return Add("Mul", {Add("Log", a), Number(1 / std::log(10.0))});
     // ONNX has neither log1p nor expm1. Near 0 these replacements are less accurate: their absolute
-    // error is 1e-7.
+    // error is about 1e-7.
     case Op::kLog1p:
       return Add("Log", {Add("Add", {a[0], Number(1)})});
     case Op::kExpm1:

@@ -28,7 +28,7 @@ class OnnxGraph {
   // Sets the layer that nodes added from now on belong to: "layer1.0.conv1".
   void SetLayer(absl::string_view layer) { layer_ = std::string(layer); }
 
-  // A named attribute of an operator: integers.
+  // A named attribute of an operator: a list of integers, or a single one.
   struct Attribute {
     std::string name;
     std::vector<int64_t> ints;
@@ -43,15 +43,15 @@ class OnnxGraph {
   }
 
   // Adds an operator that pads with zeros or, if `reflect`, mirrors. `pads` lists the padding
-  // before each axis, then that after each axis.
+  // before each axis, then that after each axis. Returns the name of the output.
   std::string AddPad(const std::string& x, const std::vector<int64_t>& pads, bool reflect);
 
-  // The functions from here to Integers() add constant tensors and return their names. Equal names
-  // and shapes, equal numbers, and equal lists of integers give the same tensor, which is added
-  // only once.
+  // The functions from here to Integers() add constant tensors and return their names. Tensor() and
+  // Typed() add nothing if a tensor of the same name and shape was added before; its values must be
+  // the same. Number() and Integers() add equal values only once.
   std::string Tensor(absl::string_view name, const std::vector<int64_t>& shape,
                      absl::Span<const float> values);
-  // Adds a constant tensor of any type of onnx::TensorProto.
+  // Adds a constant tensor of any type of onnx::TensorProto, with the `bytes` bytes at `data`.
   std::string Typed(absl::string_view name, const std::vector<int64_t>& shape, int type,
                     const void* data, size_t bytes);
   std::string Number(float value);

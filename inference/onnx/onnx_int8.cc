@@ -22,8 +22,8 @@ const tensor::Int8Convolution* Int8Of(const Node& node) {
                                          : nullptr;
 }
 
-// Returns the name of a constant 0 of type u8 or s8: the zero point of all quantised tensors, since
-// a number is scale * integer, without an offset.
+// Returns the name of a constant 0 of type INT8 (if `is_signed`) or UINT8: the zero point of all
+// quantised tensors, since a number is scale * integer, without an offset.
 std::string ZeroPoint(bool is_signed, OnnxNetwork& network) {
   const uint8_t zero = 0;
   return network.onnx().Typed(is_signed ? "zero.s8" : "zero.u8", {},

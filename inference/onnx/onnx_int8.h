@@ -24,8 +24,8 @@ absl::Status QuantiseRule(const layers::Node& node, OnnxNetwork& network);
 // Adds an operator that turns a tensor of integers into real numbers; returns the name of the
 // result.
 std::string Dequantised(layers::TensorId t, OnnxNetwork& network);
-// Return the names of an integer convolution's weights and bias as real numbers, for an operator
-// that computes with real numbers.
+// Add an integer convolution's weights or bias as constant integers, and an operator that turns
+// them into real numbers; return the name of its result.
 std::string DequantisedWeight(const layers::Node& node, OnnxNetwork& network);
 std::string DequantisedBias(const layers::Node& node, OnnxNetwork& network);
 // Adds an operator that rounds real numbers to integers with this scale; returns the name of the

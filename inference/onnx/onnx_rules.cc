@@ -44,8 +44,10 @@ double EpsilonOf(const Node& node) { return node.as<double>(); }
 
 std::vector<int64_t> Dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
-// Evaluates an elementwise operation on constants, channel by channel. Returns an empty vector if
-// an operand is not constant.
+// Evaluates an elementwise operation on constants, channel by channel: operands[i] holds the
+// numbers of variables[i], one for each channel or one for all. Returns the results in the same
+// way; an empty vector if an operand is empty, that is, not constant, or if the formula cannot be
+// evaluated.
 std::vector<float> EvaluateByChannel(const Expr& formula, const std::vector<Expr>& variables,
                                      const std::vector<std::vector<float>>& operands) {
   size_t count = 1;
@@ -117,7 +119,7 @@ std::string RealValue(TensorId t, OnnxNetwork& network) {
 }
 
 // Adds the operations that were folded into a convolution (layers/plan/fold.h) and follow the sum
-// of its products: addend, relu, quantisation.
+// of its products: addend, relu, quantisation. `value` is the name of these sums.
 void FinishConvolution(const Node& node, std::string value, OnnxNetwork& network) {
   constexpr size_t kAddend = 3;
   if (node.inputs.size() > kAddend)
@@ -213,13 +215,16 @@ absl::Status AveragePool(const Node& node, OnnxNetwork& network) {
   return absl::OkStatus();
 }
 
-// Adds an operator that takes elements [begin, end) of an axis.
+// Adds an operator that takes elements [begin, end) of an axis of the value named `x`; returns the
+// name of the result.
 std::string Cut(OnnxGraph& onnx, const std::string& x, int64_t axis, int64_t begin, int64_t end) {
   return onnx.Add("Slice",
                   {x, onnx.Integers({begin}), onnx.Integers({end}), onnx.Integers({axis})});
 }
 
-// Pads an axis circularly by concatenating slices, since operator set 17 has no circular padding.
+// Pads an axis of `extent` elements circularly, with `before` and `after` elements, by
+// concatenating slices, since operator set 17 has no circular padding. Returns the name of the
+// result.
 std::string WrapAxis(OnnxGraph& onnx, const std::string& x, int64_t axis, int64_t extent,
                      int64_t before, int64_t after) {
   std::vector<std::string> parts;
@@ -363,7 +368,7 @@ absl::Status Resample(const Node& node, OnnxNetwork& network) {
 }
 
 // Turns an image's pixels into the rows of one matrix per attention head: [batch, heads, pixels,
-// channels / heads].
+// channels / heads]. Returns the name of the result.
 std::string Tokens(TensorId image, int64_t heads, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const Shape& s = network.shape(image);

@@ -25,8 +25,8 @@ class OnnxNetwork {
   OnnxGraph& onnx() { return onnx_; }
   const layers::Shape& shape(layers::TensorId t) const { return graph_.shape(t); }
 
-  // Returns the name of a tensor's ONNX value. REQUIRES: Set() was called for the tensor, or it is
-  // constant.
+  // Returns the name of a tensor's ONNX value; adds it to the ONNX graph if it is a constant not
+  // added yet. REQUIRES: Set() was called for the tensor, or Constant() returns its numbers.
   std::string Value(layers::TensorId t);
   void Set(layers::TensorId t, std::string value) { values_[t] = std::move(value); }
 
@@ -36,7 +36,7 @@ class OnnxNetwork {
   // other tensors.
   std::vector<float> Constant(layers::TensorId t) const;
   // Adds a constant tensor of one number per channel (or of one number) that broadcasts with
-  // tensors of rank `rank`; returns its name.
+  // tensors of rank `rank`, 2 or more; returns its name.
   std::string ChannelTensor(absl::string_view name, const std::vector<float>& values, int rank);
 
  private:
@@ -46,8 +46,9 @@ class OnnxNetwork {
   absl::flat_hash_map<layers::TensorId, std::string> values_;
 };
 
-// Adds the ONNX operators of a node. Set() must have been called for the node's inputs; this
-// function calls it for the outputs.
+// Adds the ONNX operators of a node. REQUIRES: Set() was called for those of the node's inputs that
+// are not constant. Calls Set() for the node's output, unless the node is a leaf (input, parameter,
+// state or constant) or its output is constant.
 absl::Status AddOnnxOperators(const layers::Node& node, OnnxNetwork& network);
 
 }  // namespace cotangent::inference

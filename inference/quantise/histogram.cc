@@ -6,7 +6,7 @@
 namespace cotangent::inference {
 namespace {
 
-// The largest magnitudes of the integers used: of u8, and of s8 (-128 is not used).
+// The largest magnitudes of the 8-bit integers used: unsigned, and signed (-128 is not used).
 constexpr double kUnsignedSteps = 255, kSignedSteps = 127;
 // Choose() tries limits (larger magnitudes are clamped to the limit): the fractions i / kLimits of
 // the largest magnitude, for i from kSmallestLimit to kLimits.
@@ -35,8 +35,9 @@ void Histogram::Count(const float* numbers, int64_t count) {
 
 // A unit is the distance between the numbers that neighbouring integers stand for. Rounding a
 // number within the limit has an error of up to half a unit, assumed to be uniformly distributed. A
-// number beyond the limit is clamped, so its error is its distance from the limit. Bins are
-// narrower than a unit where this matters.
+// number beyond the limit is clamped, so its error is its distance from the limit. All numbers of a
+// bin count as the middle of the bin, which is narrower than a unit if the limit is above an eighth
+// of the largest magnitude.
 double Histogram::ErrorAt(double limit, double steps) const {
   const double unit = limit / steps, width = largest_ / kBins;
   double error = 0;

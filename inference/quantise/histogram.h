@@ -22,7 +22,7 @@ class Histogram {
   };
   // Returns the scale whose rounding has the least mean square error or, if `percentile` is not 0,
   // the one that covers this percentage of the nonzero numbers (CalibrationOptions::percentile in
-  // quantise.h). If all numbers are zero, the scale is 1 / 255.
+  // quantise.h). If all numbers are zero, the scale is 1 / 255 and the error 0.
   Choice Choose(double percentile) const;
 
  private:

@@ -24,7 +24,7 @@ using layers::TensorId;
 constexpr int64_t kBatch = 16;
 
 // The network after folding (layers/plan/fold.h), compiled for a batch of pictures. Has a histogram
-// for every tensor that its convolutions read or write.
+// for every tensor that a quantisable convolution reads, writes, or adds to its result.
 class Watched {
  public:
   static absl::StatusOr<std::unique_ptr<Watched>> Create(const training::TrainedNetwork& trained,
@@ -84,8 +84,8 @@ class Watched {
   std::unique_ptr<layers::Plan> plan_;
 };
 
-// Runs the network on `count` pictures, a multiple of `batch`, one batch at a time; look() is
-// called as in Watched::Run().
+// Runs the network on `count` pictures (a multiple of `batch`), evenly spaced over the data set,
+// one batch at a time; look() is called as in Watched::Run().
 template <typename Look>
 absl::Status ShowPictures(const training::TrainedNetwork& trained, const data::Dataset& dataset,
                           int64_t count, int64_t batch, Watched& watched, Look look) {

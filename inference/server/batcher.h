@@ -33,9 +33,10 @@ class Batcher {
   // Answers all waiting pictures before destruction ends.
   ~Batcher();
 
-  // One Arrival exists for each request, from the request's first byte to its answer. While there
-  // are requests whose pictures have not arrived, the batcher holds waiting pictures back, to
-  // compute all of them in one batch (but no longer than BatcherOptions::delay).
+  // Tells the batcher that a request is under way. The server keeps one for each request, from the
+  // arrival of its headers to its answer. While fewer pictures wait than requests are under way,
+  // the batcher holds the pictures back (but no longer than BatcherOptions::delay), to compute as
+  // many as possible in one batch.
   class Arrival {
    public:
     explicit Arrival(Batcher& batcher) : batcher_(batcher) { batcher_.CountArrivals(1); }
@@ -63,7 +64,8 @@ class Batcher {
   void Replace(std::shared_ptr<Classifier> classifier);
   std::shared_ptr<Classifier> classifier() const;
 
-  // Batches and pictures computed so far, and pictures waiting now.
+  // Batches made so far; the pictures in them, including those that had waited for too long and
+  // were not computed; and pictures waiting now.
   struct Numbers {
     int64_t batches = 0, pictures = 0, waiting = 0;
   };

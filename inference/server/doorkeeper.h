@@ -27,9 +27,10 @@ struct DoorkeeperOptions {
 };
 
 // Looks at all connections to a port of this process several times a second, and ends those to
-// which nothing was sent for as long as `patience`. It does not end those whose request has arrived
-// and is being served or waits for a thread. (The HTTP library limits only the time between two
-// bytes, so it waits for as long as a client sends a byte now and then.)
+// which nothing was sent for as long as `patience` or, if there are more connections than threads,
+// `patience_when_full`. It does not end those whose request has arrived and is being served or
+// waits for a thread. (The HTTP library limits only the time between two bytes, so it waits for as
+// long as a client sends a byte now and then.)
 class Doorkeeper {
  public:
   explicit Doorkeeper(const DoorkeeperOptions& options);
@@ -37,7 +38,8 @@ class Doorkeeper {
   Doorkeeper(const Doorkeeper&) = delete;
   Doorkeeper& operator=(const Doorkeeper&) = delete;
 
-  // Exists while a request that has arrived is being served. `client_port` is the client's port.
+  // The server keeps one while it serves a request that has arrived. `client_port` is the port of
+  // the connection on the client's side.
   class Service {
    public:
     Service(Doorkeeper& doorkeeper, int client_port);

@@ -21,7 +21,8 @@ class Metrics {
   std::string ToText(const Batcher::Numbers& batcher) const;
 
  private:
-  // Upper bounds of the histogram's cells, in seconds. One more cell counts longer requests.
+  // Upper bounds (inclusive) of the histogram's cells, in seconds. One more cell counts longer
+  // requests.
   static constexpr std::array<double, 12> kBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                                      0.1,   0.25,   0.5,   1,    2.5,   10};
   mutable std::mutex mutex_;

@@ -10,8 +10,8 @@ namespace cotangent::inference {
 namespace {
 
 constexpr int kCells = 7;  // along each side
-// Larger pictures are first shrunk to this many pixels along their longer side; the network's input
-// is smaller anyway.
+// Larger pictures are first shrunk to this many pixels along their longer side, to save time and
+// memory; few networks take larger images.
 constexpr int kLargestSide = 256;
 
 data::Image Shrunk(const data::Image& image) {

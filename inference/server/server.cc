@@ -63,7 +63,8 @@ std::string Text(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Returns a number from the request's query, or `otherwise` if the query does not contain it.
+// Returns the number that the parameter `name` of the request's query has, or `otherwise` if the
+// query lacks it. Returns an error if it is not a number from `least` to `most`.
 absl::StatusOr<int> Parameter(const httplib::Request& request, const char* name, int otherwise,
                               int least, int most) {
   if (!request.has_param(name)) return otherwise;
@@ -81,7 +82,8 @@ struct Upload {
   std::string name, bytes;
 };
 
-// Returns the classes or labels of a picture as JSON, the most probable first, or all its numbers.
+// Returns as JSON the `top` most probable classes or labels of a picture, the most probable first;
+// or all numbers, if the network computes numbers.
 json Ranking(const Batcher::Answer& answer, int top) {
   const std::vector<float>& p = answer.probabilities;
   json found = json::array();

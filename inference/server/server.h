@@ -10,8 +10,8 @@
 //   GET  /metrics       statistics for Prometheus
 //
 // Errors are JSON: {"error": "what was found and how to mend it"}. Statuses: 400 damaged picture or
-// wrong parameter, 413 too many bytes or pixels, 415 not a picture, 429 too many pictures waiting
-// (Retry-After says when to try again), 503 too slow, or the server is ending.
+// wrong parameter, 413 too many bytes, pixels or pictures, 415 not a picture, 429 too many pictures
+// waiting (Retry-After says when to try again), 503 too slow, or the server is ending.
 #ifndef COTANGENT_INFERENCE_SERVER_SERVER_H_
 #define COTANGENT_INFERENCE_SERVER_SERVER_H_
 

@@ -169,8 +169,8 @@ TEST_F(ServerTest, RefusesWhatItShould) {
   EXPECT_EQ(Post(Png(8, 1)).first, 200);  // the server still answers
 }
 
-// Sends a request that takes `time`, so that the server holds back the batch of other requests for
-// it.
+// Sends a request whose picture arrives only after `time`, so that the server holds back the batch
+// of other requests for it. Sets *status to the answer's status, or to 0 if there is no answer.
 void PostSlowly(httplib::Client client, const std::string& body, absl::Duration time, int* status) {
   const auto result = client.Post(
       "/v1/classify", body.size(),

@@ -1,5 +1,5 @@
-// Tests training by several ranks (processes that train together) on one machine, which a command
-// line starts: what the ranks compute, and what happens if one of them fails.
+// Tests train_distributed, which trains with several ranks (processes that train together), all on
+// this machine: what the ranks compute, and what happens if one of them fails.
 
 #include <dirent.h>
 #include <signal.h>
@@ -103,7 +103,8 @@ class DistributedTest : public ::testing::Test {
     for (std::string line; std::getline(lines, line);) last = line;
     return nlohmann::json::parse(last, nullptr, false);
   }
-  // Returns the values of the tensor conv.weight of the newest checkpoint of a run.
+  // Returns the values of the tensor conv.weight of the newest undamaged checkpoint of a run; empty
+  // if there is none.
   std::vector<float> Weights(const std::string& output) const {
     const auto found = training::FindNewestGood(directory_ + "/" + output, [](const auto&) {});
     if (!found.has_value()) return {};
@@ -112,7 +113,8 @@ class DistributedTest : public ::testing::Test {
     found->checkpoint.CopyTo(*tensor, values.data());
     return values;
   }
-  // Returns the ids of the processes of rank `rank` in the run whose $HOME is `directory`.
+  // Returns the ids of the processes of rank `rank` in the run whose $HOME is `directory` (every
+  // program that this test starts has its working directory as $HOME).
   static std::vector<pid_t> RankOf(const std::string& directory, int rank) {
     std::vector<pid_t> ranks;
     DIR* const all = opendir("/proc");
@@ -192,8 +194,8 @@ TEST_F(DistributedTest, SynchronisedRanksComputeTheStepsOfOneMachine) {
 }
 
 // R2, the coefficient of determination, is not a sum over images, so ranks gather the answers for
-// all images. The 70 test images are three batches of at most 32; the third one, of 6 images,
-// belongs to rank 0.
+// all images. With two ranks the 70 test images are three batches of at most 32; the third one, of
+// 6 images, belongs to rank 0.
 TEST_F(DistributedTest, NumbersAreMeasuredAsByOneProcess) {
   std::string list = "path,number,split\n";
   for (int i = 0; i < 134; ++i) {

@@ -39,7 +39,8 @@ class Pictures {
       pictures_.push_back({bytes.data(), width, height});
     }
   }
-  // Returns the answers of call number `call`: one picture, or all of them.
+  // Returns the answers of call number `call`: for one picture, or for all of them. Returns an
+  // empty vector if the call fails.
   std::vector<float> Answers(Classifier& classifier, size_t call) const {
     const bool all = call % (pictures_.size() + 1) == pictures_.size();
     const auto chosen = all ? absl::MakeConstSpan(pictures_)

@@ -20,8 +20,8 @@ namespace cotangent::tests {
 
 class HttpClient {
  public:
-  // `status` is 0 if the server closes the connection without an answer, and -1 if within kPatience
-  // there is neither an answer nor the end of the connection.
+  // `status` is the HTTP status; 0 if the server closes the connection before the end of its
+  // answer; and -1 if nothing arrives for kPatience seconds, or on another error.
   struct Response {
     int status = 0;
     std::string body;
@@ -52,7 +52,8 @@ class HttpClient {
     Close();
     return false;
   }
-  // Sends bytes, until the server closes the connection.
+  // Sends `bytes`. Stops early, without an error, if the server closes the connection or takes no
+  // byte for kPatience seconds.
   void Send(absl::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t sent = send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -96,8 +97,8 @@ class HttpClient {
  private:
   static constexpr int kPatience = 60;  // seconds
 
-  // Receives more bytes. Returns 1; 0 at the end of the connection; -1 if nothing comes within
-  // kPatience.
+  // Appends the next bytes that arrive to `bytes`. Returns 1; 0 at the end of the connection; -1 if
+  // nothing arrives for kPatience seconds, or on another error.
   int More(std::string& bytes) {
     char buffer[16384];
     const ssize_t size = recv(socket_, buffer, sizeof(buffer), 0);

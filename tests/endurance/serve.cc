@@ -54,8 +54,9 @@ bool IsAlike(const json& a, const json& b) {
   return std::equal(a.begin(), a.end(), b.begin(), IsAlike);
 }
 
-// Returns the probability of each class by its name. (The order of classes in a response may vary,
-// since some have nearly equal probabilities.)
+// Returns the probability of each class of the first picture, by the class's name; null if the
+// status is not 200. (The order of classes in a response may vary, since some have nearly equal
+// probabilities.)
 json Answers(const HttpClient::Response& response) {
   json found = json::parse(response.body, nullptr, false);
   json answers;

@@ -51,7 +51,7 @@ AssertionResult IsTidy(const std::string& directory) {
   return testing::AssertionSuccess();
 }
 
-// Checks that the checkpoints of a run are usable: resumes it for a few steps.
+// Checks that the checkpoints of a run are usable: resumes it for two steps.
 AssertionResult CanBeResumed(const TrainingRun& run) {
   const Outcome resumed =
       run.RunToEnd({"--resume", "--max_steps=" + std::to_string(run.NewestStep() + 2)});
@@ -60,6 +60,8 @@ AssertionResult CanBeResumed(const TrainingRun& run) {
   return testing::AssertionSuccess();
 }
 
+// A process that makes the training run `run`, with the arguments `more`, and that is killed when
+// this object is destroyed.
 class Endless {
  public:
   explicit Endless(const TrainingRun& run, const std::vector<std::string>& more = {})
@@ -246,8 +248,8 @@ TEST(OutputDirectory, TurnedReadOnlyMidRunAndBack) {
       Says(process.Errors(), "Permission denied; those before it are kept, training goes on"));
   const int64_t newest = run.NewestStep();
   EXPECT_GT(newest, 0);
-  // Leaves half a checkpoint, as a write does that began just before the directory became read-only
-  // and so could not remove its file.
+  // Makes a file such as a write leaves that had begun when the directory became read-only: half a
+  // checkpoint, which could not be removed.
   std::ofstream(run.output() + "/checkpoint-00000001.safetensors.tmp-1-1") << "half";
   ASSERT_EQ(chmod(run.output().c_str(), 0755), 0);
   EXPECT_TRUE(has_checkpoint_after(newest))
@@ -377,7 +379,8 @@ TEST(Checkpoint, DamagedNewestIsReportedAndTheOneBeforeUsed) {
             whole.output.substr(0, whole.output.find(',')));
 }
 
-// Writes files with the sizes of CIFAR-10's, whose images are all black and of one class.
+// Writes files of zeros with the names and sizes of CIFAR-10's: all images are black and of class
+// 0. Returns the files' paths.
 std::vector<std::string> MakeBlackData(const TrainingRun& run) {
   const std::string data = run.directory() + "/data/cifar-10-batches-bin/";
   std::vector<std::string> files;

@@ -45,7 +45,8 @@ class TrainingRun {
   // Returns the step of the newest checkpoint, or -1 if there is none.
   int64_t NewestStep() const;
   std::string LastCheckpoint() const { return output() + "/" + Checkpoints().back(); }
-  // Returns the steps that metrics.jsonl has lines for, in their order in the file.
+  // Returns the training steps that metrics.jsonl has lines for (not evaluations), in their order
+  // in the file.
   std::vector<int64_t> LoggedSteps() const;
 
  private:

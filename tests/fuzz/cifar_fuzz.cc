@@ -1,4 +1,5 @@
-// Reads CIFAR records. The first byte chooses the format and which of CIFAR-100's labels to use.
+// Reads CIFAR records. The first byte chooses the format and which of CIFAR-100's labels to use;
+// the records follow.
 #include <cstddef>
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// Reads the input as an IDX file (the format of MNIST), plain and compressed.
+// Reads the input as an IDX file (the format of MNIST), which may be compressed.
 #include <cstddef>
 #include <cstdint>
 

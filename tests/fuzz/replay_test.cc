@@ -1,5 +1,5 @@
-// Runs a fuzz target, without a fuzzer, on its corpus and on a fixed number of mutations of the
-// corpus. The only argument is the directory of the corpus.
+// Runs a fuzz target, without a fuzzer, on its corpus (a directory of stored inputs) and on a fixed
+// number of mutations of these inputs. The only argument is the directory of the corpus.
 
 #include <stdio.h>
 #include <time.h>

@@ -1,5 +1,5 @@
-// Uses a network as a function of its parameters. Compares three derivatives of its prediction
-// along a direction: by forward mode, by a difference, and from the gradient of reverse mode.
+// Uses a network as a function of its parameters. Compares three derivatives of its loss along a
+// direction: by forward mode, by a difference, and from the gradient of reverse mode.
 //
 //   cd tests/outside_workspace && bazel run //:network_function
 

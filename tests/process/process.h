@@ -49,7 +49,8 @@ class Process {
   // Waits until condition() holds, and returns true. Returns false if the process ends or `seconds`
   // seconds pass before.
   bool WaitUntil(const std::function<bool()>& condition, double seconds);
-  // Waits for the end of the process; kills it after `seconds` seconds.
+  // Waits for the end of the process, which is killed after `seconds` seconds, and returns the
+  // outcome.
   Outcome Wait(double seconds);
 
  private:
@@ -68,7 +69,8 @@ Outcome RunProgram(const std::string& program, const std::vector<std::string>& a
 // Returns the path of a file among the test's data, such as "tools/train".
 std::string Runfile(const std::string& path);
 
-// Makes a new, empty directory for a test. The functions below read and write files in it.
+// Makes a new, empty directory, whose name begins with `name`, and returns its path. WriteFile()
+// creates the directories that the path of the file names.
 std::string MakeTestDirectory(const std::string& name);
 std::string ReadFileOrEmpty(const std::string& path);
 void WriteFile(const std::string& path, const std::string& bytes);

@@ -9,7 +9,8 @@
 #include "nlohmann/json.hpp"
 #include "tests/process/process.h"
 
-// The program `differentiate` prints this file when it is built (see the file BUILD).
+// printed_formulas.inc, included below, is C++ code that the program `differentiate` prints when
+// this test is built (see the file BUILD).
 #include "tests/programs/printed_formulas.inc"
 
 namespace cotangent::tests {

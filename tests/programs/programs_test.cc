@@ -193,7 +193,7 @@ TEST(Training, ResumedWithAnotherBatchItEndsAfterAsManyEpochs) {
       EXPECT_THAT(more.output, HasSubstr("after 6 epochs"));
       EXPECT_TRUE(std::filesystem::exists(Checkpoint(directory + "/run", c.steps + 4)));
       EXPECT_EQ(more.errors.find("no step is made"), std::string::npos) << more.errors;
-      // One for which nothing is left says so.
+      // A resumption with fewer epochs than the run has made says that nothing is left to do.
       const Outcome none = RunTool(
           "train", {"--resume", "--output_dir=run", "--threads=1", "--epochs=4"}, directory);
       EXPECT_THAT(none.errors, HasSubstr("note: the run has ended already, after 6 epochs: no step "
@@ -397,8 +397,9 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   const std::string model((std::istreambuf_iterator<char>(onnx)), std::istreambuf_iterator<char>());
   EXPECT_NE(model.find("accuracy"), std::string::npos);
 
-  // With validation images the last line's test accuracy may be that of another checkpoint, the best
-  // on these images. A program that is given the directory takes the newest one, and says so.
+  // With validation images the test accuracy in the last line of metrics.jsonl may be that of
+  // another checkpoint, the best on these images. A program that is given the directory takes the
+  // newest checkpoint, and says so.
   std::filesystem::copy(Checkpoint(directory + "/run", kSteps),
                         directory + "/run/best.safetensors");
   std::ofstream(directory + "/run/metrics.jsonl", std::ios::app)
@@ -483,7 +484,8 @@ TEST(Programs, BenchmarkPrintsOneObject) {
 }
 
 // Networks of thousands of layers in a row are planned in seconds, for training and for evaluation:
-// equal convolutions are measured once, and no chain of other layers costs more than its length.
+// equal convolutions are measured once, and the time for other layers is proportional to their
+// number.
 TEST(Programs, ADeepNetworkIsPlannedInSeconds) {
   constexpr double kSeconds = 100;  // more than any of them takes with a sanitizer
   const std::string directory = Prepare("deep");
@@ -509,7 +511,7 @@ TEST(Programs, ADeepNetworkIsPlannedInSeconds) {
         RunProgram(Runfile("tools/train"), arguments,
                    {.directory = directory, .environment = {}, .before_exec = {}}, kSeconds);
     EXPECT_FALSE(run.timed_out) << body;
-    // The gradient of the first is not finite, so its only step is skipped.
+    // The gradient of the first network is not finite, so its only step is skipped.
     EXPECT_TRUE(run.exit_code == 0 ||
                 run.errors.find("none of the 1 steps changed anything") != std::string::npos)
         << run.errors;

@@ -1,6 +1,6 @@
 // Checks that a plan of a network (its graph compiled for this machine) computes the same as the
 // reference (plain loops in double precision): its loss, its derivatives in forward and reverse
-// mode, and second derivatives.
+// mode, for some seeds second derivatives, and its prediction for inference.
 #ifndef COTANGENT_TESTS_RANDOM_NETWORKS_CHECK_H_
 #define COTANGENT_TESTS_RANDOM_NETWORKS_CHECK_H_
 
@@ -25,7 +25,8 @@ std::string Disagreements(const RandomNetwork& network, const CheckOptions& opti
 // started any threads.
 std::string DisagreementsOfChild(const RandomNetwork& network, const CheckOptions& options);
 
-// Returns a network that still disagrees, with as few and as simple layers as could be found.
+// Returns a network that still disagrees with the reference, with as few and as simple layers as
+// could be found by changing `network`.
 RandomNetwork Shrink(RandomNetwork network, const CheckOptions& options);
 
 }  // namespace cotangent::tests

@@ -219,9 +219,9 @@ class Drawer {
     }
   }
 
-  // Returns a block in which the outputs of one or two small layers are added to, multiplied with
-  // or concatenated with its input, or in which the input is multiplied by a function of its own
-  // means.
+  // Returns a block of layers: one or two small layers (or chains of two) whose outputs are added
+  // to, multiplied with or concatenated with each other or the block's input; or a layer that
+  // multiplies the block's input by a function of the input's own means.
   std::string Branch() {
     const std::string f = absl::StrCat("layer { name: \"f\" ", Inside(), " }");
     const std::string together = PickText({"add", "concat", "concat", "multiply"});

@@ -172,7 +172,8 @@ struct DepthCurve {
   std::vector<double> predicted;  // the same ratios by mean-field theory
 };
 
-// Measures gradient norms at initialisation, in networks h_{l+1} = g(W_l h_l).
+// Measures gradient norms at initialisation, in networks h_{l+1} = g(W_l h_l) with the weights
+// `weights`: geometric means over the networks. Also predicts them by mean-field theory.
 DepthCurve GradientByDepth(const Activation& activation, Expr x,
                            const std::vector<std::vector<float>>& weights) {
   const Evaluator evaluate(activation.g, activation.slope, x);

@@ -65,8 +65,8 @@ std::string Joined(const std::vector<double>& values) {
                        [](std::string* out, double v) { absl::StrAppend(out, Short(v)); });
 }
 
-// Draws the computation graph with Graphviz and returns the SVG element of the picture. The style
-// sheet of the HTML page colours the lines.
+// Draws the computation graph with Graphviz. Returns an HTML element that contains the picture as
+// SVG, or a note if the picture cannot be made. The style sheet of the HTML page colours the lines.
 std::string GraphPicture(const sym::Trace& trace, const std::vector<std::string>& names) {
   const auto svg = DrawGraph(sym::ToDot(trace, names), "svg");
   if (!svg.ok())
@@ -98,14 +98,14 @@ void ShowTrace(const sym::Trace& trace, const Exercise& exercise, Section& secti
   section.Table(header, rows);
 }
 
-// Returns the name of entry k of the Jacobian, by rows, such as "∂f1/∂w2".
+// Returns the name of entry k (counted from 0, row by row) of the Jacobian, such as "∂f1/∂w2".
 std::string PartialName(const Exercise& exercise, const std::vector<std::string>& names, size_t k) {
   return absl::StrCat("∂", names[k / exercise.variables.size()], "/∂",
                       exercise.variables[k % exercise.variables.size()]);
 }
 
-// Compares the symbolic Jacobian, row by row, with the one derived by hand, and shows it. `names` are
-// those of the outputs.
+// Compares the symbolic Jacobian, row by row, with the one derived by hand, and shows it. `names`
+// are the names of the outputs.
 Claim JacobianClaim(const Exercise& exercise, const std::vector<Expr>& outputs,
                     const std::vector<Expr>& variables, const std::vector<std::string>& names,
                     sym::Pool& pool, Section& section) {
@@ -162,8 +162,8 @@ absl::StatusOr<std::vector<ModeJacobian>> JacobiansInAllModes(
   return jacobians;
 }
 
-// Compares the value with the one computed by hand, and the Jacobians of all modes with the symbolic
-// one.
+// Compares the value at Point() with the one computed by hand, and the Jacobians of all modes with
+// the symbolic one.
 absl::StatusOr<Claim> ModesClaim(const Exercise& exercise, const std::vector<Expr>& outputs,
                                  const std::vector<Expr>& variables,
                                  const std::vector<std::string>& names, Section& section) {
@@ -234,7 +234,8 @@ struct HandRow {
 };
 
 // Compares a trace with rows written by hand: after the inputs, the trace must have these rows, in
-// any order. Returns the largest error; infinite if the trace has other rows.
+// any order. Returns the largest error of a value, tangent or adjoint; infinite if the trace has
+// other rows.
 double LargestTraceError(const sym::Trace& trace, const std::vector<HandRow>& rows,
                          const std::vector<std::string>& variables) {
   if (trace.rows.size() != trace.input_count + rows.size()) return INFINITY;
@@ -314,8 +315,8 @@ absl::Status QuestionGraphClaim(const Exercise& question, Report& report) {
   return absl::OkStatus();
 }
 
-// For each entry of the Jacobian of (11) and (12), checks that the error of differences with step
-// 0.01 is the next term of the Taylor series.
+// For each entry of the Jacobian of (11) and (12), checks that differences with the step `step`
+// have the error that the next term of the Taylor series gives for the step 0.01.
 absl::Status DifferencesClaim(const Exercise& question, double step, Section& section,
                               Report& report) {
   Claim claim{"autodiff.question4_differences",
@@ -380,7 +381,8 @@ absl::Status StepSizeClaim(Section& section, Report& report) {
     const double forward = std::abs((f(1 + h) - f(1)) / h - exact),
                  central = std::abs((f(1 + h) - f(1 - h)) / (2 * h) - exact);
     for (int k = 0; k < 2; ++k) {
-      // An error of exactly 0 is due to chance and has no logarithm, so errors are at least 1e-17.
+      // An error of exactly 0 is due to chance and has no logarithm, so errors below 1e-17 are
+      // replaced by 1e-17.
       const double error = std::max(k == 0 ? forward : central, 1e-17);
       plot.series[k].x.push_back(h);
       plot.series[k].y.push_back(error);
@@ -468,7 +470,7 @@ double Microseconds(const std::function<void()>& run) {
 }
 
 // Computes the Jacobian by reverse mode, with one backward sweep for each output, and writes its
-// entries to `entries`. The tape does not free its memory between calls.
+// entries to `entries`. The tape keeps its memory between calls, so repeated calls allocate little.
 template <class F>
 void ReverseJacobian(autodiff::reverse::Tape& tape, const F& f, const std::vector<double>& x,
                      std::vector<double>& entries) {

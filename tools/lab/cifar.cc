@@ -85,7 +85,7 @@ struct Answers {
 };
 
 // Returns the class with the largest of ten scores, and its probability. The scores are
-// probabilities already, or go through a softmax.
+// probabilities (if `probabilities`) or logits, to which a softmax is applied.
 std::pair<int, double> Decide(const float* scores, bool probabilities) {
   const int best = static_cast<int>(std::max_element(scores, scores + kClasses) - scores);
   if (probabilities) return {best, scores[best]};
@@ -128,8 +128,9 @@ absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Da
   return answers;
 }
 
-// Draws filters of three channels as a sheet of small images. Each filter's values are scaled to
-// the full range of brightness.
+// Draws the first layer's filters (at most 40, of three channels) as a sheet of small images, and
+// returns an <img> element. Each filter's values are scaled to the full range of brightness.
+// Returns an error if no layer with a usual name has such filters.
 absl::StatusOr<std::string> FilterSheet(const training::Checkpoint& checkpoint) {
   for (const char* name : {"conv1.weight", "fc1.weight", "fc.weight"}) {
     const auto* const tensor = checkpoint.Find(name);

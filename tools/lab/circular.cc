@@ -313,7 +313,8 @@ absl::StatusOr<Claim> DetectionClaim(double perturbation) {
   return claim;
 }
 
-// Calls FFTW directly: two forward transforms and one backward, in memory that it allocates.
+// Calls FFTW directly: two forward transforms and one backward, of zeros, in memory that FFTW
+// allocates.
 class ThreeTransforms {
  public:
   explicit ThreeTransforms(int64_t n)
@@ -382,7 +383,7 @@ absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
 
 // Returns the least time, in milliseconds, of oneDNN's convolution of a row of 2n - 1 numbers with
 // a kernel of n, which is as much work as a circular convolution of length n; -1 if oneDNN has no
-// such convolution.
+// such convolution or memory is short.
 double OneDnnMilliseconds(int64_t n) {
   tensor::ConvolutionShape shape;
   shape.in_width = 2 * n - 1;

@@ -9,7 +9,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// Sizes at which the test is fast, and still clear about which method is faster.
+// Sizes at which the test is fast, but the Fourier product is still clearly the faster method.
 CircularPremises Small(double perturbation = 0) {
   return {.perturbation = perturbation, .large_size = 1 << 14, .measured_size = 256};
 }

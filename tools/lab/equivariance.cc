@@ -95,7 +95,7 @@ struct LayerErrors {
   int64_t width() const { return shape.rank() == 4 ? shape[3] : 1; }
   int64_t elements() const { return shape.NumElements() / shape[0]; }
   // Returns how many input pixels one pixel of the result stands for: 1, 2, 4, ...; 0 if the result
-  // has no pixels to shift, or its size does not divide the input's.
+  // has only one pixel, is not square, or its size does not divide the input's.
   int64_t step() const {
     return height() > 1 && kSize % height() == 0 && height() == width() ? kSize / height() : 0;
   }
@@ -104,7 +104,8 @@ struct LayerErrors {
     return std::accumulate(by_shift.begin(), by_shift.end(), 0.0) / (kShifts - 1);
   }
   // Returns the largest error over the shifts by multiples of step() in both directions (if
-  // `aligned`), or over all other shifts. Least() returns the least error.
+  // `aligned`), or over all other shifts; the shift by 0 is left out. If step() is 0, all shifts
+  // count as aligned. Least() returns the least error.
   double Largest(bool aligned) const {
     return Extreme(aligned, 0, [](double a, double b) { return std::max(a, b); });
   }
@@ -167,8 +168,8 @@ double ErrorOf(const LayerErrors& layer, const float* reference, double norm, co
   return norm > 0 ? std::sqrt(least) / norm : 0;
 }
 
-// Returns the layers of the network. The tensor of each layer is the output of the last operation
-// with the layer's name; the errors are 0.
+// Returns the layers of the network, except those without operations. The tensor of each layer is
+// the output of the last operation with the layer's name; the errors are 0.
 std::vector<LayerErrors> LayersOf(const layers::BuiltNetwork& network) {
   std::vector<LayerErrors> result;
   for (const layers::LayerRow& row : network.layers) {
@@ -319,7 +320,7 @@ void Normalise(const uint8_t* bytes, const data::Normalization& n, float* image)
 }
 
 // Returns the test accuracy at the shifts (d, d), d = 0 .. 31, of a network trained on the first
-// images of the training set.
+// images of the training set (at most 1600), on at most 500 test images.
 absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, const Images& images,
                                                         int64_t epochs, int threads,
                                                         layers::Tuner* tuner) {

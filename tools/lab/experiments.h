@@ -9,20 +9,23 @@
 #include "tools/lab/claim.h"
 
 // The ten experiments of the laboratory, which examines the claims of a problem set
-// (tools/lab/README.md). Each takes the assumptions of its claims as `premises` and returns a
-// report, so that a test or a reader can replace an assumption by a wrong one and see the claim
-// fail. A claim that fails is a result; an error (absl::Status) means that the experiment could not
-// be run. Numbers in parentheses are equations of the problem set.
+// (tools/lab/README.md). Each takes `premises`, which hold the assumptions of its claims, if it has
+// any, and its settings (sizes, directories, threads), and returns a report. A test or a reader can
+// replace an assumption by a wrong one and see the claim fail. A claim that fails is a result; an
+// error (absl::Status) means that the experiment could not be run. Equations and questions named
+// below are those of the problem set; "see 2" means experiment 2.
 namespace cotangent::tools::lab {
 
 // 1. Studies an activation function and seven well-known ones: symmetry, derivatives, limits, and
 // how they change gradients in deep networks.
 struct ActivationPremises {
   std::string formula = "x/(1 + abs(x))";  // in x
-  // g'(x) for x != 0, derived by hand; empty if nobody has derived it by hand.
+  // g'(x) for x != 0, derived by hand; empty if nobody has derived it by hand. If it is given, the
+  // claim about limits includes that g has finite limits and g' tends to 0.
   std::string derivative = "1/(1 + abs(x))^2";
 };
-// Returns an error if the formula does not parse or has other variables ("--activation:1:5: ...").
+// Returns an error if the formula does not parse, has other variables than x ("--activation:1:5:
+// ...") or has no variable.
 absl::StatusOr<Report> RunActivation(const ActivationPremises& premises = {});
 
 // 2. Studies the linear model of a function f at a point w_t, f(w_t) + <w - w_t, grad f(w_t)>: its
@@ -53,8 +56,9 @@ struct LemmaPremises {
 };
 absl::StatusOr<Report> RunLemma(const LemmaPremises& premises = {});
 
-// 5. Measures the rate of gradient descent: after T steps the error is at most B rho / sqrt(T),
-// where |w*| <= B for the minimiser w*, and no gradient is longer than rho.
+// 5. Measures the rate of gradient descent: after T steps the error, f(mean of the w_t) - f(w*), is
+// at most B rho / sqrt(T), where |w*| <= B for the minimiser w*, and no gradient is longer than
+// rho.
 struct RatePremises {
   double bound_factor = 1;  // factor on the bound B rho / sqrt(T); 1 is right
   double inner_factor = 1;  // factor on the mean of <w_t - w*, grad f(w_t)>; 1 is right
@@ -67,7 +71,8 @@ absl::StatusOr<Report> RunRate(const RatePremises& premises = {});
 struct AutodiffPremises {
   // df/dx and df/dy of f = (x + y)(y + 1), derived by hand.
   std::vector<std::string> product_gradient = {"y + 1", "x + 2*y + 1"};
-  // The Jacobian of the functions of question 4, derived by hand, row after row.
+  // The Jacobian of the functions of question 4, cos(w1) cos(w2) + sigmoid(w2) and ln(w1 + w2) +
+  // w1^2 w2, derived by hand, row after row.
   std::vector<std::string> question_jacobian = {"-sin(w1)*cos(w2)",
                                                 "-cos(w1)*sin(w2) + exp(-w2)/(1 + exp(-w2))^2",
                                                 "1/(w1 + w2) + 2*w1*w2", "1/(w1 + w2) + w1^2"};
@@ -101,9 +106,9 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises = {}
 
 // 9. Studies when a step of stochastic gradient descent on one term of a sum increases the sum.
 struct SgdPremises {
-  // The sum is f(w) = (w - 2)^2/2 + (w + 1)^2/2. A step of size eta on its first term increases f if
-  // and only if eta is above first_threshold, or if on its second term, above second_threshold
-  // (unless the term's slope is 0).
+  // The sum is f(w) = (w - 2)^2/2 + (w + 1)^2/2. A step of size eta on the first term increases f
+  // if and only if eta is above first_threshold (unless w = 2, where the term's slope is 0); a step
+  // on the second term, if and only if eta is above second_threshold (unless w = -1).
   std::string first_threshold = "(2*w - 1)/(w - 2)";
   std::string second_threshold = "(2*w - 1)/(w + 1)";
   std::string variance =

@@ -82,7 +82,8 @@ std::vector<Experiment> Experiments(const std::string& data_dir, int threads) {
   };
 }
 
-// Returns the experiments that were asked for, in the order of the laboratory.
+// Returns the experiments of `all` with these names, in the order of `all`; all of them if `names`
+// is empty.
 absl::StatusOr<std::vector<Experiment>> Chosen(const std::vector<Experiment>& all,
                                                const std::vector<std::string>& names) {
   if (names.empty()) return all;
@@ -107,8 +108,8 @@ absl::StatusOr<std::vector<Experiment>> Chosen(const std::vector<Experiment>& al
   return chosen;
 }
 
-// Returns an error now, rather than after a minute of experiments, if nothing can be written to the
-// directory.
+// Makes the directory, and returns an error if nothing can be written to it: before the
+// experiments, which take a minute, rather than after them.
 absl::Status CheckWritable(const std::string& directory) {
   if (absl::Status status = data::MakeDirectories(directory); !status.ok())
     return absl::InvalidArgumentError(

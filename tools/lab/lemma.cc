@@ -161,8 +161,8 @@ struct Measured {
   // equal |w_{T+1} - w*|^2 / (2 eta). Relative to Sides::size: the largest negative slack, with its
   // sign changed, and the largest difference of a slack from that value.
   double worst_violation = -INFINITY, worst_slack = 0;
-  // By adversary: the number of sequences, the least slack relative to the right side, and both
-  // sides of the first sequences whose left side is positive.
+  // By adversary: the number of sequences; the least slack relative to the right side; and both
+  // sides of those of the first kMostPoints sequences whose left side is positive.
   std::vector<int64_t> counts;
   std::vector<double> closest;
   std::vector<Series> points;

@@ -46,7 +46,7 @@ class Reader {
  public:
   explicit Reader(absl::string_view text) : text_(text) {}
 
-  // Reads to the end, or to the brace that closes the group.
+  // Reads to the end, or to the brace that closes the group, and returns the MathML elements.
   std::string Row() {
     std::string row;
     while (SkipSpace(), at_ < text_.size() && text_[at_] != '}') absl::StrAppend(&row, Scripted());
@@ -64,7 +64,8 @@ class Reader {
     return true;
   }
 
-  // Reads an atom with its subscript and superscript.
+  // Reads an atom (a character, a number, a command or a group in braces) with its subscript and
+  // superscript. Sums, limits and the like have these below and above the sign.
   std::string Scripted() {
     bool stacked = false;
     std::string atom = Atom(&stacked), below, above;

@@ -12,12 +12,13 @@ using training::report::EscapeHtml;
 
 // Returns the content of a MathML <math> element for a formula in a small part of LaTeX's notation:
 //
-//   \frac{a}{b}  \sqrt{a}  \hat{w}  \text{for all}  \mathbb{R}  x_1^{2}  {group}
-//   \sum_{t=1}^T \lim_{x \to 0} \max_i          limits stand below and above the sign
-//   \lambda \eta ... (Greek letters), \le \ge \ne \in \to \cdot \times \pm \infty \nabla \partial
-//   \langle \rangle \Vert \vert \quad
+//   \frac{a}{b}  \sqrt{a}  \hat{w}  \bar{w}  \text{for all}  x_1^{2}  {group}  \quad
+//   \sum_{t=1}^T \prod \lim_{x \to 0} \max_i \min \argmin \sup   limits stand below and above
+//   \alpha \beta \eta \lambda \rho \sigma \chi \varepsilon \omega \pi \sin \cos \ln \exp \mod
+//   \le \ge \ne \in \to \iff \approx \cdot \times \pm \dots \infty \nabla \partial \prime
+//   \langle \rangle \Vert \vert
 //
-// An unknown command is shown as its name.
+// Any other command is shown as its name.
 std::string MathRow(absl::string_view notation);
 
 // InlineMath() returns a formula within a line of text, DisplayMath() one on a line of its own.

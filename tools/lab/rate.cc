@@ -44,7 +44,8 @@ struct Problem {
       nullptr;  // onto a convex set that contains w*; the theorem allows it
 };
 
-// Returns f(mean w) - f(w*) after `steps` steps of size eta.
+// Returns f(mean w) - problem.least after `steps` steps of size eta. This is f(mean w) - f(w*) or,
+// since `least` may be too small, up to least_error more.
 absl::StatusOr<double> ErrorAfter(const Problem& problem, int64_t steps, double eta) {
   ASSIGN_OR_RETURN(const auto result, optim::Minimise(problem.value, problem.gradient,
                                                       std::vector<double>(problem.size, 0.0),
@@ -226,7 +227,8 @@ double WorstCaseError(int64_t steps, double eta) {
   return largest + 1 / std::sqrt(static_cast<double>(steps));
 }
 
-// Returns the slope of the least-squares line of ln y against ln x.
+// Returns the slope of the least-squares line of ln y against ln x, over the points where y is
+// positive.
 double FittedSlope(const std::vector<double>& x, const std::vector<double>& y) {
   double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
   for (size_t i = 0; i < x.size(); ++i) {
@@ -397,8 +399,8 @@ struct RateEvidence {
   double worst = -INFINITY;                         // the largest error over bound
 };
 
-// Runs gradient descent on the problems. The claim's last number and verdict, which depend on the
-// worst case, too, are the caller's.
+// Runs gradient descent on the problems, and adds what is measured to `evidence`. The caller adds
+// the claim's last number and its verdict, since they depend on the worst case, too.
 absl::StatusOr<Claim> BoundClaim(const RatePremises& premises, const char* rate,
                                  const std::vector<Problem>& problems, RateEvidence& evidence) {
   Claim claim{"rate.bound",

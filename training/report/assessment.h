@@ -49,7 +49,8 @@ struct Judgement {
 struct Assessment {
   int64_t images = 0, classes = 0;
   Proportion accuracy;
-  // top[k - 1] is the share of images whose class is among the k most probable; k is at most 5.
+  // top[k - 1] is the share of images whose class is among the k most probable, for k from 1 to 5
+  // or to the number of classes if that is less.
   std::vector<double> top;
   double mean_recall = 0;          // mean over the classes that have images ("balanced accuracy")
   double log_loss = 0;             // mean over the images of -ln(probability of the true class)
@@ -59,9 +60,9 @@ struct Assessment {
   // Expected calibration error: the mean over the bins of |confidence - accuracy|, weighted by the
   // bins' counts (Guo et al., "On calibration of modern neural networks", 2017).
   double calibration_error = 0;
-  // Temperature scaling (the same paper): dividing all scores by this number makes the log loss
-  // smallest. The two members below are the calibration error and log loss of the scores divided by
-  // it.
+  // Temperature scaling (the same paper): dividing all scores (logits, or logarithms of
+  // probabilities) by this number, from 0.01 to 100, makes the log loss smallest. The two members
+  // below are the calibration error and log loss of the scores divided by it.
   double temperature = 1;
   double calibration_error_at_temperature = 0;
   double log_loss_at_temperature = 0;
@@ -83,7 +84,8 @@ Assessment Assess(absl::Span<const float> scores, absl::Span<const int32_t> labe
                   bool are_probabilities);
 
 // Returns the softmax of one image's `scores` / temperature, computed without overflow. If
-// `are_probabilities`, the logarithms of `scores` take the place of `scores`.
+// `are_probabilities`, the logarithms of `scores` take the place of `scores`; at temperature 1
+// `scores` are then returned as they are.
 std::vector<double> Probabilities(absl::Span<const float> scores, bool are_probabilities,
                                   double temperature = 1);
 

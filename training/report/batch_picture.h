@@ -23,7 +23,8 @@ data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int6
 
 struct BatchPicture {
   data::Image image;
-  // What the images show, "cat, ship\n", a line for each row of the picture.
+  // What the images show: a line for each row of the picture, with the targets of its images from
+  // left to right, such as "cat, ship\n".
   std::string targets;
 };
 // Makes the first batch of training images, augmented and mixed as the recipe says, and draws it.

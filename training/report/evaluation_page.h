@@ -22,9 +22,9 @@ struct Evaluation {
   Assessment assessment = {};
   double loss = 0;                          // the network's own loss, mean over the images
   std::optional<double> tta_accuracy = {};  // accuracy with test-time averaging, if it was measured
-  // Functions of an image's number. `name` returns the name of the image's file, or "" if the image
-  // has none; pages then show the number. `png` returns the image as PNG, or "" if it cannot be
-  // shown.
+  // Functions of an image's number, counted from 0. `name` returns the name of the image's file, or
+  // "" if the image has none; pages then show the number. `png` returns the image as PNG, or "" if
+  // it cannot be shown.
   std::function<std::string(int64_t image)> name = nullptr;
   std::function<std::string(int64_t image)> png = nullptr;
 
@@ -37,8 +37,10 @@ struct Evaluation {
 std::string ToHtml(const Evaluation& evaluation);
 
 // Returns a header line and a line for each image:
-// image,label,answer,right,probability,probability_of_label. `right` is 1 or 0; the probabilities
-// are those of the answer and of the true class. Fields are quoted by RFC 4180.
+// image,label,answer,right,probability,probability_of_label. `image` is the name of the image's
+// file or its number; `label` and `answer` are the names of the true class and of the answer;
+// `right` is 1 or 0; the probabilities are those of the answer and of the true class. Fields are
+// quoted by RFC 4180.
 std::string ToCsv(const Evaluation& evaluation);
 
 // Returns a JSON object: {"network", "data", "checkpoint", "images", "classes", "loss", "accuracy",

@@ -3,9 +3,9 @@
 //
 //   length (8 bytes, little-endian), its checksum, an Event (event.proto), its checksum
 //
-// Each checksum is the CRC-32C of the bytes before it, rotated right by 15 bits, plus 0xa282ead8.
-// The rotation and sum are there because the CRC of data that contain their own CRC is a poor
-// checksum. Records can be read while the file grows.
+// Each checksum (4 bytes, little-endian) is the CRC-32C of the part before it, the length or the
+// Event, rotated right by 15 bits, plus 0xa282ead8. The rotation and sum are there because the CRC
+// of data that contain their own CRC is a poor checksum. Records can be read while the file grows.
 #ifndef COTANGENT_TRAINING_REPORT_EVENT_FILE_H_
 #define COTANGENT_TRAINING_REPORT_EVENT_FILE_H_
 
@@ -25,7 +25,7 @@
 namespace cotangent::training::report {
 
 // Returns the minimum, maximum, sum and sum of squares of `values` and their counts in 30 buckets
-// of equal width. Values that are not finite are left out.
+// of equal width from the minimum to the maximum. Values that are not finite are left out.
 Histogram HistogramOf(absl::Span<const float> values);
 
 // One node of the graph of a network that TensorBoard draws.

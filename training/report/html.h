@@ -9,7 +9,7 @@
 
 namespace cotangent::training::report {
 
-// Replaces the characters & < > " ' by HTML entities.
+// Returns the text with the characters & < > " ' replaced by HTML entities.
 std::string EscapeHtml(absl::string_view text);
 
 // Returns the page from <!DOCTYPE html> to the beginning of its body. `title` is plain text. If

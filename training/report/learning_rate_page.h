@@ -8,8 +8,8 @@
 
 namespace cotangent::training::report {
 
-// Returns about two dozen lines, each with a learning rate, the smoothed loss and a bar for the
-// loss; then the proposed rate and the command-line flag that sets it.
+// Returns a header line; at most 24 lines, each with a learning rate, the smoothed loss and a bar
+// for the loss; then a line with the proposed rate and the command-line flag that sets it.
 std::string ToText(const LearningRateSweep& sweep);
 
 // Returns a plot of the loss and the proposal as an HTML page. `network` is the network's name.

@@ -52,8 +52,9 @@ class Axis {
   double low_, high_, begin_, end_;
 };
 
-// Sets [*low, *high] to the range of the values, widened a little. Does nothing if *low < *high,
-// since the caller has given a range then.
+// Sets [*low, *high] to the range of the values, widened a little; values that are not finite, or
+// not positive if `logarithmic`, are left out. Does nothing if *low < *high, since the caller has
+// given a range then.
 void FindRange(const std::vector<Series>& series, std::vector<double> Series::*values,
                bool logarithmic, double* low, double* high) {
   if (*low < *high) return;
@@ -197,8 +198,9 @@ std::string Open(double width, double height, absl::string_view title) {
                       Text(width / 2, 16, "middle", "title", title), "\n");
 }
 
-// Returns as text a cell's opacity, 0 to 1, for a value's position on the colour scale. At lower
-// opacity the page's background shows through.
+// Returns as text the opacity of a rectangle (a cell of a heat map, or a step of its colour scale):
+// `share`, the position of the rectangle's value on the colour scale (0: lowest, 1: highest),
+// clamped to [0, 1].
 std::string Shade(double share) { return absl::StrFormat("%.3f", std::clamp(share, 0.0, 1.0)); }
 
 }  // namespace

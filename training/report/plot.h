@@ -24,13 +24,13 @@ struct Plot {
   std::string title = {}, x_label = {}, y_label = {};
   bool log_x = false, log_y = false;
   std::vector<Series> series = {};
-  // The ranges of the axes. If low equals high, the range of the data is taken.
+  // The ranges of the axes. Unless low < high, the range of the data is taken, widened a little.
   double x_low = 0, x_high = 0, y_low = 0, y_high = 0;
   int width = 480, height = 320;
 };
 
-// Draws a plot. Points that are not finite, or not positive on a logarithmic axis, interrupt a
-// line.
+// Draws a plot. Points that are not finite, or not positive on a logarithmic axis, are left out and
+// interrupt a line.
 std::string ToSvg(const Plot& plot);
 
 struct HeatMap {
@@ -39,7 +39,8 @@ struct HeatMap {
   std::vector<double> values = {};  // [rows, columns]; the first row is drawn on top
   // Numbers written at the ends of the axes, unless the rows or columns have names.
   double x_low = 0, x_high = 0, y_low = 0, y_high = 0;
-  // The values of the lightest and darkest cells; if they are equal, the range of `values`.
+  // The values at which a cell has no colour and full colour. Unless low < high, these are the
+  // least and the largest of `values`.
   double low = 0, high = 0;
   bool numbers = false;  // whether to write each cell's value in it
   // [rows, columns] texts to write in the cells instead of values; or empty.

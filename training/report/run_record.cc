@@ -19,7 +19,7 @@
 namespace cotangent::training::report {
 namespace {
 
-// The least time between two times that the page is written, except at evaluations and at the end.
+// The least time from one writing of the page to the next, except at evaluations and at the end.
 constexpr std::chrono::seconds kWritePageEvery(5);
 
 // Returns the TensorBoard tag for a key of metrics.jsonl: "loss/train" for "train_loss", so that
@@ -47,7 +47,7 @@ absl::Span<const float> Values(const layers::ParameterStore::Slot& slot, const f
 }
 
 // Draws the kernels of the first parameter with four dimensions, a convolution's weight, as PNG.
-// Returns "" if there is none.
+// Returns "" if there is none or it cannot be drawn.
 std::string DrawFirstFilters(const layers::ParameterStore& store, const float* values) {
   for (const layers::ParameterStore::Slot& slot : store.parameters()) {
     if (slot.shape.rank() != 4) continue;

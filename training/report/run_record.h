@@ -1,5 +1,6 @@
-// Keeps a run's HTML page (training_page.h) and event files (event_file.h) up to date during the
-// run. A file that cannot be written is reported once and tried again later; the run goes on.
+// Keeps a run's HTML page (training_page.h) and event file (event_file.h) up to date during the
+// run. An error in writing them is reported to the user, unless the write before failed, too; the
+// run goes on, and the next write is tried. An event file that cannot be created is left out.
 #ifndef COTANGENT_TRAINING_REPORT_RUN_RECORD_H_
 #define COTANGENT_TRAINING_REPORT_RUN_RECORD_H_
 
@@ -50,7 +51,8 @@ class RunRecord {
   std::chrono::steady_clock::time_point page_written_{};
 };
 
-// Returns the layers of a network, each with the names of the layers that feed it.
+// Returns the layers of a network, preceded by a line "input" for the images, each with the names
+// of the layers that feed it.
 std::vector<LayerLine> LayersOf(const layers::BuiltNetwork& network);
 
 }  // namespace cotangent::training::report

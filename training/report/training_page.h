@@ -20,8 +20,9 @@ struct Curve {
 };
 using Curves = std::map<std::string, Curve>;
 
-// Parses the lines of metrics.jsonl. Lines that are not a JSON object, such as an incomplete last
-// one, are skipped. If a step occurs twice, the later line counts: a resumed run repeats steps.
+// Parses the lines of metrics.jsonl. Lines that are not a JSON object with a number "step", such as
+// an incomplete last one, are skipped. If two lines of the same step have a key, the later one
+// counts: a resumed run repeats steps.
 Curves ParseMetrics(const std::string& text);
 
 // A line of the table of layers.

@@ -90,8 +90,9 @@ std::string Scatter(const ValueEvaluation& e, int64_t k) {
       "</figure>\n");
 }
 
-// The error in one label or number of one image. For labels `size` is a difference of
-// probabilities, for numbers the error divided by the standard deviation of the targets.
+// The error in one label or number of one image: |answer - target|, where for labels the answer is
+// a probability and the target 1 or 0. For numbers `size` is that error divided by the standard
+// deviation of the targets (unless the deviation is 0).
 struct Mistake {
   double size = 0;
   int64_t image = 0, name = 0;  // indices from 0

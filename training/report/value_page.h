@@ -23,9 +23,9 @@ struct ValueEvaluation {
   std::vector<float> targets = {};  // [images, names]: 1 or 0, or numbers
   double loss = 0;                  // the network's own loss, mean over the images
   std::optional<double> tta_score = {};  // score with test-time averaging, if it was measured
-  // Functions of an image's number. `name` returns the name of the image's file, or "" if the image
-  // has none; pages then show the number. `png` returns the image as PNG, or "" if it cannot be
-  // shown.
+  // Functions of an image's number, counted from 0. `name` returns the name of the image's file, or
+  // "" if the image has none; pages then show the number. `png` returns the image as PNG, or "" if
+  // it cannot be shown.
   std::function<std::string(int64_t image)> name = nullptr;
   std::function<std::string(int64_t image)> png = nullptr;
 
@@ -57,8 +57,9 @@ std::vector<NumberMeasures> MeasuresOfNumbers(const ValueEvaluation& evaluation)
 // Returns the measure that MeasureOf(kind) in training/targets.h names.
 double ScoreOf(const ValueEvaluation& evaluation);
 
-// Returns a self-contained HTML page: the measures of each label or number, for numbers a plot of
-// answers against targets, and the images with the worst answers. Names and paths are escaped.
+// Returns a self-contained HTML page: the measures of each label or number, for each of the first
+// 12 numbers a plot of answers against targets, and the images with the worst answers. Names and
+// paths are escaped.
 std::string ToHtml(const ValueEvaluation& evaluation);
 
 // Returns a header line and a line for each image, with the columns "image" and, for each label,

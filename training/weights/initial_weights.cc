@@ -38,7 +38,7 @@ std::optional<std::string> Mapped(absl::string_view name, const NameMap& map) {
                       map.to.substr(place + 1));
 }
 
-// Returns the file's tensors by the names they have in the network.
+// Returns for each tensor of the file, by its name in the network, its name in the file.
 absl::StatusOr<std::map<std::string, std::string>> Renamed(const InitialWeights& initial) {
   const auto& [source, file, maps] = initial;
   std::map<std::string, std::string> names;  // name in the network -> name in the file

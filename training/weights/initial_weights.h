@@ -33,10 +33,10 @@ absl::StatusOr<InitialWeights> ReadInitialWeights(const std::string& path,
 
 // Copies into `store` every parameter and statistic (running mean or variance) for which the file
 // has a tensor of the same (renamed) name and the same shape; the others keep their values. Returns
-// a table with a line for each layer: what was taken, what the file lacks, what has another shape
-// or type, and which tensors of the file the network lacks. Returns InvalidArgument if a map
-// matches no name of the file, if maps give two tensors one name, if no tensor was taken, or if a
-// number is not finite.
+// a report: how many tensors were taken, then a table with a line for each layer and outcome
+// (taken, not in the file, of another shape or type, or without a place in the network). Returns
+// InvalidArgument if a map matches no name of the file, if maps give two tensors one name, if no
+// tensor was taken, or if a parameter or statistic in `store` is then not finite.
 absl::StatusOr<std::string> TakeInitialWeights(const InitialWeights& initial,
                                                layers::ParameterStore& store);
 

@@ -122,8 +122,6 @@ TEST(InitialWeights, NothingThatFitsIsAnError) {
               HasSubstr("nothing of it fits"));
 }
 
-// NETWORK_names.txt has the names and shapes of a network's tensors in torchvision and timm, as
-// PyTorch lists them.
 TEST(InitialWeights, NumbersThatAreNoneAreAnError) {
   const std::string header = R"({"fc.bias":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
   std::string bytes(8, '\0');
@@ -139,6 +137,8 @@ TEST(InitialWeights, NumbersThatAreNoneAreAnError) {
               HasSubstr("w.safetensors: tensor fc.bias is not a number at [1]; expected"));
 }
 
+// NETWORK_names.txt has the names and shapes of a network's tensors in torchvision and timm, as
+// PyTorch lists them.
 TEST(InitialWeights, TheZoosResidualNetworksAreNamedAsInPyTorch) {
   for (const std::string network : {"resnet18", "resnet50"}) {
     std::ifstream lines(Path(network + "_names.txt"));

@@ -21,8 +21,9 @@
 
 namespace cotangent::training {
 
-// A file whose header is longer than this many bytes, or names more tensors than this, is refused
-// before its tensors are read.
+// A file whose header is longer than kLargestSafetensorsHeader bytes, or names more than
+// kMostSafetensorsTensors tensors, is refused before its tensors are read. kSafetensorsLengthBytes
+// is the size of the length at the file's beginning.
 inline constexpr int64_t kLargestSafetensorsHeader = int64_t{64} << 20;
 inline constexpr int64_t kMostSafetensorsTensors = 100'000;
 
@@ -54,7 +55,8 @@ absl::Status CheckSafetensorsPlaces(const SafetensorsHeader& header, int64_t dat
 // Returns the bytes of one number of a type such as "F32", or 0 for an unknown type.
 int64_t SafetensorsBytes(absl::string_view dtype);
 
-// Returns the product of the extents, or -1 if it is larger than `most`.
+// Returns the product of the extents, or -1 if it, or the product of the extents before the first
+// one that is 0, is larger than `most`.
 int64_t ElementsOf(const std::vector<int64_t>& shape, int64_t most);
 
 }  // namespace cotangent::training

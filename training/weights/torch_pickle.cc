@@ -114,7 +114,7 @@ class Unpickler {
     kFrame = 0x95,
   };
 
-  // Returns the next `count` bytes. If the pickle ends before, returns zeros and sets is_cut_,
+  // Returns the next `count` bytes. If the pickle ends before, returns 8 zeros and sets is_cut_,
   // which makes Execute() fail.
   absl::string_view Take(uint64_t count) {
     if (count > pickle_.size()) {
@@ -215,8 +215,9 @@ absl::Status Unpickler::Name(absl::string_view module, absl::string_view name) {
   return absl::OkStatus();
 }
 
-// Executes a call: a tensor's constructor yields a value that records its arguments, and a
-// dictionary's constructor an empty dictionary.
+// Executes a call: pops a function's name and its tuple of arguments, and pushes the result. For
+// the function that makes a tensor this is a value that records the arguments; for a parameter or a
+// torch.Size the first argument; for a dictionary an empty dictionary.
 absl::Status Unpickler::Reduce() {
   ASSIGN_OR_RETURN(const std::vector<Ref> call, PopSeveral(2));
   const Value &function = values_[call[0]], &arguments = values_[call[1]];
@@ -239,7 +240,7 @@ absl::Status Unpickler::Reduce() {
   return absl::OkStatus();
 }
 
-// Appends `items` to the dictionary or list on top of the stack.
+// Appends `items` to the dictionary (`kind` kDict) or list (`kind` kTuple) on top of the stack.
 absl::Status Unpickler::Extend(std::vector<Ref> items, Value::Kind kind) {
   RETURN_IF_ERROR(NeedStack(1));
   Value& value = values_[stack_.back()];
@@ -249,7 +250,8 @@ absl::Status Unpickler::Extend(std::vector<Ref> items, Value::Kind kind) {
   return absl::OkStatus();
 }
 
-// Executes opcodes that push a value. Sets *done to false for all other opcodes.
+// Executes `opcode` if it pushes a mark, a constant, or an empty tuple, list or dictionary. Sets
+// *done to whether it is such an opcode.
 absl::Status Unpickler::ExecuteLiteral(unsigned char opcode, bool* done) {
   *done = true;
   switch (opcode) {

@@ -3,8 +3,8 @@
 // A pickle is a program for a stack machine (CPython's pickletools.py describes the opcodes) that
 // may call any Python function by name: unpickling a file of unknown origin runs its author's code.
 // The stack machine of this module only builds numbers, strings, tuples, lists and dictionaries. It
-// accepts only the names of functions and classes that stand for tensors, and records their
-// arguments instead of calling them. Every other name is an error.
+// accepts only the names of the functions and classes that a dictionary of tensors needs, and
+// records their arguments instead of calling them. Every other name is an error.
 #ifndef COTANGENT_TRAINING_WEIGHTS_TORCH_PICKLE_H_
 #define COTANGENT_TRAINING_WEIGHTS_TORCH_PICKLE_H_
 
@@ -17,8 +17,8 @@
 
 namespace cotangent::training {
 
-// A tensor as the pickle describes it. Its values are not checked, except that shape and strides
-// consist of numbers.
+// A tensor as the pickle describes it. Offset, shape and strides are whatever numbers the pickle
+// holds: the caller must check that they fit the storage.
 struct PickledTensor {
   std::string name;          // "layer1.0.conv1.weight"
   std::string storage_type;  // "FloatStorage"

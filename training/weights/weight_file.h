@@ -44,8 +44,9 @@ class WeightFile {
   std::vector<std::string> storages_;
 };
 
-// All errors of the functions below are InvalidArgument. They begin with `source` and say what was
-// found and what to do.
+// Errors of the functions below begin with `source` or the path and say what was found and what to
+// do. They are InvalidArgument, except that ReadWeightFile() returns other codes (NotFound, for
+// example) if the file cannot be read.
 
 // Parses a safetensors file; its header is checked as weights/safetensors.h says. For a checkpoint
 // of this project the result has the parameters' moving averages in place of the parameters if
