@@ -206,6 +206,17 @@ TEST(NormalizationTest, ComputedFromTheData) {
   EXPECT_DOUBLE_EQ(normalization.deviation[2], 0.01961);  // 5 / 255
 }
 
+TEST(NormalizationTest, LargeBrightImages) {
+  Dataset dataset;
+  dataset.channels = 1, dataset.height = 300, dataset.width = 400;
+  dataset.images.assign(120'000, 255);
+  for (int i = 0; i < 60'000; ++i) dataset.images[2 * i] = 205;
+  dataset.labels = {0};
+  const Normalization normalization = ComputeNormalization(dataset);
+  EXPECT_DOUBLE_EQ(normalization.mean[0], 0.90196);       // 230 / 255
+  EXPECT_DOUBLE_EQ(normalization.deviation[0], 0.09804);  // 25 / 255
+}
+
 TEST(NormalizationTest, TheSampleIsLikeTheWhole) {
   const Normalization sample =
       ComputeNormalization(LoadDataset("sample", "", Split::kTrain).value());
