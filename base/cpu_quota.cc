@@ -90,7 +90,8 @@ std::optional<double> CpuQuota(const std::string& root) {
     std::string below = hierarchy.group;
     const std::string top = hierarchy.mount_root == "/" ? "" : hierarchy.mount_root;
     below = below.compare(0, top.size(), top) == 0 ? below.substr(top.size()) : "";
-    if (below.find("..") != std::string::npos) below.clear();
+    const bool is_below = below.empty() || below[0] == '/';
+    if (!is_below || below.find("..") != std::string::npos) below.clear();
     while (true) {
       std::string directory = root;
       directory.append(hierarchy.mount_point).append(below);

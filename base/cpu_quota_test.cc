@@ -79,8 +79,10 @@ TEST(CpuQuotaTest, Version1) {
   EXPECT_EQ(QuotaIn(files), 0.5);
   // The group's path is not below the group that is mounted (here /docker/0a1b), so the group at
   // the mount point is taken for the process's group.
-  files["/proc/self/cgroup"] = "4:cpu,cpuacct:/../elsewhere\n";
-  EXPECT_EQ(QuotaIn(files), 0.5);
+  for (const char* const elsewhere : {"/../elsewhere", "/docker/0a1b2"}) {
+    files["/proc/self/cgroup"] = std::string("4:cpu,cpuacct:") + elsewhere + "\n";
+    EXPECT_EQ(QuotaIn(files), 0.5) << elsewhere;
+  }
   files["/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us"] = "-1\n";
   EXPECT_EQ(QuotaIn(files), std::nullopt);
 }
