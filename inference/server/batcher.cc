@@ -69,8 +69,8 @@ std::vector<Batcher::Item*> Batcher::NextBatch(std::unique_lock<std::mutex>& loc
   return batch;
 }
 
-void Batcher::Compute(const std::shared_ptr<Classifier>& classifier,
-                      const std::vector<Item*>& batch) {
+int64_t Batcher::Compute(const std::shared_ptr<Classifier>& classifier,
+                         const std::vector<Item*>& batch) {
   const size_t classes = classifier->classes().size();
   const absl::Time now = absl::Now();
   std::vector<Picture> pictures;
@@ -83,6 +83,7 @@ void Batcher::Compute(const std::shared_ptr<Classifier>& classifier,
     pictures.push_back({item->image->rgb.data(), item->image->width, item->image->height});
     items.push_back(item);
   }
+  if (items.empty()) return 0;
   std::vector<float> probabilities(items.size() * classes);
   const absl::Status status = classifier->ClassifyBatch(pictures, absl::MakeSpan(probabilities));
   for (size_t i = 0; i < items.size(); ++i) {
@@ -93,6 +94,7 @@ void Batcher::Compute(const std::shared_ptr<Classifier>& classifier,
       items[i]->answer = status;
     }
   }
+  return static_cast<int64_t>(items.size());
 }
 
 void Batcher::Work() {
@@ -105,10 +107,10 @@ void Batcher::Work() {
     }
     const std::shared_ptr<Classifier> classifier = classifier_;
     lock.unlock();
-    Compute(classifier, batch);
+    const int64_t computed = Compute(classifier, batch);
     lock.lock();
-    ++numbers_.batches;
-    numbers_.pictures += static_cast<int64_t>(batch.size());
+    numbers_.batches += computed > 0 ? 1 : 0;
+    numbers_.pictures += computed;
     for (Item* item : batch) {
       item->done = true;
       item->ready.notify_one();

@@ -51,7 +51,7 @@ class Batcher {
   // The probabilities of a picture's classes or labels (or its numbers), and the network that
   // computed them.
   struct Answer {
-    std::shared_ptr<const Classifier> classifier;
+    std::shared_ptr<Classifier> classifier;
     std::vector<float> probabilities;
   };
   // Waits until the picture is classified. Errors: ResourceExhausted if too many pictures wait,
@@ -64,8 +64,7 @@ class Batcher {
   void Replace(std::shared_ptr<Classifier> classifier);
   std::shared_ptr<Classifier> classifier() const;
 
-  // Batches made so far; the pictures in them, including those that had waited for too long and
-  // were not computed; and pictures waiting now.
+  // Batches computed so far; the pictures in them; and pictures waiting now.
   struct Numbers {
     int64_t batches = 0, pictures = 0, waiting = 0;
   };
@@ -85,8 +84,10 @@ class Batcher {
   void Work();
   // Waits until there is a batch and returns it, or returns an empty one when the batcher ends.
   std::vector<Item*> NextBatch(std::unique_lock<std::mutex>& lock);
-  static void Compute(const std::shared_ptr<Classifier>& classifier,
-                      const std::vector<Item*>& batch);
+  // Answers the pictures of a batch. Returns how many it has computed: those that have not waited
+  // for too long.
+  static int64_t Compute(const std::shared_ptr<Classifier>& classifier,
+                         const std::vector<Item*>& batch);
 
   const BatcherOptions options_;
   mutable std::mutex mutex_;

@@ -284,7 +284,7 @@ absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool ex
   ASSIGN_OR_RETURN(const Batcher::Answer answer, batcher_.Classify(*image));
   json result = {{"name", upload.name}, {Name(answer.classifier->answers()), Ranking(answer, top)}};
   if (explain) {
-    ASSIGN_OR_RETURN(const Occlusion occlusion, Occlude(*batcher_.classifier(), *image));
+    ASSIGN_OR_RETURN(const Occlusion occlusion, Occlude(*answer.classifier, *image));
     result["explanation"] = {{"rows", occlusion.rows},
                              {"columns", occlusion.columns},
                              {"number", occlusion.top},
