@@ -40,7 +40,9 @@ absl::StatusOr<std::vector<TensorId>> Forward(Graph& graph, absl::Span<const Ten
     if (!reached || !needed) continue;
     ForwardRule rule(graph, node, std::move(inputs), std::move(wanted));
     RETURN_IF_ERROR(node.op->Jvp(rule));
-    for (size_t k = 0; k < node.outputs.size(); ++k) tangents[node.outputs[k]] = rule.made[k];
+    for (size_t k = 0; k < node.outputs.size(); ++k) {
+      if (!is_given[node.outputs[k]]) tangents[node.outputs[k]] = rule.made[k];
+    }
   }
   std::vector<TensorId> results;
   for (TensorId t : outputs) results.push_back(t == kNoTensor ? kNoTensor : tangents[t]);

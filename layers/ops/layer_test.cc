@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/graph/graph.h"
+#include "layers/graph/jvp.h"
 #include "layers/graph/operation.h"
 #include "layers/graph/vjp.h"
 #include "layers/ops/average_pool.h"
@@ -622,6 +623,19 @@ TEST(GradientTest, OfLossesHasDerivatives) {
     ExpectPlanAgrees(
         other, Made(Gradient(other, Made(LossOf(other, "loss", y, targets, Losses()[i])), {y}))[0]);
   }
+}
+
+// The tangent that is given for one output of an operation is not replaced by the one that the
+// operation's rule makes together with that of its other output.
+TEST(TangentTest, GivenForOneOfTwoOutputs) {
+  Graph graph;
+  const TensorId x = graph.Input("x", {2, 3, 2, 2}), along = graph.Input("along", {2, 3, 2, 2}),
+                 along_mean = graph.Input("along_mean", {3});
+  const MomentsResult moments = Made(Moments(graph, "moments", x));
+  const std::vector<TensorId> tangents = Made(JacobianVectorProduct(
+      graph, {moments.mean, moments.variance}, {x, moments.mean}, {along, along_mean}));
+  EXPECT_EQ(tangents[0], along_mean);
+  EXPECT_NE(tangents[1], kNoTensor);
 }
 
 TEST(GradientTest, OfLayerNormAndSoftmaxHasDerivatives) {
