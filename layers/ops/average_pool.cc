@@ -151,21 +151,24 @@ absl::StatusOr<Value> AveragePoolLayer(const Layer& layer, LayerBuilder& b) {
   const auto& text = layer.average_pool();
   const std::string& name = b.name();
   const Value& input = b.input();
-  ASSIGN_OR_RETURN(PoolWindow window, WindowOfPool(text, input, b));
+  ASSIGN_OR_RETURN(LayerWindow of_layer, WindowOfPool(text, input, b));
+  PoolWindow& window = of_layer.window;
   // With `ceil` the number of windows is rounded up, so the last window may reach beyond the image
-  // and its padding; the mean must not count the part beyond. If the layer pads at the top or left,
-  // the resampling below leaves the part out. Otherwise no padding is counted at all.
-  const bool pads = window.padding.top > 0 || window.padding.left > 0;
-  window.count_padding = text.count_padding() && (pads || !text.ceil());
-  const Shape in = b.shape(input);
-  ASSIGN_OR_RETURN(const Shape out, PooledShape(b.graph(), name, input.id, window));
-  const bool is_uneven =
-      window.padding.bottom > window.padding.top || window.padding.right > window.padding.left;
-  if (text.ceil() && is_uneven && window.count_padding) {
-    return b.Made(Resample(
-        b.graph(), name, input.id,
-        WindowWeights(in[2], out[2], window.height, window.stride_height, window.padding.top),
-        WindowWeights(in[3], out[3], window.width, window.stride_width, window.padding.left)));
+  // and its padding; the mean must not count the part beyond. If it counts padding, the resampling
+  // below leaves the part out; the kernels of average pooling count all of window.padding or none.
+  const int64_t bottom = window.padding.bottom - of_layer.beyond_bottom,
+                right = window.padding.right - of_layer.beyond_right;
+  const bool reaches_beyond = of_layer.beyond_bottom > 0 || of_layer.beyond_right > 0;
+  const bool pads = window.padding.top > 0 || window.padding.left > 0 || bottom > 0 || right > 0;
+  window.count_padding = text.count_padding() && (pads || !reaches_beyond);
+  if (reaches_beyond && window.count_padding) {
+    const Shape in = b.shape(input);
+    ASSIGN_OR_RETURN(const Shape out, PooledShape(b.graph(), name, input.id, window));
+    return b.Made(Resample(b.graph(), name, input.id,
+                           WindowWeights(in[2], out[2], window.height, window.stride_height,
+                                         window.padding.top, bottom),
+                           WindowWeights(in[3], out[3], window.width, window.stride_width,
+                                         window.padding.left, right)));
   }
   return b.Made(AveragePool(b.graph(), name, input.id, window));
 }

@@ -275,8 +275,8 @@ absl::StatusOr<Value> MaxPoolLayer(const Layer& layer, LayerBuilder& b) {
   const auto& text = layer.max_pool();
   const std::string& name = b.name();
   const Value& input = b.input();
-  ASSIGN_OR_RETURN(const PoolWindow window, WindowOfPool(text, input, b));
-  ASSIGN_OR_RETURN(const MaxPoolResult result, MaxPool(b.graph(), name, input.id, window));
+  ASSIGN_OR_RETURN(const LayerWindow of_layer, WindowOfPool(text, input, b));
+  ASSIGN_OR_RETURN(const MaxPoolResult result, MaxPool(b.graph(), name, input.id, of_layer.window));
   return Value{result.value, false, ""};
 }
 

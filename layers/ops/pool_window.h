@@ -34,11 +34,18 @@ tensor::PoolShape PoolShapeOf(const PoolWindow& window, const Shape& fine);
 // window would not, it is left out and the result is 0.
 int64_t Beyond(int64_t size, int64_t extent, int64_t stride, int64_t before, int64_t after);
 
+// The window of a pooling layer. The last windows reach `beyond_bottom` and `beyond_right` pixels
+// beyond the image and the padding that the text gives; these pixels are part of window.padding.
+struct LayerWindow {
+  PoolWindow window;
+  int64_t beyond_bottom = 0, beyond_right = 0;
+};
+
 // Returns the pooling window that a layer's text asks for, or an error if it does not fit the shape
 // of the layer's input.
 template <typename Text>
-absl::StatusOr<PoolWindow> WindowOfPool(const Text& text, const Value& input,
-                                        const LayerBuilder& b) {
+absl::StatusOr<LayerWindow> WindowOfPool(const Text& text, const Value& input,
+                                         const LayerBuilder& b) {
   RETURN_IF_ERROR(b.NeedImage(input));
   ASSIGN_OR_RETURN(const Pair kernel, KernelOf(text.kernel()));
   ASSIGN_OR_RETURN(const Pair stride, PairOf("stride", text.stride(), kernel, 1));
@@ -49,12 +56,14 @@ absl::StatusOr<PoolWindow> WindowOfPool(const Text& text, const Value& input,
     return Error(absl::StrCat("pads by more than half its kernel ", Times(kernel),
                               ", so that windows may hold nothing but padding; use less padding"));
   }
-  PoolWindow result = {kernel.height, kernel.width, stride.height, stride.width, pad, true};
+  LayerWindow result = {{kernel.height, kernel.width, stride.height, stride.width, pad, true}};
   if (text.ceil()) {
-    result.padding.bottom +=
+    result.beyond_bottom =
         Beyond(b.shape(input).height(), kernel.height, stride.height, pad.top, pad.bottom);
-    result.padding.right +=
+    result.beyond_right =
         Beyond(b.shape(input).width(), kernel.width, stride.width, pad.left, pad.right);
+    result.window.padding.bottom += result.beyond_bottom;
+    result.window.padding.right += result.beyond_right;
   }
   return result;
 }

@@ -108,6 +108,13 @@ CASES = [
      lambda x: F.avg_pool2d(x, 2, 3, ceil_mode=True)),
     (one("average_pool { kernel: [1, 7] stride: [1, 3] pad: [0, 3] ceil: true }"), (1, 2, 9), [],
      lambda x: F.avg_pool2d(x, (1, 7), (1, 3), (0, 3), ceil_mode=True)),
+    # Padding that differs between the ends of an axis, of which windows beyond it are no part.
+    (one("average_pool { kernel: 2 ceil: true pad: [0, 1, 0, 1] }"), (1, 5, 3), [],
+     lambda x: F.avg_pool2d(F.pad(x, (0, 1, 0, 1)), 2, ceil_mode=True)),
+    (one("average_pool { %s pad: [1, 0, 1, 0] }" % POOL), (1, 5, 7), [],
+     lambda x: F.avg_pool2d(F.pad(x, (1, 0, 1, 0)), 3, 2, ceil_mode=True)),
+    (one("average_pool { kernel: 4 stride: 3 ceil: true pad: [1, 2, 1, 2] }"), (1, 6, 6), [],
+     lambda x: F.avg_pool2d(F.pad(x, (1, 2, 1, 2)), 4, 3, ceil_mode=True)),
     (one("average_pool { kernel: 2 stride: 1 pad: 1 }"), (2, 4, 4), [],
      lambda x: F.avg_pool2d(x, 2, 1, 1)),
     (one("convolution { channels: 2 kernel: 5 stride: 3 pad: 1 }"), (2, 8, 9), [(2, 2, 5, 5), (2,)],

@@ -154,10 +154,10 @@ AxisWeights AdaptiveWeights(int64_t from, int64_t to) {
   });
 }
 
-AxisWeights WindowWeights(int64_t from, int64_t to, int64_t extent, int64_t stride,
-                          int64_t before) {
+AxisWeights WindowWeights(int64_t from, int64_t to, int64_t extent, int64_t stride, int64_t before,
+                          int64_t after) {
   return Weights(from, to, [&](int64_t i) {
-    const int64_t begin = i * stride - before, end = std::min(begin + extent, from + before);
+    const int64_t begin = i * stride - before, end = std::min(begin + extent, from + after);
     return Mean(std::max<int64_t>(begin, 0), std::min(end, from), end - begin);
   });
 }

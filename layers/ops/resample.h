@@ -38,9 +38,10 @@ AxisWeights BilinearWeights(int64_t from, int64_t to);
 AxisWeights AdaptiveWeights(int64_t from, int64_t to);
 // Returns the weights of average pooling: output pixel i is the mean over a window of `extent`
 // pixels that begins at position i stride - before, where input pixel p has position p. Zeros of
-// the padding count in the mean, up to `before` pixels on each side; the part of a window from
-// position from + before on does not count.
-AxisWeights WindowWeights(int64_t from, int64_t to, int64_t extent, int64_t stride, int64_t before);
+// the padding count in the mean: `before` pixels at the beginning and `after` at the end. The part
+// of a window from position from + after on does not count.
+AxisWeights WindowWeights(int64_t from, int64_t to, int64_t extent, int64_t stride, int64_t before,
+                          int64_t after);
 
 // The attributes of the operation `resample`: the weights along the height and along the width.
 struct ResampleAttributes {
