@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/fnv.h"
 #include "base/parallel.h"
 #include "base/status_macros.h"
 #include "tensor/convolution_family.h"
@@ -82,6 +83,13 @@ bool CanPool(const ConvolutionShape& shape, const ConvolutionChoice& choice) {
 }
 
 bool Bf16Available() { return onednn::Bf16Available(); }
+
+uint64_t FamiliesFingerprint() {
+  std::string names;
+  for (const ConvolutionFamily* family : ConvolutionFamilies())
+    absl::StrAppend(&names, std::string(family->name), "\n");
+  return Fnv1a(names);
+}
 
 std::vector<ConvolutionChoice> Candidates(const ConvolutionShape& shape, Direction direction,
                                           ElementType precision, bool exact) {

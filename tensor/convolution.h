@@ -90,6 +90,10 @@ enum class Algorithm : uint8_t {
 };
 std::string_view Name(Algorithm algorithm);  // "direct", "winograd", "matmul"
 
+// Returns a hash of the names of all families of implementations (convolution_family.h). Times of
+// candidates that a program with another hash has measured may lack the fastest ones.
+uint64_t FamiliesFingerprint();
+
 // One way to compute one direction of a convolution. `in_*` describe the activations on the input
 // side (in kInputGradient, the gradient of the input), `out_*` those on the output side (in both
 // gradients, the gradient of the output).

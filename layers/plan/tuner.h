@@ -64,10 +64,11 @@ struct TunerWatch {
 class TunerWorkspace;
 
 // Measures the times of candidates (implementations and formats) for convolutions, once per
-// (processor, instruction set, oneDNN version, threads, shape, direction, use). The times can be
-// saved as text, one line per candidate. A later run that restores the text measures only what is
-// missing from it, and what was measured while other work took more than twice as much of the
-// processors as it takes then.
+// (processor, instruction set, oneDNN version, families of implementations, threads, shape,
+// direction, use). The times can be saved as text, one line per candidate. A later run that
+// restores the text measures only what is missing from it, and what was measured while other work
+// took more than twice as much of the processors as it takes then. A later version of the program
+// that has other families of implementations measures everything again.
 class Tuner {
  public:
   explicit Tuner(int threads, TunerWatch watch = {});

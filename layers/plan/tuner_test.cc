@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "layers/plan/watchdog.h"
@@ -64,6 +65,24 @@ TEST(Tuner, DoesNotTryAgainWhatDidNotComeBack) {
   EXPECT_FALSE(rest.empty());
   EXPECT_FALSE(rest.contains(fields[5]));
   EXPECT_TRUE(absl::StrContains(second.ToText(), refused));
+}
+
+// A program with other families of implementations has other candidates.
+TEST(Tuner, TimesOfOtherFamiliesAreNotUsed) {
+  Tuner first(1);
+  MeasuredNames(first, kShape);
+  const std::string family =
+      absl::StrCat(absl::Hex(tensor::FamiliesFingerprint(), absl::kZeroPad16));
+  const std::string text = first.ToText();
+  int measured = 0;
+  const TunerWatch count = {.before_measuring = [&](int) { ++measured; }};
+  Tuner same(1, count), other(1, count);
+  same.Restore(text);
+  MeasuredNames(same, kShape);
+  EXPECT_EQ(measured, 0);
+  other.Restore(absl::StrReplaceAll(text, {{family, "0123456789abcdef"}}));
+  MeasuredNames(other, kShape);
+  EXPECT_EQ(measured, 1);
 }
 
 TEST(Tuner, SimilarShapesAreMeasuredWithWhatWasInTheRunning) {
