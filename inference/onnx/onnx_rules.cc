@@ -13,6 +13,7 @@
 #include "inference/onnx/onnx_int8.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/convolution.h"
+#include "layers/ops/layer_norm.h"
 #include "layers/ops/local_response_norm.h"
 #include "layers/ops/pad.h"
 #include "layers/ops/resample.h"
@@ -40,8 +41,6 @@ const layers::Padding& PaddingOf(const Node& node) {
   return node.as<layers::PadAttributes>().padding;
 }
 int64_t FirstChannelOf(const Node& node) { return node.as<int64_t>(); }
-double EpsilonOf(const Node& node) { return node.as<double>(); }
-
 std::vector<int64_t> Dims(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 // Evaluates an elementwise operation on constants, channel by channel: operands[i] holds the
@@ -425,12 +424,15 @@ absl::Status LayerNorm(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const std::string x = network.Value(node.inputs[0]);
   std::vector<int64_t> axes;
-  for (int i = 1; i < network.shape(node.inputs[0]).rank(); ++i) axes.push_back(i);
+  const layers::LayerNormAttributes& attributes = node.as<layers::LayerNormAttributes>();
+  const int last =
+      attributes.by_pixel ? 1 : static_cast<int>(network.shape(node.inputs[0]).rank()) - 1;
+  for (int i = 1; i <= last; ++i) axes.push_back(i);
   const std::string centred = onnx.Add("Sub", {x, onnx.Add("ReduceMean", {x}, {{"axes", axes}})});
   const std::string squares = onnx.Add("Mul", {centred, centred});
   const std::string variance = onnx.Add("ReduceMean", {squares}, {{"axes", axes}});
   const std::string deviation = onnx.Add(
-      "Sqrt", {onnx.Add("Add", {variance, onnx.Number(static_cast<float>(EpsilonOf(node)))})});
+      "Sqrt", {onnx.Add("Add", {variance, onnx.Number(static_cast<float>(attributes.epsilon))})});
   network.Set(node.outputs[0], onnx.Add("Div", {centred, deviation}));
   return absl::OkStatus();
 }
@@ -480,6 +482,8 @@ constexpr Entry kRules[] = {
     {"convolution_weight_gradient", nullptr},
     {"dropout_mask", nullptr},
     {"layer_norm_gradient", nullptr},
+    {"pixel_rows", nullptr},
+    {"pixels_of_rows", nullptr},
     {"loss", nullptr},
     {"weighted_targets", nullptr},
     {"max_pool_gather", nullptr},

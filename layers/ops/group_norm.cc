@@ -1,5 +1,5 @@
-// Group normalisation (Wu and He, "Group normalization", 2018), and layer normalisation over the
-// channels of each pixel. Both are elementwise arithmetic on means over groups of channels.
+// Group normalisation (Wu and He, "Group normalization", 2018): elementwise arithmetic on means over
+// groups of channels.
 
 #include "layers/ops/group_norm.h"
 
@@ -71,22 +71,6 @@ class GroupMeanOperation : public LinearWithAdjoint<OperationWithKernel<GroupMea
 const GroupMeanOperation group_mean;
 const Op kGroupMean = &group_mean;
 
-// Returns (x - mean) / sqrt(variance + epsilon). mean_of(t) must add the operations that compute,
-// at every element, the mean of t over the element's group.
-template <typename MeanOf>
-absl::StatusOr<TensorId> Normalize(Graph& graph, absl::string_view name, TensorId x, double epsilon,
-                                   MeanOf mean_of) {
-  ASSIGN_OR_RETURN(const TensorId mean, mean_of(x));
-  ASSIGN_OR_RETURN(const TensorId centred,
-                   Formula(graph, name, "x - mean", {{"x", x}, {"mean", mean}}));
-  ASSIGN_OR_RETURN(const TensorId squares, Formula(graph, name, "x^2", {{"x", centred}}));
-  ASSIGN_OR_RETURN(const TensorId variance, mean_of(squares));
-  const Expr a0 = graph.Operand(0), a1 = graph.Operand(1);
-  return Elementwise(graph, name,
-                     a0 * autodiff::symbolic::Pow(a1 + epsilon, graph.pool().Constant(-0.5)),
-                     {centred, variance});
-}
-
 }  // namespace
 
 absl::StatusOr<TensorId> ScaledAndShifted(Graph& graph, absl::string_view name, TensorId x,
@@ -108,21 +92,22 @@ absl::StatusOr<TensorId> ScaledAndShifted(Graph& graph, absl::string_view name, 
 absl::StatusOr<TensorId> GroupNorm(Graph& graph, absl::string_view name, TensorId x, int64_t groups,
                                    double epsilon) {
   const Shape shape = graph.shape(x);
-  return Normalize(graph, name, x, epsilon, [&](TensorId t) -> absl::StatusOr<TensorId> {
+  // Adds the operations that compute, at every element, the mean of t over the element's group.
+  const auto mean_of = [&](TensorId t) -> absl::StatusOr<TensorId> {
     ASSIGN_OR_RETURN(TensorId mean, GlobalAveragePool(graph, name, t));
-    if (groups != shape[1]) {
+    if (groups != shape[1])
       mean = graph.AddNode(kGroupMean, name, {mean}, groups, Shape(graph.shape(mean)));
-    }
     return Spread(graph, name, mean, shape.height(), shape.width());
-  });
-}
-
-absl::StatusOr<TensorId> PixelNorm(Graph& graph, absl::string_view name, TensorId x,
-                                   double epsilon) {
-  const Shape shape = graph.shape(x);
-  return Normalize(graph, name, x, epsilon, [&](TensorId t) -> absl::StatusOr<TensorId> {
-    return graph.AddNode(kGroupMean, name, {t}, int64_t{1}, Shape(shape));
-  });
+  };
+  ASSIGN_OR_RETURN(const TensorId mean, mean_of(x));
+  ASSIGN_OR_RETURN(const TensorId centred,
+                   Formula(graph, name, "x - mean", {{"x", x}, {"mean", mean}}));
+  ASSIGN_OR_RETURN(const TensorId squares, Formula(graph, name, "x^2", {{"x", centred}}));
+  ASSIGN_OR_RETURN(const TensorId variance, mean_of(squares));
+  const Expr a0 = graph.Operand(0), a1 = graph.Operand(1);
+  return Elementwise(graph, name,
+                     a0 * autodiff::symbolic::Pow(a1 + epsilon, graph.pool().Constant(-0.5)),
+                     {centred, variance});
 }
 
 // ---- The layer of layers/network/network.proto that is built from GroupNorm() ----

@@ -17,10 +17,6 @@ namespace cotangent::layers {
 // variance are taken over all channels of a group and all pixels, for each image separately.
 absl::StatusOr<TensorId> GroupNorm(Graph& graph, absl::string_view name, TensorId x, int64_t groups,
                                    double epsilon);
-// Returns (x - mean) / sqrt(variance + epsilon), with mean and biased variance taken over all
-// channels of each pixel of each image.
-absl::StatusOr<TensorId> PixelNorm(Graph& graph, absl::string_view name, TensorId x,
-                                   double epsilon);
 
 // Returns scale * x + shift, with vectors `scale` and `shift` [C] that hold one value per channel.
 // A vector that is kNoTensor is left out.

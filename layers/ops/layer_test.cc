@@ -24,6 +24,7 @@
 #include "layers/ops/pad.h"
 #include "layers/ops/reshape.h"
 #include "layers/ops/softmax.h"
+#include "layers/ops/sums.h"
 #include "layers/plan/plan_testing.h"
 
 namespace cotangent::layers {
@@ -387,6 +388,16 @@ TEST(LayerNormTest, WithAndWithoutScaleAndShift) {
                           {"shift", graph.Parameter("ln.bias", {shape[1]})}}));
       }
       ExpectPlanAgrees(graph, y);
+    }
+  }
+}
+
+TEST(LayerNormTest, OfPixels) {
+  for (const AgreementOptions& options : {AgreementOptions{.threads = 2}, InBf16()}) {
+    for (const Shape& shape : {Shape({2, 5, 3, 4}), Shape({3, 24, 1, 1}), Shape({2, 1, 2, 2})}) {
+      Graph graph;
+      const TensorId x = graph.Input("x", shape);
+      ExpectPlanAgrees(graph, Made(PixelNorm(graph, "norm", x, 0.1)), options);
     }
   }
 }
