@@ -23,8 +23,10 @@
 namespace cotangent::tensor {
 namespace {
 
-// The most rows and panels of a block, whose sums (120 KiB) stay in the second-level cache.
-constexpr int64_t kMostRows = 128;
+// The most rows and panels of a block. Its sums (180 KiB), the sources of kPixels (96 KiB) and their
+// packed gradients (120 KiB) stay in the second-level cache. A block packs its gradients anew, which
+// costs less the more rows they are multiplied with.
+constexpr int64_t kMostRows = 192;
 constexpr int64_t kMostPanels = 10;
 // The pixels that are multiplied at a time, so that their panel and what is read of their sources
 // stay in the nearest cache.
