@@ -1,12 +1,12 @@
 #include "inference/inference_file.h"
 
-#include <cmath>
 #include <deque>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "layers/network/network_text.h"
 #include "layers/plan/quantise.h"
+#include "tensor/convolution.h"
 #include "training/checkpoint.h"
 #include "training/recipe.h"
 #include "training/run_state.h"
@@ -22,8 +22,7 @@ struct Integers {
 Integers ToIntegers(const float* weights, int64_t rows, int64_t columns) {
   Integers integers{{}, layers::WeightScales(weights, rows, columns)};
   for (int64_t i = 0; i < rows * columns; ++i)
-    integers.values.push_back(
-        static_cast<int8_t>(std::nearbyint(weights[i] / integers.scales[i / columns])));
+    integers.values.push_back(tensor::RoundedWeight(weights[i], integers.scales[i / columns]));
   return integers;
 }
 

@@ -27,6 +27,8 @@
 #ifndef COTANGENT_TENSOR_CONVOLUTION_H_
 #define COTANGENT_TENSOR_CONVOLUTION_H_
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -131,6 +133,14 @@ struct Int8Convolution {
   float in_scale = 1, out_scale = 1, addend_scale = 1;
   std::vector<float> weight_scales;
 };
+
+// Weights of 8-bit convolutions are the integers from -127 to 127: -128 is not used, so that the
+// range is symmetric. Returns weight / scale, rounded to such an integer (ties to even).
+inline constexpr float kLargestInt8Weight = 127;
+inline int8_t RoundedWeight(float weight, float scale) {
+  return static_cast<int8_t>(
+      std::clamp(std::nearbyint(weight / scale), -kLargestInt8Weight, kLargestInt8Weight));
+}
 
 // Returns whether this processor has 8-bit kernels that are faster than those in bf16 or f32. Such
 // kernels need AVX2, VNNI or AMX.

@@ -16,13 +16,6 @@ namespace cotangent::tensor {
 absl::Status CheckInt8Choice(const ConvolutionShape& shape, const ConvolutionChoice& choice,
                              const Epilogue& epilogue);
 
-// Returns weight / scale, rounded to an integer in [-127, 127]. -128 is not used, so that the range
-// is symmetric.
-inline int8_t RoundedWeight(float weight, float scale) {
-  constexpr float kLargest = 127;
-  return static_cast<int8_t>(std::clamp(std::nearbyint(weight / scale), -kLargest, kLargest));
-}
-
 }  // namespace cotangent::tensor
 
 #endif  // COTANGENT_TENSOR_INT8_CONVOLUTION_H_

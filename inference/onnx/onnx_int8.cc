@@ -9,6 +9,7 @@
 #include "layers/graph/operation.h"
 #include "layers/ops/convolution.h"
 #include "layers/ops/quantise.h"
+#include "tensor/convolution.h"
 
 namespace cotangent::inference {
 namespace {
@@ -86,8 +87,7 @@ std::string DequantisedWeight(const Node& node, OnnxNetwork& network) {
   const size_t columns = values.size() / scales.size();
   std::vector<int8_t> integers;
   for (size_t i = 0; i < values.size(); ++i)
-    integers.push_back(static_cast<int8_t>(
-        std::clamp(std::nearbyint(values[i] / scales[i / columns]), -127.0f, 127.0f)));
+    integers.push_back(tensor::RoundedWeight(values[i], scales[i / columns]));
   const layers::Shape& shape = network.shape(weight);
   return DequantisedRows(network.graph().tensor(weight).name, {shape.begin(), shape.end()},
                          onnx::TensorProto::INT8, integers, scales, network);

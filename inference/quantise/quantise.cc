@@ -14,6 +14,7 @@
 #include "layers/network/build.h"
 #include "layers/plan/fold.h"
 #include "layers/plan/plan.h"
+#include "tensor/convolution.h"
 
 namespace cotangent::inference {
 namespace {
@@ -108,8 +109,8 @@ double WeightError(const float* weights, int64_t rows, int64_t columns) {
   const std::vector<float> scales = layers::WeightScales(weights, rows, columns);
   double error = 0, squares = 0;
   for (int64_t i = 0; i < rows * columns; ++i) {
-    const double scale = scales[i / columns],
-                 off = weights[i] - scale * std::nearbyint(weights[i] / scale);
+    const float scale = scales[i / columns];
+    const double off = weights[i] - double{scale} * tensor::RoundedWeight(weights[i], scale);
     error += off * off;
     squares += double{weights[i]} * weights[i];
   }

@@ -18,9 +18,6 @@
 namespace cotangent::layers {
 namespace {
 
-// Weights are quantised to the integers from -127 to 127.
-constexpr float kLargestWeight = 127;
-
 ElementType TypeOf(const TensorScale& scale) {
   return scale.is_signed ? ElementType::kS8 : ElementType::kU8;
 }
@@ -192,7 +189,8 @@ std::vector<float> WeightScales(const float* weights, int64_t rows, int64_t colu
     float largest = 0;
     for (int64_t i = 0; i < columns; ++i)
       largest = std::max(largest, std::fabs(weights[r * columns + i]));
-    scales[r] = largest > 0 ? largest / kLargestWeight : 1;
+    const float scale = largest / tensor::kLargestInt8Weight;
+    scales[r] = scale > 0 ? scale : 1;
   }
   return scales;
 }

@@ -42,8 +42,8 @@ enum class QuantisedFor : uint8_t { kThisProcessor, kExport };
 absl::Status QuantiseGraph(const Quantisation& quantisation, TensorId result,
                            const ParameterStore& store, QuantisedFor target, Graph& graph);
 
-// Returns for each row of [rows, columns] the largest magnitude divided by 127, or 1 if the row is
-// all zeros.
+// Returns for each row of [rows, columns] the largest magnitude divided by 127; 1 if the quotient is
+// 0.
 std::vector<float> WeightScales(const float* weights, int64_t rows, int64_t columns);
 
 }  // namespace cotangent::layers

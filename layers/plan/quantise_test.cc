@@ -240,8 +240,9 @@ TEST(QuantiseGraph, RefusesScalesThatAreNone) {
 }
 
 TEST(QuantiseGraph, WeightScales) {
-  const float weights[] = {1, -2, 0.5f, 0, 0, 0};
-  EXPECT_EQ(WeightScales(weights, 2, 3), (std::vector<float>{2.0f / 127, 1}));
+  // The third row's quotient, 1e-44 / 127, is below the smallest float.
+  const float weights[] = {1, -2, 0.5f, 0, 0, 0, 1e-44f, 0, 0};
+  EXPECT_EQ(WeightScales(weights, 3, 3), (std::vector<float>{2.0f / 127, 1, 1}));
 }
 
 }  // namespace
