@@ -1,6 +1,7 @@
 #include "autodiff/symbolic/expression.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
@@ -76,6 +77,13 @@ std::pair<Expr, Number> SplitPower(Expr e) {
   return {e, 1};
 }
 
+// Returns whether the product of two constants is a constant: it neither overflows nor vanishes.
+bool Folds(const Number& a, const Number& b) {
+  if (a.IsZero() || b.IsZero()) return true;
+  const Number product = a * b;
+  return !product.IsZero() && std::isfinite(product.ToDouble());
+}
+
 }  // namespace
 
 Expr Add(absl::Span<const Expr> terms) {
@@ -113,7 +121,12 @@ Expr Mul(absl::Span<const Expr> factors) {
   std::vector<Expr> kept;
   kept.reserve(factors.size() + 1);
   for (Expr factor : factors) {
-    const auto [coefficient, rest] = SplitCoefficient(Beside(factors[0], factor));
+    factor = Beside(factors[0], factor);
+    const auto [coefficient, rest] = SplitCoefficient(factor);
+    if (!Folds(constant, coefficient)) {  // both stay, for numbers of a wider range
+      kept.push_back(factor);
+      continue;
+    }
     constant = constant * coefficient;
     if (!rest.IsOne()) kept.push_back(rest);
   }

@@ -1,6 +1,7 @@
 #include "autodiff/symbolic/limit_rules.h"
 
 #include <cmath>
+#include <vector>
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -67,8 +68,24 @@ Maybe LimitOfPower(LimitContext& context, Arguments a) {
     if (!power.has_value() || *power <= 0) return std::nullopt;
     return base.pool().Constant(0);
   }
-  if (exponent.IsConstant()) return Pow(base, exponent);
-  return Exp(exponent * Ln(base));
+  if (!exponent.IsConstant()) return Exp(exponent * Ln(base));
+  // Where the base is positive, (u v^2)^c is u^c |v|^(2 c).
+  std::vector<Expr> under, out;
+  for (Expr factor : base.op() == Op::kMul ? base.args() : absl::MakeConstSpan(&base, 1)) {
+    const bool even = factor.op() == Op::kPow && factor.arg(1).IsConstant() &&
+                      factor.arg(1).number().integer() &&
+                      factor.arg(1).number().numerator() % 2 == 0;
+    const std::optional<int> side = even ? context.EventualSign(factor.arg(0)) : std::nullopt;
+    if (!side.has_value()) {
+      under.push_back(factor);
+      continue;
+    }
+    const Expr size = *side < 0 ? -factor.arg(0) : factor.arg(0);
+    out.push_back(Pow(size, factor.arg(1).number() * exponent.number()));
+  }
+  if (out.empty()) return Pow(base, exponent);
+  if (!under.empty()) out.push_back(Pow(Mul(under), exponent));
+  return Mul(out);
 }
 
 Maybe LimitOfLn(LimitContext& context, Arguments a) {

@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/continuity.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/evaluate.h"
@@ -36,9 +37,12 @@ class Gruntz : public LimitContext {
       : pool_(pool), t_(t), budget_(budget == nullptr ? &own_budget_ : budget) {}
 
   LimitValue Run(Expr e) {
-    const std::optional<Expr> prepared = Prepare(e);
-    if (!prepared.has_value()) return {};
-    LimitValue limit = Lim(*prepared);
+    LimitValue limit = LimitByContinuity(e, t_);
+    if (!limit.known()) {
+      const std::optional<Expr> prepared = Prepare(e);
+      if (!prepared.has_value()) return {};
+      limit = Lim(*prepared);
+    }
     if (limit.finite()) {
       limit.value = Shortest(limit.value, budget_);
       if (HasBounded(limit.value) || !WellDefined(limit.value)) return {};
@@ -179,7 +183,13 @@ class Gruntz : public LimitContext {
   // for normal forms is used up.
   bool Spend(int work) { return (work_ += work) > kMaxWork || budget_->exhausted(); }
 
-  Expr Simplified(Expr e) { return Simplify(e, nullptr, budget_); }
+  // Simplify writes sqrt(t^2) as |t|, which is t: the limit's variable is positive.
+  Expr Simplified(Expr e) {
+    const Expr simple = Simplify(e, nullptr, budget_);
+    const Expr size = Abs(t_), sign = Sign(t_);
+    if (!Contains(simple, size) && !Contains(simple, sign)) return simple;
+    return Substitute(simple, Substitutions{{size, t_}, {sign, pool_.Constant(1)}});
+  }
 
   LimitValue Lim(Expr e) {
     e = Simplified(e);

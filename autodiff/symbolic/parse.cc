@@ -272,8 +272,13 @@ class Parser {
       ASSIGN_OR_RETURN(Expr right, Unary());
       if (op.text == "/" && right.IsZero()) return Error(op, "division by zero");
       const bool vanishes = left->IsZero() || right.IsZero();
+      const Number first = SplitCoefficient(*left).first, second = SplitCoefficient(right).first;
       left = op.text == "*" ? *left * right : *left / right;
-      if (!Representable(*left) || (!vanishes && left->IsZero())) {
+      // A product of constants that is beyond the range stays as it is: it shows in the factors.
+      const bool constants = op.text == "*" || right.IsConstant();
+      const double size = (op.text == "*" ? first * second : first / second).ToDouble();
+      if (!Representable(*left) ||
+          (!vanishes && constants && !(size != 0 && std::isfinite(size)))) {
         return BeyondNumbers(op, "the product of the constants");
       }
     }

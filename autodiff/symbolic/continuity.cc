@@ -1,0 +1,142 @@
+#include "autodiff/symbolic/continuity.h"
+
+#include <cmath>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "autodiff/symbolic/evaluate.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+using Kind = LimitValue::Kind;
+
+LimitValue Infinite(int sign) {
+  return {sign > 0 ? Kind::kPlusInfinity : Kind::kMinusInfinity, {}};
+}
+
+// The sign of an infinite limit.
+int SignOf(const LimitValue& limit) { return limit.kind == Kind::kPlusInfinity ? 1 : -1; }
+
+// Returns the sign of a constant, or 0 if it is 0 or too small to tell.
+int SignOfConstant(Expr e) {
+  if (e.IsConstant()) return e.number().sign();
+  const absl::StatusOr<double> value = Evaluate(e, Bindings());
+  if (!value.ok() || std::abs(*value) < 1e-9) return 0;
+  return *value > 0 ? 1 : -1;
+}
+
+LimitValue OfSum(const std::vector<LimitValue>& a) {
+  std::vector<Expr> finite;
+  int sign = 0;
+  for (const LimitValue& limit : a) {
+    if (limit.finite()) {
+      finite.push_back(limit.value);
+    } else if (sign == -SignOf(limit)) {
+      return {};
+    } else {
+      sign = SignOf(limit);
+    }
+  }
+  return sign != 0 ? Infinite(sign) : LimitValue{Kind::kFinite, Add(finite)};
+}
+
+LimitValue OfProduct(const std::vector<LimitValue>& a) {
+  std::vector<Expr> finite;
+  int sign = 1;
+  for (const LimitValue& limit : a) {
+    if (limit.finite()) {
+      finite.push_back(limit.value);
+    } else {
+      sign *= SignOf(limit);
+    }
+  }
+  if (finite.size() == a.size()) return {Kind::kFinite, Mul(finite)};
+  for (Expr factor : finite) sign *= SignOfConstant(factor);
+  return sign == 0 ? LimitValue() : Infinite(sign);
+}
+
+// The power with a whole exponent.
+LimitValue OfPower(const LimitValue& base, Expr exponent) {
+  if (!exponent.IsConstant() || !exponent.number().integer()) return {};
+  const int64_t n = exponent.number().numerator();
+  if (!base.finite()) {
+    if (n < 0) return {Kind::kFinite, exponent.pool().Constant(0)};
+    return Infinite(n % 2 == 0 ? 1 : SignOf(base));
+  }
+  if (n < 0 && SignOfConstant(base.value) == 0) return {};
+  return {Kind::kFinite, Pow(base.value, exponent)};
+}
+
+// A function that is continuous everywhere, and its limits at both infinities.
+LimitValue OfFunction(Op op, const LimitValue& a, LimitValue low, LimitValue high) {
+  if (a.finite()) return {Kind::kFinite, Apply(op, {a.value})};
+  return SignOf(a) > 0 ? high : low;
+}
+
+LimitValue OfNode(Expr e, const std::vector<LimitValue>& a) {
+  const auto number = [&](int n) { return LimitValue{Kind::kFinite, e.pool().Constant(n)}; };
+  const LimitValue up = Infinite(1), down = Infinite(-1);
+  switch (e.op()) {
+    case Op::kAdd:
+      return OfSum(a);
+    case Op::kMul:
+      return OfProduct(a);
+    case Op::kPow:
+      return OfPower(a[0], e.arg(1));
+    case Op::kExp:
+      return OfFunction(e.op(), a[0], number(0), up);
+    case Op::kExpm1:
+      return OfFunction(e.op(), a[0], number(-1), up);
+    case Op::kSoftplus:
+      return OfFunction(e.op(), a[0], number(0), up);
+    case Op::kSigmoid:
+      return OfFunction(e.op(), a[0], number(0), number(1));
+    case Op::kSinh:
+    case Op::kAsinh:
+    case Op::kCbrt:
+      return OfFunction(e.op(), a[0], down, up);
+    case Op::kCosh:
+    case Op::kAbs:
+      return OfFunction(e.op(), a[0], up, up);
+    case Op::kTanh:
+    case Op::kErf:
+      return OfFunction(e.op(), a[0], number(-1), number(1));
+    case Op::kErfc:
+      return OfFunction(e.op(), a[0], number(2), number(0));
+    case Op::kSech:
+      return OfFunction(e.op(), a[0], number(0), number(0));
+    case Op::kSin:
+    case Op::kCos:
+      return OfFunction(e.op(), a[0], {}, {});
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+LimitValue LimitByContinuity(Expr e, Expr t) {
+  absl::flat_hash_map<Expr, LimitValue> limits;
+  absl::flat_hash_set<Expr> constants;  // nodes without variables
+  for (Expr node : TopologicalOrder(e)) {
+    LimitValue& limit = limits[node];
+    if (node == t) {
+      limit = Infinite(1);
+    } else if (!node.IsVariable() &&
+               absl::c_all_of(node.args(), [&](Expr a) { return constants.contains(a); })) {
+      constants.insert(node);
+      if (Evaluate(node, Bindings()).ok()) limit = {Kind::kFinite, node};
+    } else if (!node.args().empty()) {
+      std::vector<LimitValue> a;
+      for (Expr arg : node.args()) a.push_back(limits.at(arg));
+      const bool known = absl::c_all_of(a, [](const LimitValue& l) { return l.known(); });
+      if (known) limit = OfNode(node, a);
+    }
+  }
+  return limits[e];
+}
+
+}  // namespace cotangent::autodiff::symbolic

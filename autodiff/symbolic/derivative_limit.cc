@@ -1,0 +1,87 @@
+#include "autodiff/symbolic/derivative_limit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/limits.h"
+#include "base/status_macros.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+// A function of one variable, near a point.
+class Neighbourhood {
+ public:
+  Neighbourhood(Expr f, Expr variable, double at, double value)
+      : f_(f),
+        slope_(Plain(Differentiate(f, variable))),
+        variable_(variable),
+        at_(at),
+        value_(value) {}
+
+  // Returns whether the function is defined beside the point, at steps that doubles can resolve.
+  bool DefinedOn(Side side) const {
+    for (const double step : {1e-3, 1e-5, 1e-7}) {
+      const double away = step * std::max(1.0, std::abs(at_));
+      const double x = side == Side::kRight ? at_ + away : at_ - away;
+      if (Evaluate(f_, Bindings{{variable_.name(), x}}).ok()) return true;
+    }
+    return false;
+  }
+
+  // Returns the limit of the derivative from one side, if the function is continuous from there.
+  absl::StatusOr<LimitValue> SlopeFrom(Side side, Budget* budget) const {
+    const Expr point = f_.pool().Constant(at_);
+    const LimitValue end = Limit(f_, variable_, point, side, budget);
+    const LimitValue slope = Limit(slope_, variable_, point, side, budget);
+    if (!end.finite() || !slope.known()) {
+      return absl::OutOfRangeError("the limit of its slope was not found");
+    }
+    ASSIGN_OR_RETURN(const double reached, Evaluate(end.value, Bindings()));
+    if (std::abs(reached - value_) > 1e-12 * std::max(1.0, std::abs(value_))) {
+      return absl::OutOfRangeError("it jumps there");
+    }
+    if (!slope.finite()) return absl::OutOfRangeError("its slope is infinite there");
+    return slope;
+  }
+
+ private:
+  Expr f_, slope_, variable_;
+  double at_, value_;
+};
+
+}  // namespace
+
+absl::StatusOr<double> DerivativeByLimit(Expr f, Expr variable, const Bindings& point,
+                                         Budget* budget) {
+  Substitutions others;
+  for (Expr other : Variables(f)) {
+    const auto found = point.find(other.name());
+    if (other != variable && found != point.end()) {
+      others[other] = f.pool().Constant(found->second);
+    }
+  }
+  const Expr alone = Substitute(f, others);
+  const double at = point.at(variable.name());
+  ASSIGN_OR_RETURN(const double value, Evaluate(alone, Bindings{{variable.name(), at}}));
+  const Neighbourhood near(alone, variable, at, value);
+  std::vector<LimitValue> slopes;
+  for (const Side side : {Side::kLeft, Side::kRight}) {
+    if (!near.DefinedOn(side)) continue;
+    ASSIGN_OR_RETURN(const LimitValue slope, near.SlopeFrom(side, budget));
+    slopes.push_back(slope);
+  }
+  if (slopes.empty()) return absl::OutOfRangeError("it is not defined beside the point");
+  if (!Same(slopes.front(), slopes.back())) {
+    return absl::OutOfRangeError(absl::StrCat("its slope is ", ToText(slopes.front()),
+                                              " from the left, ", ToText(slopes.back()),
+                                              " from the right"));
+  }
+  return Evaluate(slopes.front().value, Bindings());
+}
+
+}  // namespace cotangent::autodiff::symbolic

@@ -1,0 +1,215 @@
+#include "autodiff/symbolic/uncancelled.h"
+
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "autodiff/symbolic/functions.h"
+#include "autodiff/symbolic/simplify.h"
+
+namespace cotangent::autodiff::symbolic {
+namespace {
+
+// The work of simplifying one difference: a few milliseconds.
+constexpr int64_t kWork = 5000;
+
+// Longer sums stay as they are, since each pair of terms is looked at.
+constexpr size_t kMostTerms = 16;
+
+// Returns u if e is the square of `op` of u, else null.
+Expr UnderSquare(Expr e, Op op) {
+  const bool is = e.op() == Op::kPow && e.arg(1).IsNumber(2) && e.arg(0).op() == op;
+  return is ? e.arg(0).arg(0) : Expr();
+}
+
+// Returns u if e is `op` of u, else null.
+Expr Under(Expr e, Op op) { return e.op() == op ? e.arg(0) : Expr(); }
+
+// Returns a if e is a to the power of a constant `exponent`, else null.
+Expr Base(Expr e, const Number& exponent) {
+  const bool is = e.op() == Op::kPow && e.arg(1).IsConstant() && e.arg(1).number() == exponent;
+  return is ? e.arg(0) : Expr();
+}
+Expr UnderRoot(Expr e) { return Base(e, Number::Ratio(1, 2)); }
+
+// Returns u if e is ln(u), else null; log1p(v) is ln(1 + v).
+Expr UnderLn(Expr e) { return e.op() == Op::kLog1p ? 1 + e.arg(0) : Under(e, Op::kLn); }
+
+Expr Half(Expr u) { return Number::Ratio(1, 2).ToDouble() * u; }
+
+// Returns v if e is the sum 1 + v, else null.
+Expr BesideOne(Expr e) {
+  if (e.op() != Op::kAdd) return Expr();
+  std::vector<Expr> rest;
+  for (Expr term : e.args()) {
+    if (!term.IsOne()) rest.push_back(term);
+  }
+  return rest.size() + 1 == e.args().size() ? Add(rest) : Expr();
+}
+
+// Returns a - b in a short form, or null if that is no shorter than the longer one of the two: then
+// nothing cancels exactly.
+Expr Difference(Expr a, Expr b) {
+  Budget budget(kWork);
+  const Expr difference = Simplify(a - b, nullptr, &budget);
+  const size_t longest = std::max(TopologicalOrder(a).size(), TopologicalOrder(b).size());
+  return TopologicalOrder(difference).size() < longest ? difference : Expr();
+}
+
+// ---- The tables. Each returns null if it knows no other form. ----
+
+Expr OneMinus(Expr r) {
+  if (const Expr u = UnderSquare(r, Op::kTanh)) return Square(Sech(u));
+  if (const Expr u = UnderSquare(r, Op::kSech)) return Square(Tanh(u));
+  if (const Expr u = UnderSquare(r, Op::kSin)) return Square(Cos(u));
+  if (const Expr u = UnderSquare(r, Op::kCos)) return Square(Sin(u));
+  if (const Expr u = UnderSquare(r, Op::kCosh)) return -Square(Sinh(u));
+  if (const Expr u = Under(r, Op::kExp)) return -Expm1(u);
+  if (const Expr u = Under(r, Op::kCos)) return 2 * Square(Sin(Half(u)));
+  if (const Expr u = Under(r, Op::kCosh)) return -2 * Square(Sinh(Half(u)));
+  if (const Expr u = Under(r, Op::kErf)) return Erfc(u);
+  if (const Expr u = Under(r, Op::kErfc)) return Erf(u);
+  if (const Expr u = Under(r, Op::kSigmoid)) return Sigmoid(-u);
+  if (const Expr u = Under(r, Op::kTanh)) return 2 * Sigmoid(-2 * u);
+  if (const Expr sum = Base(r, Number(-1))) {  // 1 - 1/(1 + e^v)
+    const Expr v = BesideOne(sum);
+    if (v && v.op() == Op::kExp) return Sigmoid(v.arg(0));
+  }
+  if (const Expr u = Base(r, Number(2))) return (1 - u) * (1 + u);
+  return Expr();
+}
+
+Expr OnePlus(Expr r) {
+  if (const Expr u = Under(r, Op::kErf)) return Erfc(-u);
+  if (const Expr u = Under(r, Op::kTanh)) return 2 * Sigmoid(2 * u);
+  if (const Expr u = Under(r, Op::kCos)) return 2 * Square(Cos(Half(u)));
+  return Expr();
+}
+
+Expr Minus(Expr a, Expr b) {
+  const Op left = a.op(), right = b.op();
+  if (left == Op::kCosh && right == Op::kSinh && a.arg(0) == b.arg(0)) return Exp(-a.arg(0));
+  if (left == Op::kExp && right == Op::kExp) {
+    const Expr u = a.arg(0), v = b.arg(0);
+    if (u == -v || v == -u) return 2 * Sinh(u);
+    if (const Expr difference = Difference(u, v)) return Exp(v) * Expm1(difference);
+  }
+  const Expr cosh = UnderSquare(a, Op::kCosh), cos = UnderSquare(a, Op::kCos);
+  if (cosh && cosh == UnderSquare(b, Op::kSinh)) return a.pool().Constant(1);
+  if (cos && cos == UnderSquare(b, Op::kSin)) return Cos(2 * cos);
+  if (const Expr u = UnderRoot(a), v = UnderRoot(b); u && v) {
+    if (const Expr difference = Difference(u, v)) return difference / (a + b);
+  }
+  if (const Expr u = Base(a, Number(-1)), v = Base(b, Number(-1)); u && v) {
+    if (const Expr difference = Difference(v, u)) return difference / (u * v);
+  }
+  if (const Expr u = UnderLn(a), v = UnderLn(b); u && v) {
+    if (const Expr difference = Difference(u, v)) return Log1p(difference / v);
+  }
+  return Expr();
+}
+
+// Returns another form of factor * root + constant, where the root's sign makes the two cancel.
+Expr RootBesideConstant(const Number& factor, Expr root, const Number& constant) {
+  const Expr inside = UnderRoot(root);
+  if (!inside || factor.sign() == constant.sign()) return Expr();
+  Pool& pool = root.pool();
+  const Expr square = pool.Constant(factor * factor) * inside;
+  const Expr difference = Difference(square, pool.Constant(constant * constant));
+  if (!difference) return Expr();
+  return difference / (pool.Constant(factor) * root - pool.Constant(constant));
+}
+
+// Returns another form of the sum of two terms of a sum, or null.
+Expr OfTwo(Expr a, Expr b) {
+  Pool& pool = a.pool();
+  const auto [left, u] = SplitCoefficient(a);
+  const auto [right, v] = SplitCoefficient(b);
+  const bool opposite = left == -right;
+  Expr form;
+  if (u.IsOne()) {
+    if (opposite) form = OneMinus(v);
+    if (left == right) form = OnePlus(v);
+    if (left + left == -right) {  // left (1 - 2 v)
+      if (const Expr w = UnderSquare(v, Op::kSin)) form = Cos(2 * w);
+      if (const Expr w = UnderSquare(v, Op::kCos)) form = -Cos(2 * w);
+    }
+    return form ? pool.Constant(left) * form : RootBesideConstant(right, v, left);
+  }
+  if (opposite) form = Minus(u, v);
+  return form ? pool.Constant(left) * form : Expr();
+}
+
+Expr OfSum(absl::Span<const Expr> args) {
+  if (args.size() > kMostTerms) return Expr();
+  std::vector<Expr> terms(args.begin(), args.end());
+  bool changed = false;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    for (size_t k = 0; k < terms.size(); ++k) {
+      if (k == i) continue;
+      const Expr form = OfTwo(terms[i], terms[k]);
+      if (!form) continue;
+      terms[i] = form;
+      terms.erase(terms.begin() + static_cast<ptrdiff_t>(k));
+      changed = true;
+      i = static_cast<size_t>(-1);  // from the first pair on
+      break;
+    }
+  }
+  return changed ? Add(terms) : Expr();
+}
+
+Expr OfLn(Expr a) {
+  if (const Expr u = Under(a, Op::kExp)) return u;
+  if (const Expr u = Under(a, Op::kSigmoid)) return -Apply(Op::kSoftplus, {-u});
+  if (const Expr u = Under(a, Op::kCosh)) return Half(Log1p(Square(Sinh(u))));
+  if (a.op() == Op::kAdd && a.args().size() == 2) {  // asinh(u) = ln(u + sqrt(u^2 + 1))
+    for (size_t i = 0; i < 2; ++i) {
+      const Expr u = a.arg(i), root = a.arg(1 - i);
+      const Expr inside = UnderRoot(root) ? BesideOne(UnderRoot(root)) : Expr();
+      const bool hypot = root.op() == Op::kHypot && ((root.arg(0) == u && root.arg(1).IsOne()) ||
+                                                     (root.arg(1) == u && root.arg(0).IsOne()));
+      if (hypot || (inside && inside == Square(u))) return Asinh(u);
+    }
+  }
+  const Expr v = BesideOne(a);
+  if (!v) return Expr();
+  return v.op() == Op::kExp ? Apply(Op::kSoftplus, {v.arg(0)}) : Log1p(v);
+}
+
+Expr OtherForm(Op op, absl::Span<const Expr> a) {
+  switch (op) {
+    case Op::kAdd:
+      return OfSum(a);
+    case Op::kLn:
+      return OfLn(a[0]);
+    case Op::kAsinh:
+      return Under(a[0], Op::kSinh);
+    case Op::kAtanh:
+      return Under(a[0], Op::kTanh);
+    case Op::kAcosh:
+      return a[0].op() == Op::kCosh ? Abs(a[0].arg(0)) : Expr();
+    default:
+      return Expr();
+  }
+}
+
+}  // namespace
+
+Expr Uncancelled(Expr e) {
+  absl::flat_hash_map<Expr, Expr> result;
+  std::vector<Expr> args;
+  for (Expr node : TopologicalOrder(e)) {
+    args.clear();
+    bool changed = false;
+    for (Expr arg : node.args()) {
+      args.push_back(result[arg]);
+      changed |= args.back() != arg;
+    }
+    Expr form = OtherForm(node.op(), args);
+    if (!form) form = changed ? Apply(node.op(), args) : node;
+    result[node] = form;
+  }
+  return result[e];
+}
+
+}  // namespace cotangent::autodiff::symbolic
