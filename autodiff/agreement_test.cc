@@ -1,6 +1,7 @@
 // Checks that forward, reverse and symbolic mode agree to a relative 1e-12, and numeric differences
-// within their own error estimate: on every operation at points all over its domain, and on 10,000
-// random compositions of operations. To use another seed:
+// within their own error estimate: on every operation at random points between -8 and 8 of its
+// domain, and on 10,000 random compositions of operations. To use another seed for the
+// compositions:
 //
 //   bazel test //autodiff:agreement_test --test_arg=--gtest_random_seed=7
 
@@ -134,8 +135,9 @@ S ApplyOperation(Operation operation, const S& a, const S& b) {
 
 constexpr std::size_t kInputs = 3;
 
-// A program without branches: registers 0 .. inputs-1 are the inputs, every step appends one
-// register, and the result is the sum of the last two.
+// A program without branches: registers 0 .. kInputs - 1 are the inputs, every step applies an
+// operation to registers a and b (only to a, if the operation has one operand) and appends one
+// register, and the result is the sum of the last two registers.
 struct RandomProgram {
   struct Step {
     Operation operation;
@@ -222,8 +224,9 @@ double LargestOf(const std::vector<double>& values) {
   return largest;
 }
 
-// Compares the gradients of all modes. The tolerance of each entry is relative to its magnitude
-// (Magnitudes()), but an entry may always be wrong by 1e-15.
+// Compares the gradients of all modes. Reverse and symbolic mode may differ from forward mode, in
+// each entry, by 1e-12 times the entry's magnitude (Magnitudes(), but at least 1e-3); numeric mode
+// by its error estimate and the rounding error of forward mode.
 void ExpectAgreement(const Sample& sample, const std::string& what) {
   constexpr double kTolerance = 1e-12, kLeastMagnitude = 1e-3;
   const auto& [f, x] = sample;
@@ -242,7 +245,7 @@ void ExpectAgreement(const Sample& sample, const std::string& what) {
   const numeric::ScalarFunction plain = [&f = f](std::span<const double> at) { return f(at); };
   const std::vector<numeric::Estimate> differences = numeric::Gradient(plain, x);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    // The rounding error of the forward gradient.
+    // A bound on the rounding error of the forward gradient.
     const double own_rounding = 16 * std::numeric_limits<double>::epsilon() * magnitudes[i];
     EXPECT_NEAR(differences[i].value, (*forward)[i], differences[i].error + own_rounding)
         << "numeric by v" << i << ": " << what;
@@ -279,8 +282,8 @@ TEST(AgreementTest, RandomCompositions) {
   constexpr double kSteepest = 1e6;
   for (int compared = 0; compared < 10000;) {
     const Sample sample = Draw(random);
-    // A derivative of a million or more over domains of size about 1 means that a singularity is so
-    // near that the modes cannot agree closely.
+    // Leaves out programs with a derivative of a million or more over domains of size about 1: a
+    // singularity is then so near that the modes cannot agree closely.
     const std::vector<double> slope = forward::Gradient(sample.program, sample.x);
     if (!(LargestOf(slope) < kSteepest)) continue;
     ++compared;

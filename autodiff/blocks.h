@@ -7,7 +7,7 @@
 //
 //   struct Reprojection {
 //     template <class T>
-//     bool operator()(const T* camera, const T* point, T* residual) const;   // or returns nothing
+//     bool operator()(const T* camera, const T* point, T* residual) const;   // or void
 //   };
 //
 // BlockJacobians differentiates such a function without packing its parameters:
@@ -48,11 +48,12 @@ bool Call(const F& f, const std::array<const T*, sizeof...(I)>& blocks, T* resul
 
 }  // namespace blocks_internal
 
-// Computes f's kResults results and, for each block of kSizes numbers, the Jacobian of the results
-// by that block (kResults by kSizes, row after row), in one evaluation of f with dual numbers. A
-// null pointer in `jacobians` means that the Jacobian of this block is not wanted. Returns what f
-// returns (true if f returns nothing); if f returns false, results and Jacobians are left
-// unchanged.
+// Computes f's kResults results and, for each block b of the parameters, the Jacobian of the
+// results by that block, in one evaluation of f with dual numbers. kSizes lists the sizes of the
+// blocks; jacobians[b] receives kResults rows, one after the other, with as many numbers each as
+// block b has. A null pointer in `jacobians` means that the Jacobian of this block is not wanted.
+// Returns what f returns (true if f returns nothing); if f returns false, results and Jacobians are
+// left unchanged.
 template <int kResults, int... kSizes, class F>
 bool BlockJacobians(const F& f, const double* const (&blocks)[sizeof...(kSizes)], double* results,
                     double* const (&jacobians)[sizeof...(kSizes)]) {
@@ -81,6 +82,7 @@ bool BlockJacobians(const F& f, const double* const (&blocks)[sizeof...(kSizes)]
 }
 
 // Wraps a function of blocks as a function of one span that holds the blocks one after the other.
+// Ignores whether the function returns false; it must then have set the results all the same.
 template <class F, int kResults, int... kSizes>
 class BlockFunction {
  public:

@@ -39,9 +39,10 @@ Coloring EachItsOwn(std::size_t columns) {
   return coloring;
 }
 
-// Returns how many entries of the pattern the search for a colouring visits: for each column, all
-// entries of the rows in which the column has an entry. With `star`, the search goes one level
-// deeper: for each of those entries it visits all entries of the entry's own column.
+// Returns how many entries of the pattern the search for a colouring visits at most: for each
+// column, all entries of the rows in which the column has an entry. With `star` (then the pattern
+// is symmetric), the search goes one level deeper: for each of those entries it visits all entries
+// of the entry's own column.
 double Steps(const Pattern& pattern, bool star) {
   std::vector<double> steps(pattern.rows.size());
   for (std::size_t i = 0; i < steps.size(); ++i)
@@ -50,7 +51,7 @@ double Steps(const Pattern& pattern, bool star) {
   for (int depth = 0; depth < (star ? 2 : 1); ++depth) {
     std::vector<double> deeper(steps.size(), 0);
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      // The pattern is symmetric: row j lists the entries of column j.
+      // With `star`, row j also lists the entries of column j, since the pattern is symmetric.
       if (star) {
         for (std::uint32_t j : pattern.rows[i]) deeper[i] += steps[j];
       } else {

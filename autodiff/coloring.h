@@ -18,8 +18,8 @@
 
 namespace cotangent::autodiff {
 
-// The pattern of a matrix: for each row, the columns whose entry may differ from zero, in ascending
-// order.
+// The pattern of a matrix with `columns` columns: for each row, the indices (from 0) of the columns
+// whose entry may differ from zero, in ascending order. These are the pattern's entries.
 struct Pattern {
   std::size_t columns = 0;
   std::vector<std::vector<std::uint32_t>> rows;
@@ -30,26 +30,28 @@ struct Pattern {
 Pattern Transposed(const Pattern& pattern);
 
 struct Coloring {
-  std::vector<std::uint32_t> color;  // by column, from 0
-  std::uint32_t colors = 0;
+  std::vector<std::uint32_t> color;  // of each column, counted from 0
+  std::uint32_t colors = 0;          // how many
 };
 
-// Limits of the search for a colouring. The search gives up if it would visit the pattern's entries
-// more than kMostColoringSteps times (a few seconds). A star colouring is not tried at all if at
-// least one in kDense of the matrix's entries may differ from zero.
+// Limits of the search for a colouring. No search is begun that would visit the pattern's entries
+// more than kMostColoringSteps times (a few seconds). A star colouring is not searched for either
+// if the matrix has more than kDense columns and at least one in kDense of its entries may differ
+// from zero.
 inline constexpr double kMostColoringSteps = 2e9;
 inline constexpr std::size_t kDense = 4;
 
 // Colours the columns so that no two columns of one colour have an entry in the same row. Gives
-// each column in turn the lowest colour that is allowed, beginning with the columns that have the
-// most neighbours. If a row has an entry in every column, or the search would exceed
+// each column in turn the lowest colour that is allowed, beginning with the columns whose rows have
+// the most entries in total. If a row has an entry in every column, or the search would exceed
 // kMostColoringSteps, each column gets a colour of its own.
 Coloring ColorColumns(const Pattern& pattern);
 
 // Computes a star colouring of the graph of a symmetric pattern. Gives each column in turn, in
 // ascending order, the lowest colour that is allowed. In a dense pattern (kDense), each column gets
 // a colour of its own; where the search would exceed kMostColoringSteps, ColorColumns colours the
-// pattern, and its result is a star colouring too.
+// pattern, which also lets every entry be read off (with entries on the whole diagonal, its result
+// is a star colouring).
 Coloring ColorSymmetric(const Pattern& pattern);
 
 }  // namespace cotangent::autodiff

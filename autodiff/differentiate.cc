@@ -35,7 +35,8 @@ absl::StatusOr<ExpressionFunction> ExpressionFunction::Create(
 namespace differentiate_internal {
 namespace {
 
-// Writes a point as "(x0 = 1, x1 = 2, ... 98 more)".
+// Returns a point as text: the first six coordinates, as in "(x0 = 1, x1 = 2)", and then how many
+// follow, as in "... 98 more".
 std::string DescribePoint(std::span<const double> x) {
   constexpr std::size_t kMostShown = 6;
   std::vector<std::string> parts;

@@ -17,7 +17,7 @@
 //   auto function = ExpressionFunction::Create(outputs, variables);
 //   absl::StatusOr<Matrix> jacobian = Jacobian(*function, x, Mode::kForward);
 //
-// Cost for n inputs and m outputs, in units of one evaluation of f ("1" stands for a small
+// Rough cost for n inputs and m outputs, in units of one evaluation of f ("1" stands for a small
 // constant; a sweep is one backward pass over the recorded operations):
 //
 //              numeric   forward   reverse
@@ -28,19 +28,23 @@
 //   Hvp        40 n^2    n / 8     1
 //   Hessian    40 n^2    n^2 / 8   n / 4
 //
-// Symbolic mode builds the formulas of the derivatives on each call, which costs far more than
-// evaluating them. To evaluate them many times, build them once with autodiff/symbolic.
+// To this, each call adds one or more evaluations for the checks below. Symbolic mode builds the
+// formulas of the derivatives on each call, which costs far more than evaluating them. To evaluate
+// them many times, build them once with autodiff/symbolic.
 //
-// All modes return the same shapes and the same errors, and use the same derivatives at kinks
-// (points where the derivatives from the left and from the right differ; the table in
-// autodiff/math.h lists them):
+// Forward, reverse and symbolic mode use the same derivatives at kinks (points where the
+// derivatives from the left and from the right differ; the table in autodiff/math.h lists them) and
+// at the edges of domains; numeric mode, which sees only values, may give another number there. All
+// modes return the same shapes and report errors in the same way:
 //
 //   InvalidArgument  There are no inputs; an input is not finite; a direction or the weights have
 //                    the wrong size; or the function of a Gradient, ValueAndGradient, Hessian or
-//                    Hvp has more than one result.
-//   OutOfRange       The function or a derivative is not finite at the point. The message names the
-//                    operation that caused it and the value it was applied to.
-//   Unimplemented    Symbolic mode only: a function has no symbolic form (the gamma function).
+//                    Hvp has not exactly one result.
+//   OutOfRange       The function or a computed derivative is not finite at the point. The message
+//                    names the operation that caused it and the value it was applied to, if the
+//                    function's first derivatives show it.
+//   Unimplemented    Symbolic mode only: f, run on symbolic scalars, uses what they do not support
+//                    (autodiff/symbolic_scalar.h), such as the gamma function.
 //
 // f is called several times, so a function that keeps state must allow that. Related headers:
 // autodiff/sparse.h for sparse Jacobians and Hessians; autodiff/blocks.h for functions that take
@@ -82,8 +86,8 @@ struct Method {
 
   Mode mode;
   numeric::Options numeric;
-  // If not null, receives one line for every kink at the point, which says from which side the
-  // derivatives are taken. Costs one more evaluation of f.
+  // If not null, is set to one line for each kink at the point (at most 8), which says which
+  // derivative is taken there. Costs one more evaluation of f.
   std::vector<std::string>* kinks = nullptr;
 };
 
@@ -101,9 +105,9 @@ struct Matrix {
 // Wraps formulas as a function that every mode can differentiate.
 class ExpressionFunction {
  public:
-  // Fails if an output contains a variable that is not in `variables`. The Pool of the expressions
-  // must outlive the returned function. Symbolic differentiation adds expressions to that Pool, so
-  // only one thread at a time may use it.
+  // Fails if there are no outputs, or if one contains a variable that is not in `variables`. The
+  // Pool that owns the expressions must outlive the returned function. Symbolic differentiation
+  // adds expressions to that Pool, so only one thread at a time may use it.
   static absl::StatusOr<ExpressionFunction> Create(std::vector<symbolic::Expr> outputs,
                                                    std::vector<symbolic::Expr> variables);
 
@@ -139,23 +143,24 @@ absl::Status DerivativeNotFinite(const Inspection& inspection, std::span<const d
                                  const std::string& which);
 bool AllFinite(std::span<const double> values);
 
-// Returns the Jacobian at x: m rows (outputs) by n columns (variables).
+// Returns the Jacobian at x, row after row: m rows (outputs) by n columns (variables).
 absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs,
                                         const std::vector<symbolic::Expr>& variables,
                                         std::span<const double> x);
-// Returns the n by n Hessian at x.
+// Returns the n by n Hessian of `output` at x, row after row.
 absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output,
                                        const std::vector<symbolic::Expr>& variables,
                                        std::span<const double> x);
 absl::Status UnsupportedSymbolically(const std::string& name);
 
 Vector Values(const std::vector<numeric::Estimate>& estimates);
-// Returns matrix (m by n) times v (n numbers).
+// Returns the matrix (m by n, row after row) times v (n numbers).
 Vector Multiply(const Vector& matrix, std::span<const double> v);
-// Returns matrix^T (n by m) times w (m numbers); `columns` is n.
+// Returns the transposed matrix (the matrix is m by n) times w (m numbers); `columns` is n.
 Vector MultiplyTransposed(const Vector& matrix, std::span<const double> w, std::size_t columns);
 
-// Returns f's results at x, or an error if one of them is not finite.
+// Returns f's results at x, or an error if x is empty, or a number in x or among the results is not
+// finite. Sets *how.kinks if how.kinks is not null and x is valid.
 template <class F>
 absl::StatusOr<Vector> CheckedValues(const F& f, std::span<const double> x, const Method& how) {
   if (absl::Status status = CheckInputs(x); !status.ok()) return status;
@@ -168,6 +173,8 @@ absl::StatusOr<Vector> CheckedValues(const F& f, std::span<const double> x, cons
   return values;
 }
 
+// Returns an error if one of the derivatives is not finite. The message names its row and column,
+// in a matrix with `columns` columns.
 template <class F>
 absl::Status CheckFinite(const F& f, std::span<const double> x, const Vector& derivatives,
                          std::size_t columns) {
@@ -190,9 +197,9 @@ numeric::ScalarFunction PlainScalar(const F& f) {
   return [&f](std::span<const double> at) { return Outputs<double>(f, at)[0]; };
 }
 
-// Passes f's formulas and variables to `use`. An ExpressionFunction has formulas; any other
-// function is run once on symbolic scalars, which yields the formulas of the branches it takes at
-// x.
+// Returns what `use` returns for f's formulas and variables. An ExpressionFunction has formulas;
+// any other function is run once on symbolic scalars, which yields the formulas of the branches
+// that it takes at x, or an error if it uses what they do not support.
 template <class F, class Use>
 absl::StatusOr<Vector> WithFormulas(const F& f, std::span<const double> x, Use use) {
   if constexpr (std::same_as<F, ExpressionFunction>) {
@@ -239,6 +246,7 @@ absl::StatusOr<Vector> HessianValues(const F& f, std::span<const double> x, cons
   return absl::InvalidArgumentError("no such mode");
 }
 
+// Returns the derivatives, or an error if one of them is not finite.
 template <class F>
 absl::StatusOr<Vector> Checked(const F& f, std::span<const double> x,
                                absl::StatusOr<Vector> derivatives, std::size_t columns) {
@@ -277,7 +285,7 @@ absl::StatusOr<std::vector<double>> Gradient(const F& f, std::span<const double>
   return Checked(f, x, JacobianValues(f, x, how), x.size());
 }
 
-// Holds the value at x of a function with one result, and its n partial derivatives.
+// The value at x of a function with one result, and its n partial derivatives.
 struct ValueWithGradient {
   double value = 0;
   std::vector<double> gradient;

@@ -38,7 +38,8 @@ class EveryMode : public testing::TestWithParam<Mode> {
 INSTANTIATE_TEST_SUITE_P(Modes, EveryMode, testing::ValuesIn(kAllModes),
                          [](const auto& info) { return ModeName(info.param); });
 
-// The two functions f1 = cos(w1) cos(w2) + sigmoid(w2) and f2 = ln(w1 + w2) + w1^2 w2.
+// The two functions f1 = cos(w1) cos(w2) + sigmoid(w2) and f2 = ln(w1 + w2) + w1^2 w2, where w1 is
+// w[0] and w2 is w[1].
 constexpr auto kTextbook = [](auto w) {
   using namespace functions;  // NOLINT
   using S = std::decay_t<decltype(w[0])>;
@@ -105,7 +106,7 @@ TEST_P(EveryMode, SaysWhereTheFunctionOrItsDerivativeIsNotFinite) {
   const absl::Status outside = Gradient(logarithm, std::vector<double>{-1, 2}, how()).status();
   EXPECT_TRUE(absl::IsOutOfRange(outside));
   EXPECT_EQ(outside.message(), "the function is not finite at (x0 = -1, x1 = 2): log(-1) is nan");
-  if (GetParam() == Mode::kNumeric) return;  // differences do not notice the edge of a domain
+  if (GetParam() == Mode::kNumeric) return;  // only the other modes must name the operation
   const auto root = [](auto x) {
     using std::sqrt;
     return sqrt(x[0]);
@@ -194,8 +195,8 @@ TEST_P(EveryMode, DifferentiatesDerivatives) {
   EXPECT_NEAR((*jacobian)(1, 0), 3, 1e-9);
 }
 
-// Two functions use the same names for their variables, so a formula that mixes them must be marked
-// as unsupported.
+// Two functions use the same names for their variables, so the traces of a formula that mixes their
+// variables must be marked as unsupported.
 TEST(DifferentiateTest, FormulasOfTwoFunctionsDoNotMix) {
   SymbolicTrace outer, inner;
   const SymbolicScalar v(1, outer.pool.Variable("x"), &outer);

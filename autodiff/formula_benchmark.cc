@@ -3,9 +3,10 @@
 //
 //   bazel run //autodiff:formula_benchmark
 //
-// The arguments of a benchmark are (function, elements, isa). With 16 million elements, memory
-// limits the speed; with 4096, arithmetic does. For large arrays the loops by hand use non-temporal
-// stores, which bypass the caches, as CompiledFunction does.
+// The arguments of a benchmark are (function, elements, instruction set), the first and the last as
+// the numbers of enumerators. With 16 million elements, memory limits the speed; with 4096,
+// arithmetic does. For large arrays the loops by hand use non-temporal stores, which bypass the
+// caches, as CompiledFunction does.
 
 #include <immintrin.h>
 

@@ -1,6 +1,6 @@
-// Compares the derivatives of functions in formulas, in every exact mode and up to both ends of
-// their domains, with mpmath's (testdata/rules.inc). Also checks that quotients have the values of
-// plain divisions, bit for bit.
+// Compares the derivatives of functions in formulas, in every exact mode (all but the numeric one)
+// and up to both ends of their domains, with those that mpmath computed (testdata/rules.inc). Also
+// checks that quotients have the values of plain divisions, bit for bit.
 
 #include <cmath>
 #include <limits>
@@ -41,8 +41,9 @@ bool Finite(double expected) {
   return std::abs(expected) < std::numeric_limits<double>::max() * (1 - 1e-5);
 }
 
-// Expects an error of at most `units` units in the last place of the larger of |expected| and
-// `size`. A result below the smallest normal number may be 0.
+// Expects an error of at most `units` times the precision of double, relative to the larger of
+// |expected| and `size`. The smallest normal number is allowed in addition, so that a result below
+// it may be 0.
 void ExpectClose(double found, double expected, double units, const std::string& what,
                  double size = 0) {
   using Limits = std::numeric_limits<double>;
@@ -114,8 +115,9 @@ TEST(FormulaRulesTest, QuotientsAreThePlainOnes) {
   }
 }
 
-// In these cases the square or the reciprocal of a divisor overflows or underflows, but the
-// derivative does not. The expected values are exact mathematics.
+// In most of these cases an intermediate result, such as the square or the reciprocal of a divisor,
+// overflows or underflows, but the derivative does not. The expected values are those of
+// mathematics.
 TEST(FormulaRulesTest, QuotientsNeitherOverflowNorVanish) {
   const struct {
     const char* text;

@@ -17,15 +17,16 @@ namespace cotangent::autodiff {
 namespace {
 
 constexpr int kParameters = 8;
-// The camera's parameters: rotation as axis times angle, translation, focal length, radial
-// distortion.
+// The camera's parameters: rotation as axis times angle (3 numbers, in radians), translation (3),
+// focal length in pixels, radial distortion.
 constexpr double kCamera[kParameters] = {0.1, -0.2, 0.3, 0.5, -0.4, -8, 500, -1e-3};
 constexpr double kPoint[3] = {1, 2, -3};
 constexpr double kObserved[2] = {10, 20};
 
-// Computes the difference, in pixels, between where the camera sees the point and where it was
-// observed. The rotation follows Rodrigues' formula p cos + (w x p) sin + w (w . p)(1 - cos);
-// projection and distortion are those of Snavely, Seitz and Szeliski (2006).
+// Sets `residual` to the difference, in pixels, between where the camera sees the point and where
+// it was observed. The rotation of p about the unit axis w follows Rodrigues' formula p cos + (w x
+// p) sin + w (w . p)(1 - cos); projection and distortion are those of Snavely, Seitz and Szeliski
+// (2006).
 template <class T>
 [[gnu::noinline]] void ReprojectionError(const T* camera, const double* point,
                                          const double* observed, T* residual) {

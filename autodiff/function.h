@@ -3,7 +3,8 @@
 
 // Defines which functions this library can differentiate: anything that can be called with a
 // std::span<const S> of its inputs and returns one S or a container (std::vector, std::array, ...)
-// of S. It must accept each scalar type S that a mode of differentiation calls it with.
+// of S. The function must accept each scalar type S with which a mode of differentiation calls it:
+// plain double, and types that stand for numbers and compute derivatives.
 //
 //   auto f = [](auto x) {                       // x is a std::span<const S>
 //     using namespace cotangent::autodiff::functions;

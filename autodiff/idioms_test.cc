@@ -1,6 +1,6 @@
-// Compiles and runs, with each of our scalars, what programs do with plain numbers and with the
-// scalars of other libraries. Also checks names: argument-dependent lookup finds those of <cmath>,
-// and no others.
+// Compiles and runs, with each scalar of this library, what programs do with plain numbers and with
+// the scalars of other libraries. Also checks names: argument-dependent lookup finds those of the
+// standard library, and no others that programs may use themselves.
 
 #include <algorithm>
 #include <array>
@@ -25,7 +25,8 @@
 #include "autodiff/symbolic_scalar.h"
 #include "gtest/gtest.h"
 
-// Stands for a program that does not know the library's names, and has functions of the same names.
+// Stands for a program that does not know this library's names, and has functions of the same
+// names.
 namespace theirs {
 
 template <class T>
@@ -143,8 +144,9 @@ T Idioms(const T& x, const T& y) {
          limits + log(exp(x)) + static_cast<double>(out.str().size() > 3);
 }
 
-// A quadrature, and a root by Newton's method with a derivative written by hand. The code uses
-// loops, an early return and const&.
+// Approximates the integral of t^2 from x to y by the midpoint rule, and adds the square root of y
+// by Newton's method with a derivative written by hand. The code uses loops, an early return and
+// const&.
 template <class T>
 T Loops(const T& x, const T& y) {
   using std::abs;

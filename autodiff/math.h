@@ -2,11 +2,12 @@
 #define COTANGENT_AUTODIFF_MATH_H_
 
 // Defines functions that machine learning needs and <cmath> lacks (sigmoid, relu, logsumexp, ...),
-// for the plain numbers `float` and `double`.
+// for plain floating-point numbers (digamma and polygamma: for `double`). For the scalars that
+// compute derivatives, the same names call the rules that those scalars define.
 //
 // To be differentiated in every mode (numeric, forward, reverse, symbolic), a function is written
-// once as a template over its scalar type. It imports the names of this file and calls them
-// unqualified:
+// once as a template over its scalar type. The template imports the names of this file and calls
+// them unqualified:
 //
 //   template <class T>
 //   T Score(const T& x, const T& y) {
@@ -17,21 +18,22 @@
 // The using directive also brings in the functions of <cmath> for plain numbers. The scalars that
 // compute derivatives (forward::Dual, forward::Taylor, reverse::Var, ...) overload the names of
 // <cmath> in their own namespaces, as numbers of other libraries do, so `using std::cos;` is enough
-// to call those overloads. The names in the table below are found only through the using directive:
-// if a program has its own template named `sigmoid` and calls it with our scalars, that template is
-// called.
+// to call those overloads. The names in the table below are not found by argument-dependent lookup,
+// but only by a using directive or qualified: if a program has its own template named `sigmoid` and
+// calls it with our scalars, that template is called.
 //
 // value_of(x) is the plain number in x, without its derivatives. Comparisons of scalars are decided
 // by this number.
 //
-// The table holds in every mode. y stands for the function's value; Phi and phi are the
-// distribution function and the density of the standard normal distribution. A kink is a point
-// where the derivatives from the left and from the right differ; the last column gives the
-// derivative used there.
+// The table holds in forward, reverse and symbolic mode. (Numeric mode takes differences of values:
+// across a kink or a jump they give other numbers, if any.) y stands for the function's value; Phi
+// and phi are the distribution function and the density of the standard normal distribution. A kink
+// is a point where the derivatives from the left and from the right differ; the last column gives
+// the derivative used there.
 //
 //   function            value                               derivative              at its kink
 //   sqr(x)              x x                                 2 x
-//   sign(x)             -1, 0, 1                            0                       0 at 0
+//   sign(x)             -1, 0, 1                            0                       0 at 0 (a jump)
 //   sigmoid(x)          1 / (1 + e^-x)                      y sigmoid(-x), which does not cancel
 //   softplus(x)         ln(1 + e^x)                         sigmoid(x)
 //   softsign(x)         x / (1 + |x|)                       1 / (1 + |x|)^2
@@ -44,8 +46,8 @@
 //   hard_swish(x)       x min(max(x + 3, 0), 6) / 6         (2 x + 3) / 6 inside    0 at -3, 1 at 3
 //   logsumexp(a, b)     ln(e^a + e^b)                       sigmoid(a - b), sigmoid(b - a); equal
 //                                                           infinities share it
-//   digamma(x)          d/dx ln Gamma(x)                    polygamma(1, x)
-//   polygamma(n, x)     (d/dx)^(n+1) ln Gamma(x)            polygamma(n + 1, x)
+//   digamma(x)          d/dx ln |Gamma(x)|                  polygamma(1, x)
+//   polygamma(n, x)     (d/dx)^(n+1) ln |Gamma(x)|          polygamma(n + 1, x)
 //
 // Functions of <cmath> have these derivatives at their kinks: abs(x) has derivative sign(x), so 0
 // at 0; hypot has gradient 0 at the origin; max, min, fmax and fmin use the derivative of their
@@ -76,9 +78,10 @@ namespace cotangent::autodiff {
 inline constexpr double kGeluTanhScale = 0.79788456080286535588;
 inline constexpr double kGeluTanhCubic = 0.044715;
 
-// Defines, for a scalar that computes derivatives, the functions of <cmath> that compare two
-// numbers and those that round to an integer, in terms of the scalar's operators and its round and
-// rint. Pair<A, B> and One<A> are concepts of the operands.
+// The macros COTANGENT_COMPARING_FUNCTIONS and COTANGENT_ROUNDING_FUNCTIONS define, for a scalar
+// that computes derivatives, the functions of <cmath> that compare two numbers, and those that
+// round to an integer type, in terms of the scalar's operators and its round and rint. Pair<A, B>
+// and One<A> are concepts that tell which operands are accepted.
 #define COTANGENT_COMPARING_FUNCTION(Pair, name, outcome) \
   template <class A, class B>                             \
   requires Pair<A, B>                                     \
@@ -90,8 +93,9 @@ inline constexpr double kGeluTanhCubic = 0.044715;
   COTANGENT_COMPARING_FUNCTION(Pair, islessequal, a <= b)        \
   COTANGENT_COMPARING_FUNCTION(Pair, islessgreater, a<b || a> b) \
   COTANGENT_COMPARING_FUNCTION(Pair, isunordered, !(a <= b) && !(a > b))
-// `noted` compares the rounded number with the integer. A reverse::Program records this comparison
-// when it records a function, and reports points at which the integer differs.
+// `noted` compares the rounded number, as a scalar, with the integer. A reverse::Program (a
+// recorded function that is evaluated again at other points) records this comparison, and reports
+// points at which the integer differs.
 #define COTANGENT_ROUNDING_FUNCTION(One, type, name, rounded) \
   template <One A>                                            \
   type name(const A& a) {                                     \
@@ -159,8 +163,8 @@ T gelu(T x) {
   return x * (T(0.5) * std::erfc(-x * (std::numbers::sqrt2_v<T> / 2)));
 }
 
-// Uses (1 + tanh(u)) / 2 = sigmoid(2 u): the left side loses digits by cancellation for negative u,
-// the right side does not.
+// Computes x/2 (1 + tanh(u)) as x sigmoid(2 u), since 1 + tanh(u) loses digits by cancellation for
+// negative u.
 template <std::floating_point T>
 T gelu_tanh(T x) {
   if (std::isinf(x)) return x > 0 ? x : T(0);
@@ -186,7 +190,7 @@ T logsumexp(T a, std::type_identity_t<T> b) {
   return high + std::log1p(std::exp(-std::abs(a - b)));
 }
 
-// Returns ln(sum of e^xi over all i), and minus infinity for an empty span.
+// Returns ln(sum of e^xi over all i): minus infinity for an empty span, NaN if an xi is NaN.
 template <std::floating_point T>
 T logsumexp(std::span<const T> x) {
   T high = -std::numeric_limits<T>::infinity();
@@ -214,18 +218,19 @@ template <class T>
 requires std::is_arithmetic_v<T>
 constexpr T value_of(T x) { return x; }
 
-// Returns the polygamma function psi_n(x) for n >= 0, and NaN at its poles 0, -1, -2, ... The
-// recurrence psi_n(x) = psi_n(x + 1) - (-1)^n n! / x^(n+1) raises x until the asymptotic series is
-// accurate (Abramowitz and Stegun, Handbook of Mathematical Functions, 6.4.11); far below 0 the
-// reflection formula (6.4.7) is used.
+// Returns the polygamma function psi_n(x) for n >= 0, and NaN for n < 0 and at its poles 0, -1, -2,
+// ... The recurrence psi_n(x) = psi_n(x + 1) - (-1)^n n! / x^(n+1) raises x until the asymptotic
+// series is accurate (Abramowitz and Stegun, Handbook of Mathematical Functions, 6.4.11); for
+// x < -20 the reflection formula (6.4.7) is used.
 double polygamma(int n, double x);
 inline double digamma(double x) { return polygamma(0, x); }
 
 // ---- The same names for the scalars that compute derivatives ----
 //
-// For such a scalar, each function below calls CotangentApply(rule::name(), x...), which the
-// scalar's own namespace defines. The hook is called CotangentApply, not `sigmoid`, so that it does
-// not collide with a program's own function of that name.
+// For such a scalar, each function template below calls CotangentApply(rule::name(), x...), which
+// the scalar's own namespace defines; the first argument selects the function. The hook is called
+// CotangentApply, not `sigmoid`, so that it does not collide with a program's own function of that
+// name.
 
 namespace rule {
 struct sqr {};

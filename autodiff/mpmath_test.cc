@@ -1,7 +1,9 @@
 // Compares values and first derivatives of 500 random formulas in every mode with those that mpmath
 // computed with 50 digits (testdata/make_mpmath_cases.py). The formulas have a depth of up to 5 and
-// use every function that formula text may call. Errors are relative to the sum, over all paths
-// from an input to the result, of the magnitudes of the derivatives along the path.
+// use every function that formula text may call. Errors of derivatives are relative to the
+// magnitude of the derivative: the sum, over all paths from the input to the result, of the
+// products of the magnitudes of the derivatives along the path. Errors of values are relative to
+// |value| plus, for each input x, the magnitude of the derivative by x times |x|.
 
 #include <cctype>
 #include <cmath>

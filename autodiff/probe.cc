@@ -34,7 +34,7 @@ void AddPairs(Findings& findings, IndexSets::Id a, IndexSets::Id b) {
   }
 }
 
-// Writes an operation with its operands: "log(-1)", "2 / 0", "pow(0, -1)".
+// Returns an operation with the values of its operands as text: "log(-1)", "2 / 0", "pow(0, -1)".
 std::string Call(const std::string& name, std::span<const Probe* const> operands) {
   const bool is_operator = name.size() == 1;
   if (is_operator && operands.size() == 2) {
@@ -101,8 +101,8 @@ std::vector<std::uint32_t> IndexSets::Elements(Id set) {
   }
   std::sort(elements.begin(), elements.end());
   elements.erase(std::unique(elements.begin(), elements.end()), elements.end());
-  // Stores the list, so that later calls for this set, or for unions with it, need not collect its
-  // elements again.
+  // Stores the list, so that later calls for this set, or for unions that contain it, need not
+  // collect its elements again.
   sets_[set] = {static_cast<std::uint32_t>(elements_.size()),
                 static_cast<std::uint32_t>(elements.size()), kEmpty, kEmpty};
   elements_.insert(elements_.end(), elements.begin(), elements.end());

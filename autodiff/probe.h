@@ -5,12 +5,14 @@
 // on Probes, then read from the Findings
 //
 //   - where the function left its domain, by which operation at which value ("log(-1) is nan");
-//   - where a derivative is not finite ("sqrt has an infinite derivative at 0");
+//   - where a derivative is not finite ("sqrt(0) has derivative inf");
 //   - at which kinks the point lies (points where the derivatives from left and right differ), and
-//     which derivative is used there ("abs(0): derivative 0 is taken");
+//     which derivative is used there ("abs at 0: derivative 0 is taken, between -1 and 1");
 //   - which inputs meet in a nonlinear operation: the pattern of the Hessian.
 //
-// The patterns are valid at the point and wherever the function takes the same branches. Each value
+// Inspect() runs a function on Probes, and also returns which inputs each result depends on: the
+// pattern of the Jacobian. (A pattern tells which entries of a matrix may differ from zero.) The
+// patterns are valid at the point and wherever the function takes the same branches. Each value
 // carries the set of inputs that it depends on; an operation's set is the union of its operands'
 // sets (Griewank and Walther, Evaluating Derivatives, 2nd ed., section 7.1; for the Hessian,
 // Walther, ACM TOMS 34(1), 2008).
@@ -31,23 +33,25 @@
 
 namespace cotangent::autodiff {
 
-// Stores sets of inputs. A small set is a list. The union of larger sets only stores which two sets
-// it joins, and lists its elements when they are asked for: so the sets of a sum of n terms cost
-// O(n), not O(n^2).
+// Stores sets of inputs, given by their indices from 0. A small set is stored as a list. The union
+// of larger sets only stores which two sets it joins, and is turned into a list when its elements
+// are asked for: so the sets of a sum of n terms cost O(n), not O(n^2).
 class IndexSets {
  public:
   using Id = std::uint32_t;
   static constexpr Id kEmpty = 0;
 
+  // Returns a set of one input.
   Id Single(std::uint32_t index);
+  // Returns the union, which may be a or b itself.
   Id Union(Id a, Id b);
   // Returns the elements of `set` in ascending order.
   std::vector<std::uint32_t> Elements(Id set);
 
  private:
   struct Set {
-    std::uint32_t begin = 0, size = 0;  // the range in elements_, of a listed set
-    Id left = kEmpty, right = kEmpty;   // the two sets that an unlisted union joins
+    std::uint32_t begin = 0, size = 0;  // if listed: the set's range in elements_
+    Id left = kEmpty, right = kEmpty;   // if not listed: the two sets that this union joins
     bool IsListed() const { return left == kEmpty; }
   };
   std::span<const std::uint32_t> List(const Set& set) const {
@@ -57,26 +61,29 @@ class IndexSets {
 
   std::vector<Set> sets_ = std::vector<Set>(1);
   std::vector<std::uint32_t> elements_;
-  std::vector<std::uint32_t> visited_;  // by set: the last call of Elements that visited it
+  // For each set: the number of the last call of Elements that visited it. question_ is the number
+  // of calls that had to visit sets.
+  std::vector<std::uint32_t> visited_;
   std::uint32_t question_ = 0;
 };
 
 struct Findings {
-  static constexpr std::size_t kMostNotes = 8;  // at most this many notes of each kind
+  static constexpr std::size_t kMostNotes = 8;  // `domain` and `kinks` keep the first ones
 
   std::vector<std::string> domain;  // operations with a value or derivative that is not finite
   std::vector<std::string> kinks;
   bool track_pairs = false;  // whether to fill `neighbours`
   std::vector<std::set<std::uint32_t>>
-      neighbours;  // by input: the inputs that it meets in a nonlinear operation
+      neighbours;  // for each input: the inputs that it meets in a nonlinear operation
   IndexSets sets;  // the sets of inputs that the probes refer to
 
   void AddDomain(std::string note);
   void AddKink(std::string note);
 };
 
-// A separate namespace, so that argument-dependent lookup for a Probe finds only the operators and
-// the names of <cmath> that are declared in it.
+// A separate namespace, so that argument-dependent lookup for a Probe finds only what is declared
+// in it: operators, functions named as in the standard library, and CotangentApply
+// (autodiff/math.h).
 namespace probing {
 
 class Probe {
@@ -92,14 +99,19 @@ class Probe {
   // Returns the inputs that this value depends on, in ascending order.
   std::vector<std::uint32_t> Inputs() const;
 
-  // Returns the result of an operation: `value`, computed from `operands`, with `derivatives` by
-  // each of them. Records the value or a derivative if it is not finite. Unless the operation is
-  // `linear`, also records that the inputs of its operands meet in a nonlinear operation.
+  // Returns the result of the operation `name`: `value`, computed from `operands`, with derivatives
+  // by each of them in `derivatives`. If all operands are finite, records a note if the value is
+  // not, or else for each operand that is not constant and by which the derivative is not. If
+  // Findings::track_pairs, and unless the operation is `linear`, also records which inputs meet in
+  // it: for a product those of one operand with those of the other, for a quotient those of the
+  // denominator with all, otherwise all with all.
   static Probe Apply(const char* name, double value, std::span<const double> derivatives,
                      std::span<const Probe* const> operands, bool linear);
-  // Records a kink if a and b are equal: a comparison of equal values may choose between branches
-  // whose derivatives differ.
+  // Records a kink if a and b are equal and not both constant: a comparison of equal values may
+  // choose between branches whose derivatives differ. `outcome` is the result of `a relation b`.
   static void NoteTie(const Probe& a, const Probe& b, const char* relation, bool outcome);
+  // Records that the function `name` has a kink at this value, unless this is a constant; `taken`
+  // says which derivative is used.
   void NoteKink(const char* name, const std::string& taken) const;
   // Returns a Probe with the given value that depends on the same inputs as this one.
   Probe WithValue(double value) const;
@@ -125,7 +137,8 @@ using probing::Probe;
 
 namespace probe_internal {
 
-// Computes value and derivatives by the rules of autodiff/forward, so that the findings agree with
+// Unary and Several apply an operation to one or more operands: they compute its value and
+// derivatives by `rule`, on the dual numbers of autodiff/forward, so that the findings agree with
 // what the modes compute.
 template <class Rule>
 Probe Unary(const char* name, const Probe& x, Rule rule, bool linear = false) {
@@ -253,8 +266,9 @@ COTANGENT_PROBE_NAMED(silu)
 #undef COTANGENT_PROBE_NAMED
 inline double CotangentApply(functions::rule::value_of, const Probe& x) { return x.value(); }
 
-// Defines a function that has a kink or a jump where the condition `at_kink` (or `at_jump`) holds;
-// in that condition, v is the value of x. The text `taken` says which derivative is used there.
+// The macros COTANGENT_PROBE_KINKED and COTANGENT_PROBE_STEP define a function of x that has a kink
+// or a jump where the condition `at_kink` (or `at_jump`) holds; in that condition, v is the value
+// of x. The text `taken` says which derivative is used there.
 #define COTANGENT_PROBE_KINKED(signature, name, call, at_kink, linear, taken) \
   inline Probe signature(const Probe& x) {                                    \
     const double v = x.value();                                               \
@@ -346,7 +360,7 @@ COTANGENT_PROBE_BINARY(remainder, 2 * std::abs(std::remainder(u, v)) == std::abs
                        "it jumps; the derivative is that along either side")
 COTANGENT_PROBE_BINARY(copysign, u == 0 || v == 0, true, "derivative 0 is taken")
 // Where a caller has imported the templates std::max and std::min, overload resolution prefers
-// these two functions, which are no templates.
+// these two functions to them, since they are not templates.
 inline Probe max(const Probe& a, const Probe& b) { return max<Probe, Probe>(a, b); }
 inline Probe min(const Probe& a, const Probe& b) { return min<Probe, Probe>(a, b); }
 COTANGENT_PROBE_BINARY(nextafter, false, true, "")
@@ -409,14 +423,15 @@ Stream& operator<<(Stream& out, const X& x) {
 
 }  // namespace probing
 
-// Holds what one run of a function at x found: the values of its results, the inputs that each
-// result depends on, and the findings on the way.
+// Holds what one run of a function at x found: the findings on the way, the values of its results,
+// and the inputs that each result depends on.
 struct Inspection {
   Findings findings;
   std::vector<double> values;
-  std::vector<std::vector<std::uint32_t>> dependencies;  // by result: the inputs, ascending
+  std::vector<std::vector<std::uint32_t>> dependencies;  // for each result: the inputs, ascending
 };
 
+// Runs f once at x on Probes. If track_pairs, also fills findings.neighbours.
 template <class F>
 Inspection Inspect(const F& f, std::span<const double> x, bool track_pairs = false) {
   Inspection inspection;

@@ -1,6 +1,8 @@
-// Checks the derivative of every function against mpmath, in double and in float, up to both ends
-// of its domain: by dual numbers, duals of duals, Taylor series, the tape, and the tape of duals.
-// Also checks that values are those of the plain functions, bit for bit.
+// Compares the first and second derivatives of the functions listed in COTANGENT_UNARIES, up to
+// both ends of their domains, with those that mpmath computed (testdata/rules.inc): by dual
+// numbers, duals of duals and Taylor series, in double and in float, and in double by the tape and
+// the tape of duals. Also checks functions of two operands, and that values are those of the plain
+// functions, bit for bit.
 
 #include <bit>
 #include <cmath>
@@ -64,9 +66,10 @@ T Call(const std::string& name, const T& x, const T& y) {
   return x;
 }
 
-// Expects an error of at most `units` units in the last place of the type R. For a subnormal result
-// the units are those of the smallest normal number; a result beyond the largest number may be
-// infinite.
+// Expects an error of at most `units` times the relative precision of the type R. If `expected` is
+// below the smallest normal number, the error is relative to that number. If `expected` is beyond
+// the largest number of R (or nearly), `found` must have its sign and be infinite or nearly that
+// large.
 template <class R>
 void ExpectClose(double found, double expected, double units, const std::string& what) {
   using Limits = std::numeric_limits<R>;
@@ -81,10 +84,10 @@ void ExpectClose(double found, double expected, double units, const std::string&
 }
 
 constexpr double kUnits = 24;
-// The largest error of values, in units in the last place. ValuesAreThoseOfThePlainFunctions checks
-// values bit for bit against the plain functions; the comparison with mpmath needs a wider limit,
-// because gelu, for one, calls erfc, which multiplies the rounding error of its argument by about
-// the square of the argument.
+// The largest error of values, in the units of ExpectClose(). ValuesAreThoseOfThePlainFunctions
+// checks values bit for bit against the plain functions; the comparison with mpmath needs a wider
+// limit, because gelu, for one, calls erfc, which multiplies the relative rounding error of its
+// argument by about twice the square of the argument.
 constexpr double kValueUnits = 4096;
 
 template <class R>
@@ -146,7 +149,7 @@ TEST(RulesTest, OfTwoOperands) {
   }
 }
 
-// logsumexp of two and of more arguments: equal infinities share the derivative, as any other equal
+// logsumexp of two numbers and of a span: equal infinities share the derivative, as any other equal
 // numbers do.
 TEST(RulesTest, LogSumExpOfInfinities) {
   using namespace functions;

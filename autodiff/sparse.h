@@ -22,8 +22,9 @@
 // outside the pattern is taken to be zero. A detected pattern is valid at x and wherever f takes
 // the same branches as at x.
 //
-// Errors are those of autodiff/differentiate.h, and InvalidArgument if the pattern's shape is not
-// the derivative's.
+// Errors are those of autodiff/differentiate.h, and InvalidArgument if the pattern does not have
+// the shape of the derivative, or, for a Hessian, is not symmetric with ascending columns in each
+// row.
 
 #include <algorithm>
 #include <cstddef>
@@ -45,12 +46,12 @@ namespace cotangent::autodiff {
 struct SparseMatrix {
   Pattern pattern;
   std::vector<double> values;
-  std::uint32_t colors = 0;  // directions or sweeps that were used; 0 if none were
+  std::uint32_t colors = 0;  // how many colours were used; 0 if the mode needs none
 
   Matrix Dense() const;
 };
 
-// Returns the pattern of the Jacobian at x: row i lists the inputs that result i depends on.
+// Returns the pattern of the Jacobian of f at x: row i lists the inputs that result i depends on.
 template <class F>
 Pattern JacobianPattern(const F& f, std::span<const double> x) {
   return {x.size(), Inspect(f, x).dependencies};
@@ -77,6 +78,8 @@ absl::Status CheckPattern(const Pattern& pattern, std::size_t rows, std::size_t 
 // Returns each colour's seed: the sum of the unit vectors of the columns that have this colour.
 std::vector<Vector> Seeds(const Coloring& coloring);
 
+// The next three functions return the values of the pattern's entries, row after row.
+//
 // Reads the entries off the products of the Jacobian with each colour's seed: entry (i, j) is
 // component i of the product for column j's colour.
 Vector FromColumns(const Pattern& pattern, const Coloring& coloring,
@@ -99,8 +102,9 @@ absl::StatusOr<Vector> SymbolicSecondEntries(const Pattern& pattern, symbolic::E
 
 inline constexpr int kColorsAtOnce = 8;
 
-// Calls visit(k0, count, at) for each group of up to kColorsAtOnce seeds. `at` holds x as dual
-// numbers, whose tangents are the components of seeds k0 .. k0 + count - 1.
+// Calls visit(k0, count, at) for each group of up to kColorsAtOnce seeds, of which there are
+// `count` and k0 is the index of the first. `at` holds x as dual numbers of type D: tangent k of
+// at[j] is component j of seed k0 + k for k < count, otherwise 0.
 template <class D, class Visit>
 void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Visit visit) {
   for (std::size_t first = 0; first < seeds.size(); first += kColorsAtOnce) {
@@ -130,7 +134,8 @@ std::vector<Vector> ForwardProducts(const F& f, std::span<const double> x,
   return products;
 }
 
-// Returns the transposed Jacobian times each seed. f is recorded once; each seed takes one sweep.
+// Returns the transposed Jacobian times each seed. f is recorded once; each seed takes one backward
+// sweep.
 template <class F>
 std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x,
                                     const std::vector<Vector>& seeds) {
@@ -149,8 +154,8 @@ std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x,
   return products;
 }
 
-// Returns the Hessian times each seed: dual numbers carry the seeds through a recording in reverse
-// mode.
+// Returns the Hessian times each seed: in reverse mode f is recorded on dual numbers whose tangents
+// are the seeds, up to kColorsAtOnce of them in each recording.
 template <class F>
 std::vector<Vector> SecondProducts(const F& f, std::span<const double> x,
                                    const std::vector<Vector>& seeds) {
@@ -213,9 +218,9 @@ absl::StatusOr<SparseMatrix> SparseJacobian(const F& f, std::span<const double> 
 }
 
 // Returns the Hessian at x of a function with one result. Uses the given symmetric pattern, or
-// detects one if `pattern` is null. Mode::kForward records on a reverse tape as kReverse does:
-// forward mode alone gives products s^T H t of two directions, not the products H s that colouring
-// needs.
+// detects one if `pattern` is null. Mode::kForward records on a reverse tape as kReverse does: an
+// evaluation in forward mode alone gives products s^T H t of two directions, not the product H s
+// that colouring needs.
 template <class F>
 absl::StatusOr<SparseMatrix> SparseHessian(const F& f, std::span<const double> x, const Method& how,
                                            const Pattern* pattern = nullptr) {

@@ -7,7 +7,7 @@ namespace tracing {
 symbolic::Expr SymbolicScalar::In(SymbolicTrace& trace) const {
   if (expression_) return expression_;
   if (std::isfinite(value_)) return trace.pool.Constant(value_);
-  // Formulas cannot express infinity or NaN: marks the trace as unsupported and returns 0 instead.
+  // Formulas cannot express infinity or NaN.
   if (trace.unsupported.empty()) trace.unsupported = "a constant that is not finite";
   return trace.pool.Constant(0);
 }

@@ -8,8 +8,8 @@
 // takes at that point: the formula has no branch that was not taken, and it contains the result of
 // a step function (floor, round, sign, ...) as a constant, and likewise the whole number of times
 // that fmod subtracts its divisor. This is exactly what differentiation at the point needs. The
-// gamma function and its relatives have no symbolic form; SymbolicTrace::unsupported names one that
-// was used.
+// gamma function and its relatives (lgamma, digamma, polygamma) are not supported;
+// SymbolicTrace::unsupported tells whether one was used.
 
 #include <cmath>
 #include <concepts>
@@ -28,15 +28,17 @@
 
 namespace cotangent::autodiff {
 
-// Owns the expressions of one run of a function. `unsupported` names the first function in it that
-// has no symbolic form, and is empty if there is none.
+// Owns the expressions of one run of a function. `unsupported` is empty if the run's formulas are
+// right; otherwise it says what they could not express: the name of a function, "a constant that is
+// not finite", or "a variable of another function".
 struct SymbolicTrace {
   symbolic::Pool pool;
   std::string unsupported;
 };
 
-// A separate namespace, so that argument-dependent lookup for a SymbolicScalar finds only the
-// operators and the names of <cmath> that are declared in it.
+// A separate namespace, so that argument-dependent lookup for a SymbolicScalar finds only what is
+// declared in it: operators, functions named as in the standard library, and CotangentApply
+// (autodiff/math.h).
 namespace tracing {
 
 class SymbolicScalar {
@@ -51,10 +53,11 @@ class SymbolicScalar {
   double value() const { return value_; }
   bool IsConstant() const { return trace_ == nullptr; }
   SymbolicTrace* trace() const { return trace_; }
-  // Returns the expression. A constant has none yet, and gets one in the given trace.
+  // Returns the expression; that of a constant is made in the given trace. A constant that is not
+  // finite marks the trace as unsupported; its expression is 0.
   symbolic::Expr In(SymbolicTrace& trace) const;
-  // Returns the same expression with another value, for a function whose formula rounds differently
-  // from its direct computation.
+  // Returns a scalar with the same expression and the given value, for a function whose formula
+  // rounds differently from its direct computation.
   SymbolicScalar WithValue(double value) const;
 
  private:
@@ -79,14 +82,17 @@ using tracing::SymbolicScalar;
 
 namespace symbolic_internal {
 
-// Applies the function `name` of formulas (autodiff/symbolic/functions.h) to x; `value` is the
-// result.
+// Returns the scalar whose expression is the function `name` of formulas
+// (autodiff/symbolic/functions.h) applied to x's expression, and whose value is `value`.
 SymbolicScalar Named(const char* name, double value, const SymbolicScalar& x);
+// Marks x's trace, if x is not a constant, as unsupported because of the function `name`; returns
+// 0.
 SymbolicScalar Unsupported(const char* name, const SymbolicScalar& x);
 
-// Returns build(a, b) on the operands' expressions, or a constant if both operands are constants.
-// If the operands belong to two traces (a function and another around it), both traces are marked
-// unsupported, since their variables have the same names.
+// Returns a scalar with the given value: its expression is what `build` returns for the operands'
+// expressions, or it is a constant if both operands are. If the operands belong to two traces (a
+// function and another around it), both traces are marked unsupported, since their variables have
+// the same names.
 template <class Build>
 SymbolicScalar Combine(double value, const SymbolicScalar& a, const SymbolicScalar& b,
                        Build build) {
@@ -386,13 +392,14 @@ Stream& operator<<(Stream& out, const X& x) {
 
 }  // namespace tracing
 
-// A function's outputs at a point as formulas of the variables x0, x1, ..., in the pool of its
-// trace.
+// A function's outputs at a point as formulas of its inputs, the variables x0, x1, ...
 struct Formulas {
   std::vector<symbolic::Expr> variables;
   std::vector<symbolic::Expr> outputs;
 };
 
+// Runs f once at x on SymbolicScalars. The formulas live in the pool of `trace`, and are right only
+// if trace.unsupported is empty afterwards.
 template <class F>
 Formulas TraceFormulas(const F& f, std::span<const double> x, SymbolicTrace& trace) {
   Formulas formulas;

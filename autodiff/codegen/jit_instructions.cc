@@ -110,8 +110,9 @@ void InstructionEmitter::EmitRounding(Value v, const Instruction& i) {
   }
 }
 
-// Emits a fused multiply-add (FMA). Each of its three forms overwrites the register d, which holds
-// a factor or the summand. Only the operand o may be in memory:
+// Emits a fused multiply-add (FMA) of the instruction's kind, of which the lines below show kMulAdd
+// (the others negate the summand or the product). Each of its three forms overwrites the register
+// d, which holds a factor or the summand. Only the operand o may be in memory:
 //   132  d = d * o + s    213  d = s * d + o    231  d = s * o + d
 void InstructionEmitter::FusedMultiplyAdd(const Instruction& i, int form, const Xmm& d,
                                           const Xmm& s, const Xbyak::Operand& o) {
@@ -161,9 +162,9 @@ void InstructionEmitter::EmitFma(Value v, const Instruction& i) {
   EmitFmaByCopy(v, i, a, b);
 }
 
-// Emits a fused multiply-add whose operands are all read again later, so that one of them has to be
-// copied to the result's register. Prefers an operand that must be loaded from memory anyway. a and
-// b are the factors; if only one of them is in memory, it is b.
+// Emits a fused multiply-add where no operand's register may be overwritten, so that one of the
+// operands has to be copied to the result's register. Prefers an operand that must be loaded from
+// memory anyway. a and b are the factors; if only one of them is in memory, it is b.
 void InstructionEmitter::EmitFmaByCopy(Value v, const Instruction& i, Value a, Value b) {
   const Value c = i.c;
   if (!FromMemory(c) && FromMemory(b)) {
@@ -195,10 +196,10 @@ void InstructionEmitter::EmitFmaByCopy(Value v, const Instruction& i, Value a, V
   FusedMultiplyAdd(i, 231, Vector(d), first, second.operand());
 }
 
-// Emits a * 2^b. AVX-512 has an instruction for it. For AVX2 the code adds b to the exponent bits
-// of a if the result is known to be a normal number (the field `slot` is 1). Otherwise it
-// multiplies a by two powers of 2, each within the range of f32, so that the product overflows or
-// underflows only if the result does.
+// Emits a * 2^b. AVX-512 has an instruction for it. For AVX2 the emitted code adds b to the
+// exponent bits of a if the result is known to be a normal number (the field `slot` is 1).
+// Otherwise the code multiplies a by two powers of 2, each within the range of f32, so that the
+// product overflows or underflows only if the result does.
 void InstructionEmitter::EmitScale(Value v, const Instruction& i) {
   const Xmm a = Vector(Read(i.a));
   if (plan_.avx512) {
@@ -228,8 +229,8 @@ void InstructionEmitter::EmitScale(Value v, const Instruction& i) {
 
 void InstructionEmitter::EmitCompare(Value v, const Instruction& i) {
   Value a = i.a, b = i.b;
-  // The predicate tells vcmpps how to compare. The predicates used here are false if an operand is
-  // NaN ("ordered") and raise no exception for NaN ("quiet").
+  // The predicate tells vcmpps how to compare. Comparisons with the predicates used here are false
+  // if an operand is NaN ("ordered") and raise no exception for it ("quiet").
   int predicate = i.opcode == Opcode::kLess ? 0x11 : i.opcode == Opcode::kLessEqual ? 0x12 : 0x00;
   if (FromMemory(a) && !FromMemory(b)) {
     std::swap(a, b);

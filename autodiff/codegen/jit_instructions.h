@@ -10,6 +10,8 @@ class InstructionEmitter : public ElementEmitter {
  protected:
   using ElementEmitter::ElementEmitter;
 
+  // Emits code that computes the value v by the instruction i, for the vector that is being emitted
+  // (at_).
   void EmitCompute(Value v, const Instruction& i);
 
  private:

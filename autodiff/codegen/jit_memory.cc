@@ -179,8 +179,8 @@ void MemoryEmitter::AdvanceStream(const Walk& stream) {
   }
 }
 
-// Emits prefetches for the vectors of the loop's body in this row: of the memory at the distance,
-// in bytes, that the stack frame holds at Walk::ahead.
+// Emits prefetches of the memory that lies, from the vectors of the loop's body in this row, at the
+// distance in bytes that the stack frame holds at Walk::ahead.
 void MemoryEmitter::PrefetchStream(const Walk& stream) {
   if (stream.gpr >= 0) {
     mov(rax, ptr[rsp + stream.ahead]);

@@ -6,8 +6,8 @@
 // General registers in the generated code: rdi and rsi hold the arguments (the kernel and the
 // KernelCall) at entry; rax and rdx are scratch; rcx counts rows or elements; rbp holds the column.
 // The other registers hold addresses, as do rdi and rsi after entry. The loop works on the rows in
-// blocks: it finishes one block of rows before it goes on to the next (vector_jit.cc). A flat kernel
-// is one whose data is a single long row.
+// blocks: it finishes one block of rows before it goes on to the next (vector_jit.cc). A flat
+// kernel is one whose data is a single long row.
 #ifndef COTANGENT_AUTODIFF_CODEGEN_JIT_MEMORY_H_
 #define COTANGENT_AUTODIFF_CODEGEN_JIT_MEMORY_H_
 
@@ -21,6 +21,7 @@
 
 namespace cotangent::autodiff::codegen::jit {
 
+// Mask registers of AVX-512.
 inline constexpr int kTailMask = 1;  // k1: the lanes of a row's last vector that belong to the row
 inline constexpr int kScratchMask = 2;  // k2: for temporary masks
 
@@ -70,12 +71,12 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
 
   // ---- Entry and exit of the generated function ----
 
-  // Emits code that saves registers, makes the stack frame and copies the contents of the
-  // KernelCall into it.
+  // Emits code that saves registers, makes the stack frame, copies the contents of the KernelCall
+  // into it, and loads the addresses of channel operands that have a register.
   void Prologue();
   void Epilogue();
-  // Emits a jump to `misaligned`, taken if an output that asks for non-temporal stores does not have
-  // the aligned addresses that such stores need.
+  // Emits a jump to `misaligned`, taken if an output that asks for non-temporal stores does not
+  // have the aligned addresses that such stores need.
   void CheckStreamingAlignment(Label& misaligned);
   // Emits code that sets the address of each stream to the first row of the current block of rows:
   // to column rbp if `at_column`, otherwise to the first column.
@@ -84,12 +85,15 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
   // ---- Streams, for the vector that is being emitted (at_) ----
   const Walk& Input(int slot) const { return Find(false, slot); }
   const Walk& Output(int slot) const { return Find(true, slot); }
+  // Returns the address of the vector with index `across` in the row of the body, plus `offset`
+  // bytes. The emitted code may change rax.
   Address StreamAddress(const Walk& stream, int across, int offset = 0);
-  // Emits code that moves the stream's address to the next row, if this vector is the last in a row
-  // of the body.
+  // If this vector is the last in a row of the body, emits code that prefetches, if rows are
+  // processed in groups of columns, and moves the stream's address to the next row. Does nothing in
+  // a flat kernel.
   void AdvanceStream(const Walk& stream);
-  // Emits a load of a vector of floats. If only some lanes of the vector belong to the row, the
-  // load does not touch memory beyond the row.
+  // Emits a load of a vector of 4-byte elements. If only some lanes of the vector belong to the
+  // row, the load does not touch memory beyond the row, and the other lanes become 0.
   void LoadFloats(const Xmm& to, const Address& from);
 
   // ---- Operands that do not change from row to row, and the contents of the frame ----
@@ -97,7 +101,8 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
   // Returns whether the value does not change from row to row and an instruction can read it from
   // memory for the vector that is being emitted.
   bool HasInvariantAddress(Value v) const;
-  Address InvariantAddress(Value v);  // the emitted code changes rdx
+  Address InvariantAddress(Value v);  // the emitted code may change rdx
+  // Emits code that loads the value into vector register `reg`.
   void LoadInvariant(Value v, int reg);
   // ConstantAddress() returns the address of a constant with the same bits in every lane, and
   // FullConstantAddress() that of a constant with separate bits for each lane.
@@ -127,8 +132,8 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
   const KernelPlan& plan_;
   Position at_;
   std::vector<Walk> streams_;
-  bool streaming_ = false;     // the loops being generated use non-temporal stores
-  bool column_index_ = false;  // rbp holds the column, or the element of a flat kernel
+  bool streaming_ = false;     // whether the loops being generated use non-temporal stores
+  bool column_index_ = false;  // whether rbp holds the column, or the element of a flat kernel
 
  private:
   int AllocateFrame(int bytes);

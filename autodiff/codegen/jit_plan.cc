@@ -31,9 +31,10 @@ std::vector<Value> KernelPlan::StepOperands(const Step& step) const {
   return operands;
 }
 
-// Lists the steps of the loop's body: each computes a value, stores an output or adds to a sum. A
-// step that adds to a sum follows right after the step that computes the added value. Stores come
-// after the last load, so that an output array may be the same memory as an input array.
+// Lists the steps of the loop's body: each computes a value, stores an output or adds to a sum.
+// (Values that do not change from row to row have no step.) A step that adds to a sum follows right
+// after the step that computes the added value. Stores come after the last load, so that an output
+// array may be the same memory as an input array.
 void KernelPlan::ListSteps() {
   const std::vector<Value> schedule = program.Schedule();
   int loads_left = 0;
@@ -120,8 +121,8 @@ Shape KernelPlan::ChooseShape(int vectors, int tail) const {
   Shape shape;
   shape.tail = tail;
   shape.across = std::min(copies, vectors);
-  // Prefers a narrower body (fewer vectors side by side) that divides the row evenly to the widest
-  // body with a remainder, as long as it has more than half the widest body's width.
+  // If the widest body leaves a remainder of the row, prefers a narrower body (fewer vectors side
+  // by side) that divides the row evenly, as long as it has more than half the widest body's width.
   for (int across = shape.across; across >= 2 && 2 * across > shape.across; --across) {
     if (vectors % across == 0) {
       shape.across = across;

@@ -15,7 +15,7 @@ namespace cotangent::autodiff::codegen::jit {
 
 // The largest number of vectors that a body works on at once.
 inline constexpr int kMostCopies = 4;
-inline constexpr int kNever = std::numeric_limits<int>::max();
+inline constexpr int kNever = std::numeric_limits<int>::max();  // later than any step
 
 // A step of the loop's body: it computes a value, stores an output or adds to a sum.
 struct Step {
@@ -29,7 +29,10 @@ struct Step {
 struct Shape {
   int across = 1;  // vectors side by side in a row
   int down = 1;    // rows
-  int tail = 0;    // how many lanes of a row's last vector belong to the row; 0: all
+  // How many lanes of a row's last vector belong to the row; 0: all. In the body for the rest of a
+  // flat kernel's data: 1 (AVX2), or the width if register k1 holds the mask of the lanes
+  // (AVX-512).
+  int tail = 0;
   int copies() const { return across * down; }
 };
 
@@ -49,9 +52,11 @@ struct KernelPlan {
   // Returns whether the value is a mask (the result of a comparison) that is in a mask register.
   // AVX2 has no mask registers; its masks are in vector registers.
   bool InMaskRegister(Value v) const { return avx512 && program.IsMask(v); }
+  // Returns the values that the step reads.
   std::vector<Value> StepOperands(const Step& step) const;
   // Return the largest number of values of one copy that are alive at the same time (computed, and
-  // read again later): Peak() counts vector registers, MaskPeak() mask registers.
+  // read again later): Peak() counts those in vector registers (without invariant ones; at least
+  // 1), MaskPeak() those in mask registers.
   int Peak() const;
   int MaskPeak() const;
   // Returns the shape with as many copies as the registers allow. A row has `vectors` vectors;
@@ -67,7 +72,7 @@ struct KernelPlan {
   const int vector_registers;
 
   std::vector<Step> steps;
-  std::vector<std::vector<int>> uses;  // for each value, the steps that read it, in order
+  std::vector<std::vector<int>> uses;  // for each value: indices of the steps that read it
   std::vector<Stream> streams;
   std::vector<bool> channel_used;  // for each channel operand
 

@@ -20,7 +20,8 @@ void RegisterEmitter::PinRegisters(const Shape& shape) {
 }
 
 // Reserves registers for running sums (jit_sums.h), from the highest number down. They take at most
-// `room` + 1 registers; sums that need more stay in memory. Returns the lowest register reserved.
+// `room` + 1 registers (one if `room` is negative); if they need more, all stay in memory. Returns
+// the lowest register reserved, or the number of registers if none was.
 int RegisterEmitter::PinSums(const Shape& shape, int room) {
   int next = plan_.vector_registers;
   const int sums = static_cast<int>(plan_.program.sums().size());
@@ -43,7 +44,8 @@ std::vector<Value> RegisterEmitter::InvariantsByBenefit(const Shape& shape) cons
     if (!plan_.IsInvariant(v) || plan_.uses[v].empty()) continue;
     int benefit = 0;
     for (const int s : plan_.uses[v]) {
-      // This use needs the value in a register, while other uses can read it from memory.
+      // A use as the first operand, or by a step that computes nothing, needs the value in a
+      // register (unless the operands are exchanged); other uses can read it from memory.
       const bool must_load =
           plan_.steps[s].kind != Step::kCompute || plan_.instructions[plan_.steps[s].value].a == v;
       benefit += (must_load ? 3 : 2) * shape.copies();

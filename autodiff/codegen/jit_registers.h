@@ -1,9 +1,9 @@
 // Decides, for a vector kernel (machine code that applies a VectorProgram to rows of elements in a
 // loop; vector_kernel.h), which value is in which register. Of the values that do not change from
 // row to row, as many as there is room for are loaded into registers before the loop; these values
-// are called pinned. All other values get registers while the loop's body is emitted. If none is
-// free, the value that is next read farthest in the future is moved to memory (Belady 1966), which
-// is optimal for straight-line code.
+// are called pinned. All other values get registers while the loop's body is emitted. If no
+// register is free, the value that is next read farthest in the future loses its register, and is
+// kept in memory (Belady 1966: in straight-line code this leads to the fewest loads).
 //
 // A body works on several vectors at once, its "copies"; a Shape tells how they are arranged in
 // rows and columns (jit_plan.h).
@@ -40,6 +40,7 @@ class RegisterEmitter : public MemoryEmitter {
   // Marks all registers as empty and pins values to those that the copies of this shape leave free:
   // first the running sums, then the values whose loads cost most.
   void PinRegisters(const Shape& shape);
+  // Emits code that loads the pinned values.
   void LoadPinned(const Shape& shape);
 
   // ---- In the body, for the step and the copy that are being emitted (at_) ----
@@ -49,17 +50,20 @@ class RegisterEmitter : public MemoryEmitter {
   // to another value.
   void EndStep() { locked_.clear(); }
 
-  // Returns the register that holds the value. Emits a load if the value is not in a register.
+  // Returns the number of the register that holds the value. Emits a load if the value is not in a
+  // register.
   int Read(Value v);
   // Like Read(), but returns the value's address if the value is in memory and an instruction can
   // read it from there.
   Source ReadAny(Value v);
   // Returns whether the value is in memory and not in a register at present.
   bool FromMemory(Value v) const;
-  // Returns whether nothing reads the value after the current step of the current copy.
+  // Returns whether the value changes from row to row and nothing reads it after the current step
+  // of the current copy.
   bool DiesHere(Value v) const { return !plan_.IsInvariant(v) && NextUse(Key(v)) == kNever; }
+  // Makes the value's register free and forgets the value, unless it is pinned.
   void Release(Value v);
-  // Returns a register for the value that the step computes.
+  // Returns the number of a register for the value that the step computes.
   int Define(Value v);
   // Like Define(), for a step that is a single instruction: the result may get the register of an
   // operand that nothing reads afterwards.
@@ -67,13 +71,14 @@ class RegisterEmitter : public MemoryEmitter {
   // Gives the register of `dying`, which nothing reads any more, to the value that the step
   // computes.
   void Replace(Value dying, Value v);
+  // Returns the number of a vector register that the current step may overwrite.
   int Scratch() { return Allocate(false); }
 
   // ---- Registers of running sums ----
 
   // Each sum of the program has a running sum for each copy. If registers are scarce, a sum has
-  // only one running sum for each column of the body (SumsByColumn()); if they are scarcer still,
-  // running sums are in memory.
+  // only one running sum for each column of the body (SumsByColumn()); if registers are scarcer
+  // still, these running sums are in memory.
   bool SumsInMemory() const { return sums_in_memory_; }
   bool SumsByColumn() const { return sum_copies_ == at_.shape.across; }
   int sum_copies() const { return sum_copies_; }
@@ -82,16 +87,18 @@ class RegisterEmitter : public MemoryEmitter {
 
  private:
   struct Place {
-    int reg = -1;
-    int spill = -1;
+    int reg = -1;    // the register that holds the value; -1: none
+    int spill = -1;  // the place in the frame's area for spilled vectors; -1: none
     bool pinned = false;
   };
 
   // Returns the number by which places_ and owner_ identify the current copy's instance of a value.
   int Key(Value v) const;
-  // Returns when the value with this key is next read, as the number of the step times the number
-  // of copies plus the copy; kNever if it is not read again.
+  // Returns when the value with this key is next read, as the index of the step times the number
+  // of copies, plus the key's copy; kNever if it is not read again.
   int NextUse(int key) const;
+  // Returns a vector register or, if `mask`, a mask register, that the current step does not use,
+  // and locks it for the step. Evict() frees a register: the value in it is kept in memory.
   int Allocate(bool mask);
   void Evict(bool mask, int reg);
   int PinSums(const Shape& shape, int room);

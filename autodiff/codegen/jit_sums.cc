@@ -21,7 +21,8 @@ void SumEmitter::EmitSum(const Step& step) {
   const int across = at_.column();
   Xmm x = Vector(Read(step.value));
   // In a flat kernel, whose data is one long row, all lanes are added up in the end. So lanes past
-  // the end of the row must not count. With columns, nobody reads the sums of such lanes.
+  // the end of the row must not count; the rest of the row is processed one element at a time with
+  // AVX2, and with a mask with AVX-512. In other kernels, nobody reads the sums of such lanes.
   if (plan_.columns == 0 && at_.shape.tail != 0 && !plan_.avx512) {
     const Xmm masked = Vector(Scratch());
     vandps(masked, x, LaneMaskAddress(1));
@@ -98,8 +99,8 @@ void SumEmitter::FinishFlatSums(const Shape& shape) {
         vaddps(Vector(reg), Vector(reg), Vector(SumRegister(i, copy)));
       }
     }
-    // Adds the upper half of the vector to its lower half until one lane is left. Registers 0 and 1
-    // may be overwritten, because no value of the loop's body is alive here.
+    // Adds the upper half of the vector to its lower half until one lane is left. The code may
+    // overwrite registers 0 and 1, because no value of the loop's body is alive here.
     vmovaps(Vector(1), Vector(reg));
     if (plan_.avx512) {
       vextractf64x4(ymm0, zmm1, 1);

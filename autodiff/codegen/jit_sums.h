@@ -12,10 +12,12 @@ class SumEmitter : public InstructionEmitter {
  protected:
   using InstructionEmitter::InstructionEmitter;
 
+  // Emits code that sets the running sums to 0.
   void InitializeSums(const Shape& shape);
+  // Emits code that adds the value of the step, for the vector that is being emitted, to its sum.
   void EmitSum(const Step& step);
   // Emits code that adds the running sums of the body's other rows to those of its first row. (The
-  // loop's body works on several rows at once.)
+  // loop's body works on several rows at once.) Does nothing if its rows share their running sums.
   void MergeSums(const Shape& shape);
   // Emit code that adds the running sums to the caller's sums: FinishSums() column by column,
   // FinishFlatSums() all lanes together (for a flat kernel, whose data is one long row).

@@ -14,9 +14,9 @@ uint32_t Bits(float x) { return std::bit_cast<uint32_t>(x); }
 float FromBits(uint32_t x) { return std::bit_cast<float>(x); }
 float Truth(bool x) { return FromBits(x ? ~0u : 0u); }
 
-// Returns a * b + c. The product is exact in double; the sum is rounded to double and then to
-// float, which differs from a single rounding in about one of 2^29 cases. Where the processor has
-// no FMA instruction, this is faster than std::fma.
+// Returns a * b + c for floats a, b and c. The product is exact in double; the sum is rounded to
+// double and then to float, which differs from a single rounding in about one of 2^29 cases. Where
+// the processor has no FMA instruction, this is faster than std::fma.
 float MultiplyAdd(double a, double b, double c) { return static_cast<float>(a * b + c); }
 
 // Rounds to the nearest integer, halves to even. Below 2^22, adding and subtracting 1.5 * 2^23 does
@@ -130,8 +130,8 @@ void Execute(const Instruction& instruction, int n, float* r, const float* a, co
         return FromBits((Bits(a[i]) & Bits(b[i])) | (~Bits(a[i]) & Bits(c[i])));
       });
     default: {
-      // Executes the rare operations one element at a time. Missing operands b and c are replaced
-      // by a, which the operation then ignores.
+      // Executes the rare operations one element at a time. For an operand that the operation does
+      // not have (a null pointer), a is passed, and ignored.
       const float* second = b != nullptr ? b : a;
       const float* third = c != nullptr ? c : a;
       return ForEach(n, r, [&, a](int i) {
@@ -255,8 +255,8 @@ void VectorInterpreter::RunBlock(const KernelCall& call, float* registers, int64
 }
 
 void VectorInterpreter::Run(const KernelCall& call) const {
-  // The number of registers on the stack, enough for all but the longest formulas, whose registers
-  // are on the heap.
+  // The number of registers (blocks of floats) on the stack, enough for all but the longest
+  // formulas, whose registers are on the heap.
   constexpr int kOnStack = 48;
   alignas(64) float stack_registers[kOnStack * kBlock];
   std::vector<float> heap_registers;

@@ -13,8 +13,9 @@
 // ("copies"), so that the copies hide each other's latency. Copies lie side by side in a row
 // (`across` of them) and in successive rows (`down`).
 //
-// A row wider than one body is divided into groups of columns, and the rows into blocks that stay
-// in the first-level cache while all groups of columns are computed:
+// A row wider than one body is divided into groups of columns, and the rows into blocks (of up to
+// 64 rows; of at least 8, however long they are) that stay in the first-level cache while all
+// groups of columns are computed:
 //
 //   for each block of rows
 //     for each group of columns           channels and sums into registers
@@ -25,7 +26,8 @@
 // vector_kernel.h).
 //
 // A flat kernel, whose data is one long row, is a loop over several vectors at once, a loop over
-// single vectors, and a masked rest.
+// single vectors, and a rest: with AVX-512 one masked vector, with AVX2 a loop over single
+// elements.
 
 #include "autodiff/codegen/vector_jit.h"
 
@@ -71,8 +73,9 @@ void Assembler::Assemble() {
   const bool any_streaming =
       std::any_of(plan_.program.outputs().begin(), plan_.program.outputs().end(),
                   [](const auto& output) { return output.hint == StoreHint::kStreaming; });
-  // Non-temporal stores are used only if every vector of a row is full; they do not pay for partly
-  // filled vectors.
+  // Non-temporal stores are used only if every vector of a row is full, or in a flat kernel; they
+  // do not pay for partly filled vectors, which always have ordinary stores. The addresses decide
+  // at run time between loops with non-temporal and loops with ordinary stores.
   if (any_streaming && plan_.columns % plan_.width == 0) {
     Label misaligned;
     CheckStreamingAlignment(misaligned);

@@ -10,15 +10,15 @@
 
 namespace cotangent::autodiff::codegen {
 
-// The instruction set that a kernel is compiled for; each includes those before it. With kPortable
-// the program is interpreted in plain C++ instead.
+// The instruction set that a kernel is compiled for; each one from kAvx2 on includes those before
+// it. With kPortable the program is interpreted in plain C++ instead.
 enum class Isa : uint8_t { kPortable, kAvx2, kAvx512, kAvx512Bf16 };
 
 const char* IsaName(Isa isa);
 
 // Returns the best instruction set that this processor has (kAvx2 includes FMA; kAvx512 means F,
-// BW, DQ and VL), or the one that the environment variable COTANGENT_ISA names (portable, avx2,
-// avx512 or avx512_bf16) if that is lower.
+// BW, DQ and VL; kAvx512Bf16 adds the conversions to bf16), or the one that the environment
+// variable COTANGENT_ISA names (portable, avx2, avx512 or avx512_bf16) if that is lower.
 Isa BestIsa();
 
 struct KernelOptions {
@@ -31,10 +31,11 @@ struct KernelOptions {
 };
 
 // The operands of one call of a kernel. Each list is in the order in which the kernel's
-// VectorProgram declared the operands. The caller owns all memory.
+// VectorProgram declared the operands (or outputs, or sums). A list may be null if it is empty. The
+// caller owns all memory.
 struct KernelCall {
   int64_t rows = 0;                       // for a flat kernel: the number of elements
-  const void* const* loads = nullptr;     // address of the first row's first element
+  const void* const* loads = nullptr;     // addresses of the first rows' first elements
   const int64_t* load_strides = nullptr;  // bytes from a row to the next; unused by flat kernels
   const float* const* channels = nullptr;
   const float* scalars = nullptr;
@@ -43,14 +44,16 @@ struct KernelCall {
   float* const* sums = nullptr;  // `columns` floats each (flat: one), to which the call adds
 
   // For each load and each store, the distance in bytes from a row to memory that the kernel
-  // prefetches while it processes the row; null: no prefetching. Prefetched addresses need not be
-  // readable. Kernels prefetch only if rows are so wide that they are processed in groups of
-  // columns, because the processor's own prefetchers do not recognise that order of accesses.
+  // prefetches while it processes the row; a null list stands for distances of 0. Prefetched
+  // addresses need not be readable. Kernels prefetch only if rows are so wide that they are
+  // processed in groups of columns, because the processor's own prefetchers do not recognise that
+  // order of accesses.
   const int64_t* load_aheads = nullptr;
   const int64_t* store_aheads = nullptr;
 };
 
-// A program compiled to machine code at run time, or interpreted if the processor has no AVX2.
+// A program compiled to machine code at run time, or interpreted if KernelOptions::isa is kPortable
+// (which is the default if the processor has no AVX2).
 //
 //   ASSIGN_OR_RETURN(auto kernel, VectorKernel::Compile(program, {.columns = 64}));
 //   (*kernel)({.rows = 1024, .loads = loads, .load_strides = strides, ...});
@@ -62,7 +65,8 @@ class VectorKernel {
  public:
   // Fails with InvalidArgument if the program and the options contradict each other (a channel
   // operand in a flat kernel, an `isa` that the processor does not have), and with
-  // ResourceExhausted if the system grants no memory for the code.
+  // ResourceExhausted if the system grants no memory for the code or does not let a program make
+  // code at run time.
   static absl::StatusOr<std::unique_ptr<VectorKernel>> Compile(const VectorProgram& program,
                                                                const KernelOptions& options = {});
 

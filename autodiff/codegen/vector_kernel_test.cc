@@ -1,6 +1,6 @@
-// Compares compiled kernels with the interpreter: random programs over every element type, row
-// length and instruction set. Arrays lie between canaries (bytes that must not change) and
-// unreadable pages.
+// Compares compiled kernels with the interpreter: random programs over every element type, rows of
+// many lengths, and every instruction set that this machine has. Arrays lie between canaries (bytes
+// that must not change) and unreadable pages.
 
 #include "autodiff/codegen/vector_kernel.h"
 

@@ -30,57 +30,61 @@ constexpr float kHalfPi = 1.57079632679489662f;
 constexpr float kHalfPiLow = -4.37113882867379e-08f;
 constexpr float kHalfPiLowest = -1.71512446e-15f;
 
-// Approximates (e^r - 1 - r) / r^2 by a polynomial in r for |r| <= ln(2)/2.
+// The lists below hold coefficients of polynomials, the constant term first.
+
+// Coefficients of a polynomial in r that approximates (e^r - 1 - r) / r^2 for |r| <= ln(2)/2.
 constexpr std::initializer_list<float> kExpTail = {
     4.999999404e-01f, 1.666652113e-01f, 4.166838899e-02f, 8.368716575e-03f, 1.381459995e-03f};
 
-// Approximates 2^f by a polynomial in f for |f| <= 1/2.
+// Coefficients of a polynomial in f that approximates 2^f for |f| <= 1/2.
 constexpr std::initializer_list<float> kExp2 = {
     1.0f, 6.931470037e-01f, 2.402224243e-01f, 5.550733954e-02f, 9.671533480e-03f, 1.326470287e-03f};
 
-// Approximates 2^f as kExp2 does, but only within 7.5e-5, for Accuracy::kBf16.
+// Coefficients that do the same, but only within 7.5e-5, for Accuracy::kBf16.
 constexpr std::initializer_list<float> kShortExp2 = {9.999279976e-01f, 6.932610869e-01f,
                                                      2.426120788e-01f, 5.517153442e-02f};
 
-// Approximates (log(1 + r) - r + r^2/2) / r^3 by a polynomial in r for |r| <= 1/3.
+// Coefficients of a polynomial in r that approximates (log(1 + r) - r + r^2/2) / r^3 for |r| <=
+// 1/3.
 constexpr std::initializer_list<float> kLog = {
     3.333322406e-01f, -2.499968857e-01f, 2.001004517e-01f, -1.668546945e-01f,
     1.401090324e-01f, -1.211507320e-01f, 1.396254897e-01f, -1.319189370e-01f};
 
-// Approximate (sin(r) - r) / r^3 and (cos(r) - 1 + r^2/2) / r^4 by polynomials in r^2 for |r| <=
-// pi/4.
+// Coefficients of polynomials in r^2 that approximate (sin(r) - r) / r^3 and
+// (cos(r) - 1 + r^2/2) / r^4 for |r| <= pi/4.
 constexpr std::initializer_list<float> kSin = {-1.666665524e-01f, 8.332177997e-03f,
                                                -1.951723389e-04f};
 constexpr std::initializer_list<float> kCos = {4.166664556e-02f, -1.388736651e-03f,
                                                2.443837911e-05f};
 
-// Approximate tanh(x) by x P(x^2) / Q(x^2) for |x| <= 9.02.
+// Coefficients of polynomials P and Q such that x P(x^2) / Q(x^2) approximates tanh(x) for |x| <=
+// 9.02.
 constexpr std::initializer_list<float> kTanhP = {1.0f, 1.337971389e-01f, 3.494029865e-03f,
                                                  2.058340942e-05f, 1.331898236e-08f};
 constexpr std::initializer_list<float> kTanhQ = {1.0f, 4.671303034e-01f, 2.587105520e-02f,
                                                  3.283085534e-04f, 7.761980783e-07f};
 
-// Approximate erf(x) by x P(x^2) / Q(x^2) for |x| <= 3.95.
+// Coefficients such that x P(x^2) / Q(x^2) approximates erf(x) for |x| <= 3.95.
 constexpr std::initializer_list<float> kErfP = {1.128379107e+00f, 1.915513724e-01f,
                                                 5.287558213e-02f, 3.808205482e-03f,
                                                 2.846884890e-04f, 2.025897402e-06f};
 constexpr std::initializer_list<float> kErfQ = {
     1.0f, 5.030906796e-01f, 1.145600602e-01f, 1.505517866e-02f, 1.170735923e-03f, 3.783173088e-05f};
 
-// Approximate e^(x^2) erfc(x) by P(x) / Q(x) for 0 <= x <= 10.1.
+// Coefficients such that P(x) / Q(x) approximates e^(x^2) erfc(x) for 0 <= x <= 10.1.
 constexpr std::initializer_list<float> kErfcP = {1.0f, 1.238428831e+00f, 7.316234708e-01f,
                                                  2.292280197e-01f, 3.279845417e-02f};
 constexpr std::initializer_list<float> kErfcQ = {
     1.0f, 2.366808653e+00f, 2.402271748e+00f, 1.325404763e+00f, 4.063225091e-01f, 5.813305080e-02f};
 
-// Approximate e^(x^2) erfc(x) as kErfcP and kErfcQ do, but only within 2.5e-5, for Accuracy::kBf16.
+// Coefficients that do the same, but only within 2.5e-5, for Accuracy::kBf16.
 constexpr std::initializer_list<float> kShortErfcP = {1.000024557e+00f, 7.882082462e-01f,
                                                       2.507826090e-01f};
 constexpr std::initializer_list<float> kShortErfcQ = {1.0f, 1.917665362e+00f, 1.407085776e+00f,
                                                       4.440134466e-01f};
 
-// Approximate (atan(t) - t) / t^3 for |t| <= 1 and (asin(t) - t) / t^3 for |t| <= 1/2 by
-// polynomials in t^2.
+// Coefficients of polynomials in t^2 that approximate (atan(t) - t) / t^3 for |t| <= 1, and
+// (asin(t) - t) / t^3 for |t| <= 1/2.
 constexpr std::initializer_list<float> kAtan = {
     -3.333315253e-01f, 1.999377310e-01f, -1.421105713e-01f, 1.066600904e-01f,
     -7.552222908e-02f, 4.321195930e-02f, -1.636798494e-02f, 2.920706058e-03f};
@@ -111,7 +115,8 @@ Value VectorProgram::ShortExp(Value x) {
 }
 
 // Computes e^a as 2^n e^r with n = round(a / ln 2) and r = a - n ln 2. The clamp keeps n in range;
-// beyond the clamp the result is 0 or infinite in any case.
+// beyond the clamp the result is 0 or infinite in any case. If a is -|x| or -x^2 by construction,
+// the clamp has no upper limit.
 Value VectorProgram::Exp(Value a) {
   const Instruction inner = Is(a, Opcode::kNeg) ? instructions_[instructions_[a].a] : Instruction{};
   const bool never_positive =
@@ -166,29 +171,29 @@ Value VectorProgram::Sin(Value a) { return SinOfQuadrant(a, 0); }
 Value VectorProgram::Cos(Value a) { return SinOfQuadrant(a, 1); }
 Value VectorProgram::Tan(Value a) { return Div(Sin(a), Cos(a)); }
 
-// For |a| > 9 the polynomials are evaluated at 9 but multiplied by a; the quotient is then above 1,
-// and the clamp makes it 1. The clamp also removes rounding errors that exceed 1 within the range
-// of the approximation.
+// For |a| > 9 the polynomials are evaluated at 9 but multiplied by a; the quotient is then above 1
+// in magnitude, and the clamp makes it 1 or -1. The clamp also removes rounding errors by which the
+// quotient exceeds 1 within the range of the approximation.
 Value VectorProgram::Tanh(Value a) {
   const Value square = Min(Constant(81), Mul(a, a));
   const Value y = Div(Mul(a, Polynomial(square, kTanhP)), Polynomial(square, kTanhQ));
   return Clamp(y, -1, 1);
 }
 
-// Computes e^-a for Sigmoid. The clamp keeps the result a normal, finite number; beyond it sigmoid
-// is 0 or 1 up to rounding.
+// Computes e^-a for Sigmoid. The clamp of a to [-88, 87] keeps the result a normal, finite number;
+// beyond it, sigmoid(a) is 1 to the last bit or below 1e-38.
 Value VectorProgram::ExpOfNegative(Value a) {
   const Value x = Clamp(a, -88, 87);
   const Value n = Round(Mul(x, Constant(-kLog2E)));
-  // The fused multiply-add computes f = x log2(e) - n without rounding the product, so that f is as
-  // accurate as the constant log2(e).
+  // The fused multiply-add computes f = -x log2(e) - n without rounding the product, so that f is
+  // as accurate as the constant log2(e).
   const Value f = Fma(x, Constant(-kLog2E), Neg(n));
   const auto& coefficients = accuracy_ == Accuracy::kBf16 ? kShortExp2 : kExp2;
   return Emit({.opcode = Opcode::kScale, .slot = 1, .a = Polynomial(f, coefficients), .b = n});
 }
 
-// If a is -b, computes sigmoid(a) as e^-b sigmoid(b). The derivative sigmoid(b) sigmoid(-b) then
-// needs only products in addition to sigmoid(b).
+// If a is -b by construction (WithoutSign()), computes sigmoid(a) as e^-b sigmoid(b). The
+// derivative sigmoid(b) sigmoid(-b) then needs only products in addition to sigmoid(b).
 Value VectorProgram::Sigmoid(Value a) {
   const Value opposite = WithoutSign(a);
   if (opposite != a) return Mul(ExpOfNegative(opposite), Sigmoid(opposite));
@@ -202,8 +207,8 @@ Value VectorProgram::Erf(Value a) {
 }
 
 // Computes erfc(|a|) as e^(-a^2) times a quotient of polynomials; erfc(-a) is 2 - erfc(a). `lost`
-// is the rounding error of a^2, which a first-order correction removes. The derivative of erfc
-// contains e^(-a^2) too and shares it.
+// is the rounding error of a^2, which a first-order correction removes (not for Accuracy::kBf16).
+// The derivative of erfc contains e^(-a^2) too and shares it.
 Value VectorProgram::Erfc(Value a) {
   const Value size = Min(Constant(10.1f), Abs(a));
   const Value square = Mul(a, a);
@@ -256,7 +261,8 @@ Value VectorProgram::CopySign(Value size, Value sign) {
   return Binary(Opcode::kBitOr, size, Binary(Opcode::kBitAnd, sign, ConstantBits(0x80000000)));
 }
 
-// For |a| > 20 the result is e^(|a|/2) squared and halved, which overflows only if sinh does.
+// For |a| > 20 the magnitude of the result is e^(|a|/2) squared and halved, in an order that
+// overflows only if sinh does.
 Value VectorProgram::Sinh(Value a) {
   const Value size = Abs(a);
   const Value e = Expm1(size);
@@ -311,8 +317,8 @@ Value VectorProgram::Atan(Value a) {
   return CopySign(Select(is_large, outer, inner), a);
 }
 
-// Computes asinh(x) as log1p(x + x^2 / (1 + sqrt(1 + x^2))), and as log(2x) for large x, whose
-// square would overflow.
+// Computes asinh(x) for x = |a| as log1p(x + x^2 / (1 + sqrt(1 + x^2))), and for x > 1e9 as
+// log(2x), since x^2 could overflow.
 Value VectorProgram::Asinh(Value a) {
   const Value size = Abs(a);
   const Value square = Mul(size, size);
@@ -346,9 +352,10 @@ Value VectorProgram::IntegerPower(Value a, int exponent) {
   return result;
 }
 
-// Computes |a|^b as e^(b log|a|). The logarithm and the product are sums of two floats each (a head
-// and a tail), because the exponential turns their absolute error into a relative error of the
-// result.
+// Constant exponents 0, 1/2, -1/2 and whole numbers up to 32 in magnitude have short ways.
+// Otherwise computes |a|^b as e^(b log|a|); the sign and the special cases follow. The logarithm
+// and the product are sums of two floats each (a head and a tail), because the exponential turns
+// their absolute error into a relative error of the result.
 Value VectorProgram::Pow(Value a, Value b) {
   float exponent;
   if (IsConstant(b, &exponent)) {

@@ -50,8 +50,8 @@ class VectorMath : public testing::TestWithParam<Isa> {
     return y;
   }
 
-  // Expects errors of at most `bound` units in the last place of the exact result. For exact
-  // results smaller than `floor`, the unit is that of `floor`.
+  // Expects errors of at most `bound` units in the last place of the exact result, on [low, high].
+  // For exact results smaller than `floor` in magnitude, the unit is that of `floor`.
   void ExpectUlps(const char* name, Unary function, double (*exact)(double), float low, float high,
                   double bound, double floor = std::numeric_limits<float>::min()) {
     std::vector<float> x;
@@ -77,7 +77,8 @@ class VectorMath : public testing::TestWithParam<Isa> {
     EXPECT_LE(worst, bound) << name << " at " << worst_x;
   }
 
-  // Expects errors of at most 1.2e-4 relative to the exact result, for Accuracy::kBf16.
+  // Expects errors of at most 1.2e-4 relative to the exact result, on [low, high], for
+  // Accuracy::kBf16.
   void ExpectBf16(const char* name, Unary function, double (*exact)(double), float low,
                   float high) {
     std::vector<float> x;

@@ -25,27 +25,29 @@ namespace cotangent::autodiff::codegen {
 using cotangent::ElementType;
 
 // Says whether an output is read again soon (kCached), or is so large that its stores should bypass
-// the caches (kStreaming). With kStreaming, the kernel uses non-temporal stores if the address is
-// aligned for them, otherwise ordinary stores.
+// the caches (kStreaming). With kStreaming, a compiled kernel uses non-temporal stores for elements
+// of 2 and 4 bytes if rows are a multiple of a vector long and the addresses of all streaming
+// outputs are aligned for such stores, otherwise ordinary stores.
 enum class StoreHint : uint8_t { kCached, kStreaming };
 
 // The accuracy of the elementary functions. kBf16 is for results that are stored as bf16, which
 // rounds them by up to 2e-3 of their value. With kBf16, Exp, Sigmoid and Erfc, of which most
 // activations and their derivatives are made, have relative errors of up to 1.2e-4 and take two
-// thirds as many operations as with kF32. The other functions are the same in both.
+// thirds as many operations as with kF32. Functions that contain them (Sinh, Cosh, Softplus) change
+// with them; the others are the same in both.
 enum class Accuracy : uint8_t { kF32, kBf16 };
 
-// The number of a value of a program; every operation of VectorProgram returns one. For each
-// element, a value holds either a float or a truth value (then the value is a "mask", the result of
-// a comparison). VectorProgram::IsMask tells which.
+// The number of a value of a program; every operation of VectorProgram that computes something
+// returns one. For each element, a value holds either a float or a truth value (then the value is a
+// "mask", the result of a comparison). VectorProgram::IsMask tells which.
 using Value = int32_t;
 
 // The primitive operations. The elementary functions (Exp, Tanh, ...) are not among them: the
 // builder, VectorProgram, writes them in these primitives, so that every back end computes the same
 // values and functions share common parts.
 enum class Opcode : uint8_t {
-  // Operands of the kernel. The field `slot` of Instruction is the position in the list of operands
-  // of that kind.
+  // Operands of the kernel. The field `slot` of Instruction is the position, from 0, in the list of
+  // operands of that kind; a constant is in the field `bits`.
   kLoad,
   kLoadChannel,
   kLoadScalar,
@@ -65,7 +67,7 @@ enum class Opcode : uint8_t {
   kSqrt,
   kFloor,
   kRound,  // rounds to nearest, ties to even
-  kScale,  // a * 2^b for integral b, with overflow and underflow; denormals may become 0
+  kScale,  // a * 2^b for integral b; may overflow and underflow; a denormal result may become 0
 
   // Operations on the bits of a float, for the elementary functions.
   kBitAnd,
@@ -158,10 +160,10 @@ class VectorProgram {
   Value Sign(Value a);         // -1, 0, 1; NaN -> NaN
   Value RoundToBf16(Value a);  // the value after a store and a load as kBf16; keeps denormals
 
-  // Elementary functions. The errors stated are, for Accuracy::kF32, the largest that
-  // vector_math_test.cc finds in dense samples against double. One ulp (unit in the last place) is
+  // Elementary functions. The errors stated are, for Accuracy::kF32, bounds that
+  // vector_math_test.cc checks in dense samples against double. One ulp (unit in the last place) is
   // 6e-8 to 1.2e-7 of the value. For infinities, NaN and the ends of the domain, results are those
-  // of <cmath>.
+  // of <cmath>, if it has the function.
   Value Exp(Value a);   // 1 ulp; denormal results may flush to 0
   Value Log(Value a);   // 1 ulp
   Value Sin(Value a);   // 1.2e-7 absolute for |a| <= 1e5; no meaning far beyond
@@ -236,7 +238,9 @@ class VectorProgram {
   bool IsConstant(Value value, float* constant = nullptr) const;
   bool Is(Value value, Opcode opcode) const;
   Value NegativeMultiple(Value a, float* factor) const;
-  Value WithoutSign(Value a);  // returns b if a is -b by construction, else a
+  // If a is -b by construction, returns b; if a is c * b with a constant c < 0, returns -c * b;
+  // otherwise returns a.
+  Value WithoutSign(Value a);
   // Returns c[0] + x * (c[1] + x * (...)) for coefficients c.
   Value Polynomial(Value x, std::initializer_list<float> coefficients);
   Value Clamp(Value a, float low, float high);  // NaN stays NaN

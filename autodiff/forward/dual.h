@@ -44,28 +44,30 @@
 //
 // COMPARISON
 //
-// ==, <, isnan and the like compare only the innermost values. A program therefore takes the same
-// branches as with plain numbers, and the derivative is that of the branch taken.
+// ==, <, isnan and the like look only at the innermost value: x.value of a Dual<double, N>,
+// x.value.value of a dual of duals. A program therefore takes the same branches as with plain
+// numbers, and the derivative is that of the branch taken.
 //
 // KINKS AND EDGES
 //
-// autodiff/math.h has the table. The derivative at a kink is a fixed value between the one-sided
-// derivatives; at the edge of a function's domain it is the limit from inside, which may be
-// infinite; outside the domain it is NaN. A derivative that is not finite only enters tangents of
-// directions along which the argument changes: a constant at the edge of a domain spoils no result.
-// An argument that has overflowed counts as constant where the slope is 0: in 1 / (1 + exp(-x)) at
-// -800 the exponential is infinite, the result is 0, and so is its derivative (not 0 times
-// infinity). Values are bit for bit those of the plain function, so that a program branches as with plain
-// numbers.
+// The derivative at a kink (a point where the derivatives from the left and from the right differ)
+// is one of these two or a value between them; autodiff/math.h has the table. At the edge of a
+// function's domain the derivative is the limit from inside, which may be infinite; outside the
+// domain it is NaN. A function's derivative that is not finite at a finite argument only enters the
+// tangents of directions along which the argument changes: a constant at the edge of a domain
+// spoils no result. An argument that has overflowed counts as constant where the slope is 0: in 1 /
+// (1 + exp(-x)) at -800 the exponential is infinite, the result is 0, and so is its derivative (not
+// 0 times infinity). Values are bit for bit those of the plain function, so that a program branches
+// as with plain numbers.
 //
 // LEVELS
 //
 // A derivative inside a function that is itself being differentiated needs duals of duals. If the
 // inner and the outer derivative used the same type, they could be mixed up. So forward::Gradient
-// and the functions beside it call a function F with duals of a type of its own (the third
-// parameter, kLevelOf<F>): an inner function that uses the outer one's variables as if they were
-// its own does not compile. Pass the outer function's scalars to the inner Gradient as its point,
-// and it differentiates with those.
+// and the functions beside it call a function of type F with duals of a type that only F gets
+// (their third template argument is &kLevelOf<F>): an inner function that uses the outer one's
+// variables as if they were its own does not compile. Pass the outer function's scalars to the
+// inner Gradient as its point; it then builds its duals on those scalars.
 //
 // Dual numbers that a program makes by hand have only their types to tell them apart, and
 // Dual<double, 1> is the same type in two functions. So a function template over T should build its
@@ -94,23 +96,26 @@
 
 namespace cotangent::autodiff::forward {
 
-// A Level tags a type of scalars: scalars with different tags do not mix. &kLevelOf<F> tags the
-// scalars with which forward::Gradient and the functions beside it differentiate the function F.
-// Dual numbers that a program makes by hand have the tag null, or one that the program defines
+// A Level tags a type of scalars: no operator takes two scalars with different tags, unless the
+// type of one is built on that of the other (Dual<Outer, 1> on Outer). &kLevelOf<F> tags the
+// scalars with which forward::Gradient and the functions beside it differentiate a function of type
+// F. Dual numbers that a program makes by hand have the tag null, or one that the program defines
 // (kMine above).
 using Level = const char*;
 template <class F>
 inline constexpr char kLevelOf = 0;
 
-// A separate namespace, so that argument-dependent lookup for a dual number finds only the
-// operators and the names of <cmath> that are declared in it.
+// A separate namespace, so that argument-dependent lookup for a dual number finds only what is
+// declared in it: operators, functions named as in the standard library, and CotangentApply
+// (autodiff/math.h).
 namespace scalar {
 template <class T, int N, Level kLevel = nullptr>
 struct Dual;
 }  // namespace scalar
 using scalar::Dual;
 
-// A dual number whose number of directions is chosen at run time. A constant has no directions.
+// A dual number whose number of directions is chosen at run time. One made from a constant stores
+// no tangents; they count as zeros.
 template <class T = double>
 using DynamicDual = Dual<T, kDynamic>;
 
@@ -123,7 +128,7 @@ inline constexpr int kDepth<Dual<T, N, kLevel>> = 1 + kDepth<T>;
 template <class A>
 concept DualNumber = (kDepth<A>) > 0;
 
-// The type of the plain number inside A.
+// The type of the innermost value of A: A itself if A is neither a Dual nor a Taylor (taylor.h).
 template <class A>
 struct RealOf {
   using type = A;
@@ -160,8 +165,8 @@ struct scalar::Dual {
   Dual(const T& value, const Tangent& tangent) : value(value), tangent(tangent) {}
   Dual(const T& value, Tangent&& tangent) : value(value), tangent(std::move(tangent)) {}
 
-  // Makes the variable of the given direction: its tangent is 1 there and 0 elsewhere. A
-  // DynamicDual also needs the number of directions.
+  // Makes the variable of `direction` (counted from 0): tangent[direction] is 1, the others are 0.
+  // For a DynamicDual, give the number of directions as well; for others it is N.
   static Dual Variable(const T& value, int direction, int directions = N) {
     return Dual(value, Tangent::Unit(direction, directions));
   }
@@ -170,8 +175,10 @@ struct scalar::Dual {
   Tangent tangent;
 };
 
-// Makes x the variable of a direction at every level of nesting. If D is nested twice,
-// tangent[i].tangent[j] of f(VariableOf<D>(x, i, n)...) is the second derivative by x_i and x_j.
+// Makes x the variable of `direction` (counted from 0, below `directions`) at every level of
+// nesting. If D is nested twice, and f is computed at n inputs x_i that are each made by
+// VariableOf<D>(x_i, i, n), then tangent[i].tangent[j] of the result is the second derivative of f
+// by x_i and x_j.
 template <DualNumber D>
 D VariableOf(const Real<D>& x, int direction, int directions) {
   if constexpr (kDepth<D> == 1) {  // NOLINT(bugprone-branch-clone): the types differ
@@ -182,8 +189,9 @@ D VariableOf(const Real<D>& x, int direction, int directions) {
   }
 }
 
-// The operands of a binary operation. If one of them is nested deeper, its type is the type of the
-// result, and the other operand is converted to that type as a constant.
+// The types of two operands that a binary operation accepts. If one operand is nested deeper, its
+// type is the type of the result (Promoted), and the other operand counts as constant in the
+// directions that it lacks.
 template <class A, class B>
 concept DualPair = (DualNumber<A> ||
                     DualNumber<B>)&&(std::same_as<A, B> ||
@@ -193,7 +201,8 @@ template <class A, class B>
 requires DualPair<A, B>
 using Promoted = std::conditional_t<(kDepth<A> >= kDepth<B>), A, B>;
 
-// Converts the constant c for arithmetic with D's value and tangents; a plain number stays plain.
+// Returns c, a constant for D, as an operand for arithmetic with D's value and tangents: as a
+// D::Scalar if c is a dual number, otherwise as a plain Real<D>.
 template <DualNumber D, class C>
 constexpr auto Constant(const C& c) {
   if constexpr (DualNumber<C>) {
@@ -203,7 +212,8 @@ constexpr auto Constant(const C& c) {
   }
 }
 
-// Returns 0 if all components of a number are finite, and NaN otherwise.
+// Returns 0 if all components of a (its value and its tangents, at all levels of nesting) are
+// finite, and NaN otherwise.
 template <class A>
 [[gnu::always_inline]] inline auto Residue(const A& a) {
   if constexpr (DualNumber<A>) {
@@ -228,8 +238,8 @@ template <class A>
   }
 }
 
-// Returns whether all components of a are finite, and its value has all its digits: it is neither 0
-// nor so small that a part of it is lost.
+// Returns whether all components of a are finite, and its innermost value has all its digits, that
+// is, is neither 0 nor subnormal.
 template <class A>
 [[gnu::always_inline]] inline bool AllDigits(const A& a) {
   if constexpr (std::floating_point<A>) {
@@ -240,8 +250,8 @@ template <class A>
   }
 }
 
-// Returns whether all components are the constant 0. A variable recorded on a tape that merely has
-// the value 0 does not count: its tangent may differ from 0.
+// Returns whether all components of a are the constant 0. A variable that is recorded on a tape
+// (reverse::Var) and merely has the value 0 does not count: its derivative may differ from 0.
 template <class A>
 bool IsZero(const A& a) {
   if constexpr (DualNumber<A>) {
@@ -256,8 +266,9 @@ bool IsZero(const A& a) {
   }
 }
 
-// Returns derivative * tangent, but 0 where the tangent is 0, even if the derivative is infinite or
-// NaN; the same at each level of nesting.
+// Returns derivative * tangent, lane by lane; a lane that is 0 stays 0, even if the derivative is
+// infinite or NaN. If T is a dual number, each lane is a product of two dual numbers, and the
+// tangents of this product are computed by the same rule.
 template <class T, class Tangent>
 [[gnu::noinline, gnu::cold]] Tangent Moving(const T& derivative, Tangent tangent) {
   for (int i = 0; i < tangent.size(); ++i) {
@@ -273,25 +284,28 @@ template <class T, class Tangent>
   return tangent;
 }
 
-// Returns whether a function whose argument x has overflowed, and whose slope there is 0, is
-// constant: beyond the range of numbers, nothing that x does moves its result.
+// Returns whether x is infinite and `slope`, a function's derivative at x, is 0. Such a function
+// counts as constant: beyond the range of numbers, nothing that x does changes the result.
 template <class T, class X>
 bool Saturated(const T& slope, const X& x) {
   return std::isinf(functions::value_of(ValueOf(x))) && functions::value_of(ValueOf(slope)) == 0;
 }
 
-// Returns slope * tangents of x where the slope or x is not finite.
+// Returns the tangents of f(x) for a derivative `slope` of f, where the slope, x or a product of
+// the slope with a tangent is not finite: zeros if Saturated(), otherwise Moving(slope, x.tangent).
 template <class T, class D>
 [[gnu::noinline, gnu::cold]] typename D::Tangent EdgeTangent(const T& slope, const D& x) {
   return Saturated(slope, x) ? D(x.value).tangent : Moving(slope, x.tangent);
 }
 
-// Applies the chain rule: returns a dual number of value f, with dfdx times x's tangents.
+// Applies the chain rule: returns a dual number with value f and dfdx times x's tangents, or
+// EdgeTangent() where dfdx or x is not finite.
 template <DualNumber D>
 [[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
                                       const D& x) {
   if constexpr (std::floating_point<typename D::Scalar> && D::Tangent::kOneLane) {
-    // One direction. If its tangent is the constant 1, as on a tape, the product is the slope.
+    // One direction. If the compiler knows that its tangent is 1, as for operands of a statement on
+    // a tape, the product is the slope, and needs no check.
     D y(f);
     y.tangent[0] = dfdx * x.tangent[0];
     if (__builtin_constant_p(x.tangent[0] == 1) && x.tangent[0] == 1) return y;
@@ -304,14 +318,15 @@ template <DualNumber D>
   return D(f, dfdx * x.tangent);
 }
 
-// Like Chain, for a derivative that is finite wherever f is.
+// Like Chain, but without its check: for a derivative that is finite wherever x is.
 template <DualNumber D>
 [[gnu::always_inline]] inline D FiniteChain(const typename D::Scalar& f,
                                             const typename D::Scalar& dfdx, const D& x) {
   return D(f, dfdx * x.tangent);
 }
 
-// Applies the chain rule to f(x, y), with derivatives dfdx by x and dfdy by y.
+// Applies the chain rule, like Chain above, to a function of x and y with the value f and the
+// derivatives dfdx by x and dfdy by y.
 template <DualNumber D>
 [[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
                                       const D& x, const typename D::Scalar& dfdy, const D& y) {
@@ -321,9 +336,10 @@ template <DualNumber D>
   return D(f, Combine(dfdx, x.tangent, dfdy, y.tangent));
 }
 
-// Returns the quotient rule's (t - q u) / w where 1 / w or q overflows or underflows. Directions in
-// which neither operand changes keep the tangent 0. A denominator that has overflowed counts as
-// constant: the quotient is 0 whatever it does.
+// Returns the quotient rule's (t - q u) / w for a denominator w with tangents u, a numerator with
+// tangents t, and the quotient q, where 1 / w or q / w is 0, subnormal or not finite. Directions in
+// which neither operand changes keep the tangent 0. If w has overflowed and q is 0, w counts as
+// constant.
 template <class T, class Tangent>
 [[gnu::noinline, gnu::cold]] Tangent MovingQuotient(const T& w, Tangent t, const T& q,
                                                     const Tangent& u) {
@@ -385,8 +401,9 @@ requires DualPair<A, B>
   }
 }
 
-// (v + t e) / (w + u e) = q + (t - q u) / w e with q = v / w. If w is tiny or huge, 1 / w may be
-// infinite or 0 though w is not; then MovingQuotient divides by w itself.
+// (v + t e) / (w + u e) = q + (t - q u) / w e with q = v / w. If w is tiny or huge, 1 / w (or, for
+// a constant numerator, q / w) may be infinite, subnormal or 0; then MovingQuotient divides by w
+// itself.
 template <class A, class B>
 requires DualPair<A, B>
 [[gnu::always_inline]] inline Promoted<A, B> operator/(const A& a, const B& b) {
@@ -444,7 +461,7 @@ D operator--(D& a, int) {
   return before;
 }
 
-// Comparisons look at the values only.
+// Comparisons look at the innermost values only.
 template <class A, class B>
 requires DualPair<A, B>
 constexpr bool operator==(const A& a, const B& b) { return ValueOf(a) == ValueOf(b); }

@@ -13,8 +13,8 @@ using D1 = Dual<double, 1>;
 
 D1 X(double x) { return D1::Variable(x, 0); }
 
-// Compares the first and second derivative with central differences of the value and of the
-// derivative.
+// Compares the first and second derivatives of f at x, computed by dual numbers, with central
+// differences of f and of its first derivative.
 template <class F>
 void ExpectDerivatives(const char* name, F f, double x) {
   using D2 = Dual<D1, 1>;
@@ -248,8 +248,9 @@ TEST(DualTest, PartsOfANumber) {
   EXPECT_EQ(out.str(), "3 [0, 1]");
 }
 
-// The derivative of x^3 at -2 is 12, though ln x is not defined there. The other values are those
-// of the table in autodiff/math.h.
+// x^y at (-2, 3) has derivative 12 by x, though ln x, and so the derivative by y, is not defined
+// there. The derivatives of x^y at x = 0 are those of the table in autodiff/math.h. Constants at
+// the edge of a domain have tangents 0.
 TEST(DualTest, OperandsThatDoNotMoveOrAreAtAnEdge) {
   using D = Dual<double, 2>;
   const D cubed = pow(D::Variable(-2, 0), D::Variable(3, 1));
@@ -271,8 +272,9 @@ TEST(DualTest, OperandsThatDoNotMoveOrAreAtAnEdge) {
             1.0 * (1e-320 / 1e-310) / 1e-310 / 1e300);
 }
 
-// The exponential overflows at 800. Each function is then constant to the last bit: its derivative,
-// less than 1e-300, rounds to 0. At 1e160 the same holds for the third power.
+// e^800 overflows, in float e^100 does, and the third power of 1e160. Each function of such an
+// argument then counts as constant: its derivative is 0. (The true derivatives at 800 are below
+// 1e-300 in magnitude.)
 TEST(DualTest, AnArgumentThatOverflowedCountsAsConstant) {
   using namespace functions;
   const auto each = [](const auto& x) {
@@ -301,7 +303,8 @@ TEST(DualTest, AnArgumentThatOverflowedCountsAsConstant) {
   EXPECT_TRUE(std::isnan((exp(X(800)) / exp(X(800))).tangent[0]));
 }
 
-// The derivative of 1 / (1 + e^-x) at -708 is e^-708 (1 - 3e-308), though (1 + e^708)^2 overflows.
+// The derivative of 1 / (1 + e^-x) at -708 is e^-708 to double precision, though the denominator
+// (1 + e^708)^2 of the quotient rule overflows.
 TEST(DualTest, QuotientsByHugeNumbers) {
   const double slope = std::exp(-708.0);
   EXPECT_NEAR((1.0 / (1.0 + exp(-X(-708)))).tangent[0], slope, 1e-13 * slope);

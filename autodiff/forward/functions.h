@@ -4,13 +4,14 @@
 // Defines the functions of <cmath> and of autodiff/math.h for dual numbers. Include
 // autodiff/forward/dual.h, not this file.
 //
-// Each function is its chain rule: f(v + t e) = f(v) + f'(v) t e, written Chain(f(v), f'(v), x).
-// Its value f(v) is bit for bit that of the plain function. Derivatives f'(v) that are numerically
-// delicate are in slopes.h. All rules compute in T, the type of the value, which may be a dual
-// number itself.
+// Each function is its chain rule: for a dual number x = v + t e, f(x) = f(v) + f'(v) t e, written
+// Chain(f(v), f'(v), x). The value f(v) is bit for bit that of the plain function. Derivatives
+// f'(v) that are numerically delicate are in slopes.h. All rules compute in T, the type of the
+// value, which may be a dual number itself.
 //
-// Argument-dependent lookup finds the functions of <cmath>. The others are reached through the
-// functions of autodiff/math.h, which call CotangentApply.
+// Argument-dependent lookup finds the functions that are named as in the standard library. The
+// others (sigmoid, ...) are reached through the functions of autodiff/math.h, which call
+// CotangentApply.
 
 #include <algorithm>
 #include <cmath>
@@ -22,7 +23,8 @@
 
 namespace cotangent::autodiff::forward {
 
-// Applies the chain rule to f(x, y, z), with derivatives dfdx by x, dfdy by y and dfdz by z.
+// Applies the chain rule, like Chain in dual.h, to a function of x, y and z with the value f and
+// the derivatives dfdx by x, dfdy by y and dfdz by z.
 template <DualNumber D>
 D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx, const D& x,
         const typename D::Scalar& dfdy, const D& y, const typename D::Scalar& dfdz, const D& z) {
@@ -86,7 +88,7 @@ D cbrt(const D& x) {  // cbrt'(x) = 1 / (3 cbrt(x)^2)
   return Chain<D>(root, Real<D>(1) / (Real<D>(3) * (root * root)), x);
 }
 
-// x^n for a constant n: (x^n)' = n x^(n-1).
+// x^n for a constant n: (x^n)' = n x^(n-1), and 0 for n = 0.
 template <DualNumber D, class S>
 requires std::is_arithmetic_v<S> D pow(const D& x, S n) {
   const Real<D> exponent = static_cast<Real<D>>(n);
@@ -94,7 +96,7 @@ requires std::is_arithmetic_v<S> D pow(const D& x, S n) {
   return Chain<D>(pow(x.value, exponent), exponent * pow(x.value, exponent - 1), x);
 }
 
-// b^y for a constant b: (b^y)' = ln(b) b^y.
+// b^y for a constant b: (b^y)' = ln(b) b^y, and 0 for b = 0 and y > 0.
 template <class S, DualNumber D>
 requires std::is_arithmetic_v<S> D pow(S b, const D& y) {
   const Real<D> base = static_cast<Real<D>>(b);
@@ -104,7 +106,8 @@ requires std::is_arithmetic_v<S> D pow(S b, const D& y) {
 }
 
 // The derivative of x^y by x is y x^(y-1), and by y it is ln(x) x^y. The latter is NaN for negative
-// x; it only enters directions along which y changes.
+// x; it only enters directions along which y changes. Where these formulas would give NaN though
+// the derivative has a limit (x = 0; x infinite and y < 0), the derivative is 0.
 template <class A, class B>
 requires(DualNumber<A>&& DualNumber<B>&& DualPair<A, B>) Promoted<A, B> pow(const A& a,
                                                                             const B& b) {
@@ -296,8 +299,8 @@ int ilogb(const D& x) {
 // ---- Remainders, scaling by powers of two, neighbouring numbers ----
 
 // fmod and remainder are x - q y, where q is x / y truncated (fmod) or rounded to the nearest
-// integer (remainder). q is computed from the result, since x / y itself could round to a
-// neighbouring integer.
+// integer (remainder), so the derivatives are 1 by x and -q by y. q is computed from the result,
+// since x / y itself could round to a neighbouring integer.
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> fmod(const A& a, const B& b) {
   using D = Promoted<A, B>;
@@ -326,7 +329,8 @@ D scalbn(const D& x, int exponent) {
   return ldexp(x, exponent);
 }
 
-// Splits x = m 2^exponent with 1/2 <= |m| < 1 and returns m; its derivative by x is 2^-exponent.
+// Splits x = m 2^exponent with 1/2 <= |m| < 1 and returns m; its derivative by x is 2^-exponent. If
+// x is 0, infinite or NaN, the exponent is 0 and m is x.
 template <DualNumber D>
 D frexp(const D& x, int* exponent) {
   *exponent = 0;
@@ -359,7 +363,7 @@ requires DualPair<A, B> Promoted<A, B> nextafter(const A& a, const B& b) {
   return result;
 }
 
-// ---- Maximum and minimum: of two equal arguments, the first gives the derivative ----
+// ---- Maximum, minimum, clamp: of two equal arguments, the first gives the derivative ----
 
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> max(const A& a, const B& b) {
@@ -393,7 +397,7 @@ requires DualTriple<A, B, C> Deepest<A, B, C> clamp(const A& x, const B& low, co
   return x < low ? D(low) : high < x ? D(high) : D(x);
 }
 
-// ---- Classification functions: they look at the value only ----
+// ---- Classification functions: they look at the innermost value only ----
 
 #define COTANGENT_PREDICATE(type, name) \
   template <DualNumber D>               \
@@ -448,7 +452,7 @@ COTANGENT_BY_SLOPE(silu, Silu)
 #undef COTANGENT_BY_SLOPE
 
 template <DualNumber D>
-D CotangentApply(functions::rule::relu, const D& x) {  // -0 stays -0, as with plain numbers
+D CotangentApply(functions::rule::relu, const D& x) {  // at 0: derivative 0, and -0 stays -0
   if (x > 0 || isnan(x)) return x;
   return x < 0 ? D(0) : D(ValueOf(x));
 }
@@ -480,9 +484,10 @@ requires DualPair<A, B> Promoted<A, B> CotangentApply(functions::rule::logsumexp
                   T(functions::sigmoid(T(-gap))), y);
 }
 
-// Subtracts the largest value before exp, so that exp cannot overflow. It is subtracted as a
-// constant, because it cancels in the derivatives. If the largest value is infinite, the result is
-// the mean of the terms that equal it, so that these terms share the derivative equally.
+// Returns ln(sum of e^xi over all i), and minus infinity for an empty span. Subtracts the largest
+// value before exp, so that exp cannot overflow; it is subtracted as a constant, because it cancels
+// in the derivatives. If the largest value is infinite, the result is the mean of the terms that
+// equal it, so that these terms share the derivative equally.
 template <DualNumber D>
 D CotangentApply(functions::rule::logsumexp, std::span<const D> x) {
   Real<D> high = -std::numeric_limits<Real<D>>::infinity();

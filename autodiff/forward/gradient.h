@@ -2,13 +2,15 @@
 #define COTANGENT_AUTODIFF_FORWARD_GRADIENT_H_
 
 // Computes gradients, Jacobians and Hessians by dual numbers (autodiff/forward/dual.h), for
-// functions as autodiff/function.h describes them. A dual number carries eight directions at once,
-// so n inputs take n / 8 evaluations of f, each of which costs as much as a few on plain numbers.
-// autodiff/differentiate.h offers the same functions in all modes, and reports errors.
+// functions f of n inputs with m results (autodiff/function.h says what a function is). A dual
+// number carries eight directions at once, so a Gradient, Jacobian, Vjp or Hvp takes n / 8
+// evaluations of f (rounded up), each of which costs as much as a few on plain numbers; a Jvp takes
+// one, a Hessian n^2 / 8. autodiff/differentiate.h offers the same functions in all modes, and
+// reports errors.
 //
-// The point may consist of scalars of any type S; usually S is double. Inside a function that is
-// itself being differentiated, pass its scalars as the point: the results are scalars of the same
-// type, so the outer derivative takes them into account:
+// The point may consist of scalars of any type S; usually S is double, and for Jvp and Vjp it must
+// be. Inside a function that is itself being differentiated, pass its scalars as the point: the
+// results are scalars of the same type, so the outer derivative takes them into account:
 //
 //   Gradient([](auto v) {                                    // v^2 at 1: 2
 //     using S = std::decay_t<decltype(v[0])>;
@@ -34,8 +36,10 @@ namespace cotangent::autodiff::forward {
 
 inline constexpr int kDirectionsAtOnce = 8;
 
-// The scalar type of a point X: double for plain numbers other than long double, or the scalar of
-// an outer function that is being differentiated.
+// Element<X> is the type of the coordinates of a point of type X. ScalarOf<X> is the type of the
+// results for such a point: double if the coordinates are plain numbers other than long double,
+// otherwise the coordinates' type, such as the scalar of an outer function that is being
+// differentiated.
 template <class X>
 using Element = std::remove_cvref_t<decltype(*std::begin(std::declval<const X&>()))>;
 template <class X>
@@ -43,7 +47,10 @@ using ScalarOf =
     std::conditional_t<std::is_arithmetic_v<Element<X>> && !std::is_same_v<Element<X>, long double>,
                        double, Element<X>>;
 
-// The type D of dual numbers that f is called with. Checks that f accepts it.
+// The type D, after a check that a function of type F can be called with dual numbers of this type.
+// LevelDual is the type with which F is called for first derivatives: N directions, the level of F
+// (a tag; LEVELS in dual.h). LevelDualOfDuals is that for second derivatives: one direction, whose
+// values and tangents are dual numbers with N directions.
 template <class F, class D>
 struct TakenBy {
   static_assert(
@@ -58,14 +65,15 @@ using LevelDual = typename TakenBy<F, Dual<S, N, &kLevelOf<F>>>::type;
 template <class F, class S, int N>
 using LevelDualOfDuals = typename TakenBy<F, Dual<Dual<S, N, &kLevelOf<F>>, 1, &kLevelOf<F>>>::type;
 
-// Converts the point x to scalars that are constants (their tangents are zero).
+// Converts the coordinates of the point x to type D, as constants (all tangents are zero).
 template <class D, class X>
 std::vector<D> Constants(const X& x) {
   return std::vector<D>(std::begin(x), std::end(x));
 }
 
-// Calls visit(first, results) for each group of eight inputs: results[i].tangent[k] is the
-// derivative of output i by input first + k. The last group may have fewer than eight.
+// Calls visit(first, results) for each group of eight consecutive inputs, of which `first` is the
+// index (from 0) of the first one: results[i].tangent[k] is the derivative of output i by input
+// first + k. The last group may have fewer than eight inputs.
 template <class F, class X, class Visit>
 void VisitDirections(const F& f, const X& x, Visit visit) {
   using D = LevelDual<F, ScalarOf<X>, kDirectionsAtOnce>;
@@ -80,7 +88,7 @@ void VisitDirections(const F& f, const X& x, Visit visit) {
   }
 }
 
-// Returns the m by n Jacobian, row after row.
+// Returns the m by n Jacobian of f at x, row after row.
 template <class F, class X>
 std::vector<ScalarOf<X>> Jacobian(const F& f, const X& x) {
   const std::size_t n = std::size(x);
@@ -102,8 +110,8 @@ std::vector<ScalarOf<X>> Gradient(const F& f, const X& x) {
   return Jacobian(f, x);
 }
 
-// Returns the value of a function with one result and computes its gradient. Costs as much as the
-// gradient alone: n / 8 evaluations of f.
+// Returns the value at x of a function with one result and sets `gradient` to its n partial
+// derivatives. Costs as much as the gradient alone. If x is empty, returns 0 without calling f.
 template <class F, class X>
 ScalarOf<X> ValueAndGradient(const F& f, const X& x, std::vector<ScalarOf<X>>& gradient) {
   gradient.resize(std::size(x));
@@ -116,7 +124,7 @@ ScalarOf<X> ValueAndGradient(const F& f, const X& x, std::vector<ScalarOf<X>>& g
   return value;
 }
 
-// Returns the Jacobian times `direction` (n entries): m entries. One evaluation of f.
+// Returns the Jacobian at x times `direction` (n entries): m entries. Takes one evaluation of f.
 template <class F>
 std::vector<double> Jvp(const F& f, std::span<const double> x, std::span<const double> direction) {
   using D = LevelDual<F, double, 1>;
@@ -128,8 +136,8 @@ std::vector<double> Jvp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// Returns the transposed Jacobian times `weights` (m entries): n entries. Forward mode computes the
-// Jacobian for this, one group of eight columns at a time.
+// Returns the transposed Jacobian at x times `weights` (m entries): n entries. Forward mode
+// computes the whole Jacobian for this, one group of eight columns at a time.
 template <class F>
 std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const double> weights) {
   std::vector<double> product(x.size(), 0.0);
@@ -143,8 +151,9 @@ std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// Returns the Hessian times `direction` for a function with one result. It uses duals of duals: the
-// outer tangent carries the direction, the inner tangents the inputs.
+// Returns the Hessian at x times `direction` (n entries) for a function with one result: n entries.
+// Uses duals of duals: the outer tangent carries the direction, and the inner tangents belong to
+// eight inputs at a time.
 template <class F, class X>
 std::vector<ScalarOf<X>> Hvp(const F& f, const X& x, std::span<const ScalarOf<X>> direction) {
   using Outer = LevelDualOfDuals<F, ScalarOf<X>, kDirectionsAtOnce>;
@@ -165,7 +174,8 @@ std::vector<ScalarOf<X>> Hvp(const F& f, const X& x, std::span<const ScalarOf<X>
   return product;
 }
 
-// Returns the n by n Hessian. Each row is the Hessian times a unit vector.
+// Returns the n by n Hessian at x of a function with one result, row after row. Each row is
+// computed as the Hessian times a unit vector.
 template <class F, class X>
 std::vector<ScalarOf<X>> Hessian(const F& f, const X& x) {
   std::vector<ScalarOf<X>> hessian, direction(std::size(x), ScalarOf<X>(0));

@@ -76,8 +76,9 @@ concept Adds = requires(A a, B b) {
 
 inline constexpr char kMine = 0;
 
-// Each differentiated function has dual numbers of its own type (its level). Dual numbers of two
-// levels must not mix, unless one type is built on the other.
+// Each differentiated function is called with a type of dual numbers of its own, tagged with its
+// level (LEVELS in dual.h). Dual numbers of two levels must not mix, unless one type is built on
+// the other.
 TEST(GradientTest, LevelsAreToldApartByType) {
   const auto outer = [](auto v) { return v[0]; };
   const auto inner = [](auto w) { return w[0]; };

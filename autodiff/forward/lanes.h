@@ -2,14 +2,15 @@
 #define COTANGENT_AUTODIFF_FORWARD_LANES_H_
 
 // Lanes<T, N>: the N tangents of a dual number (autodiff/forward/dual.h), as a small vector that
-// only offers linear combinations.
+// only offers linear combinations. A lane is one tangent.
 //
-// For `double` and `float` the lanes are stored in 16-byte vectors, which every x86-64 processor
-// has, and every loop over them is unrolled at compile time, so that a compiler can keep a whole
-// dual number in registers. (One wide vector type would be simpler, but on processors without such
-// a register GCC moves it through memory.) If N does not fill the last vector, the unused elements
-// of that vector (its padding) are computed like the others but never read as lanes. For other T,
-// which are dual numbers themselves, the lanes are an array.
+// For `double` and `float` and N > 1, the lanes are stored in 16-byte vectors, which every x86-64
+// processor has, and the operations on them are unrolled at compile time, so that a compiler can
+// keep a whole dual number in registers. (One wide vector type would be simpler, but on processors
+// without such a register GCC moves it through memory.) If N does not fill the last vector, the
+// unused elements of that vector (its padding) are computed like the others; only Total() reads
+// them. For other T, such as dual numbers, and for N = 1, the lanes are an array. If N is kDynamic,
+// they are a std::vector.
 
 #include <algorithm>
 #include <concepts>
@@ -22,6 +23,7 @@ namespace cotangent::autodiff::forward {
 // The value of N which means that the number of directions is known only at run time.
 inline constexpr int kDynamic = -1;
 
+// Chunk is the unit in which lanes are stored and computed, kWidth its number of lanes.
 template <class T, int N>
 struct LaneStorage {
   using Chunk = T;
@@ -48,8 +50,8 @@ class Lanes {
   // As with plain numbers, `Lanes a;` is uninitialized, and `Lanes a{};` is zero.
   Lanes() = default;
 
-  // Returns 1 in lane k and 0 elsewhere. The function writes whole chunks (16-byte vectors of
-  // lanes): if a single lane were written and its chunk read back, the processor's store forwarding
+  // Returns 1 in lane k (counted from 0) and 0 elsewhere; ignores the second argument. Writes whole
+  // chunks: if a single lane were written and its chunk read back, the processor's store forwarding
   // would stall.
   static Lanes Unit(int k, int = N) {
     return Map([&](auto i) __attribute__((always_inline)) {
@@ -92,7 +94,7 @@ class Lanes {
     return Map([&](auto i)
                    __attribute__((always_inline)) { return s * (a.chunk_[i] - t * b.chunk_[i]); });
   }
-  // Returns the sum of all lanes, padding included: it serves only to find lanes that are not
+  // Returns the sum of all lanes, padding included. The sum serves only to find lanes that are not
   // finite.
   T Total() const {
     Chunk sum = chunk_[0];

@@ -1,20 +1,23 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_SLOPES_H_
 #define COTANGENT_AUTODIFF_FORWARD_SLOPES_H_
 
-// Computes the derivatives of functions, with any scalar: plain numbers, dual numbers (for second
-// and higher derivatives) and Taylor series. The comment beside each function is its formula.
-// Include autodiff/forward/dual.h, not this file.
+// Computes the derivatives ("slopes") of functions, with any scalar: plain numbers, dual numbers
+// (for second and higher derivatives) and Taylor series. Function slope::F(x) returns the
+// derivative of the function f (Tanh: of tanh) at x; the comment beside it is its formula. Include
+// autodiff/forward/dual.h, not this file.
 //
-// Each derivative is exact to a few roundings on its function's whole domain, for float and double.
-// It is itself differentiated for higher derivatives, so it is smooth wherever the function is.
-// Hence three rules:
+// Each slope is exact to a few roundings on its function's whole domain, for float and double
+// (where a slope is a sum that cancels, as gelu' is near -0.75, relative to the terms of that sum).
+// For higher derivatives, slopes are differentiated themselves, so each is smooth wherever its
+// function is. Hence three rules:
 //
-//   - nothing subtracts nearly equal numbers: near 1, use (1 - x)(1 + x), not 1 - x^2;
+//   - nothing subtracts nearly equal rounded numbers: near 1, use (1 - x)(1 + x), not 1 - x^2;
 //   - nothing overflows where the result does not: for |x| > 1, 1 / (1 + x^2) is u^2 / (1 + u^2)
-//     with u = 1 / x; tanh' is 4 e / (1 + e)^2 with e = e^(-2 |x|), since in 1 / cosh^2 cosh
-//     overflows;
-//   - |x| is written as two branches: abs has no second derivative at 0, but sech^2 has. And a
-//     derivative that is even in x uses an even formula near 0: its own derivative does not cancel.
+//     with u = 1 / x; for large |x|, tanh' is 4 e / (1 + e)^2 with e = e^(-2 |x|), since in
+//     1 / cosh^2 cosh overflows;
+//   - |x| is written as two branches where the slope is smooth at 0: abs has no second derivative
+//     there, but sech^2 has. And a slope that is even in x uses an even formula near 0: its own
+//     derivative does not cancel.
 //
 // "x + 0" turns a negative zero into a positive one, so that the derivative at the edge of a domain
 // is the limit from inside.
@@ -50,7 +53,7 @@ T Log1p(const T& x) {  // 1 / (1 + x), for x >= -1
   return T(Real<T>(1) / (Real<T>(1) + x));
 }
 
-// Returns 1 - x^2: as a product near 1 and -1, where the subtraction would lose digits.
+// Returns 1 - x^2: for |x| >= 1/2 as a product, since the subtraction would lose digits near 1.
 template <class T>
 T OneLessSquare(const T& x) {
   if (x < 0.5 && x > -0.5) return T(Real<T>(1) - x * x);
@@ -67,8 +70,8 @@ T Atan(const T& x) {  // 1 / (1 + x^2)
   return T(u * u / (Real<T>(1) + u * u));
 }
 
-// Returns 1 / cosh(x)^2. Far from 0, where a small power of cosh(x) overflows, it is 4 e / (1 +
-// e)^2 with e = e^(-2 |x|).
+// Returns 1 / cosh(x)^2. Far from 0, where the ninth power of cosh(x) would overflow (higher
+// derivatives contain such powers), computes this as 4 e / (1 + e)^2 with e = e^(-2 |x|).
 template <class T>
 T SquaredSecant(const T& x) {
   constexpr Real<T> kFar = std::numeric_limits<Real<T>>::max_exponent * Real<T>(0.08);
@@ -102,7 +105,8 @@ T Atanh(const T& x) {  // 1 / (1 - x^2), for |x| <= 1
 }
 
 // Returns e^(-s x^2) for s = 1 or 1/2. If the exponent s x^2 is large, the rounding error of x^2 is
-// visible in the result; the last factor corrects it. Results too small for any number are 0.
+// visible in the result; the last factor corrects it. For |x| > 40 the result is the constant 0,
+// since the value is too small for a double.
 template <class T>
 T Bell(const T& x, Real<T> s) {
   if (x > 40 || x < -40) return T(0);
@@ -115,7 +119,7 @@ T Erf(const T& x) {  // 2 / sqrt(pi) e^(-x^2)
   return T((2 * std::numbers::inv_sqrtpi_v<Real<T>>)*Bell(x, Real<T>(1)));
 }
 template <class T>
-T Gelu(const T& x) {  // Phi(x) + x phi(x)
+T Gelu(const T& x) {  // Phi(x) + x phi(x): normal distribution function Phi and its density phi
   using R = Real<T>;
   if (std::isinf(value_of(x))) return T(x > 0 ? 1 : 0);
   const T cumulative = R(0.5) * erfc(x * (-std::numbers::sqrt2_v<R> / 2));
@@ -127,7 +131,7 @@ template <class T>
 T Sigmoid(const T& x) {  // sigmoid(x) sigmoid(-x), which is even: 1 / (2 cosh(x / 2))^2
   return T(Real<T>(0.25) * SquaredSecant(T(Real<T>(0.5) * x)));
 }
-// Returns the derivative of x s for s = sigmoid(u) and u = 2 c (x + k x^3), which is s + x s
+// Returns the derivative of x s for s = sigmoid(u) and u = c (x + k x^3), which is s + x s
 // sigmoid(-u) u'. For |x| > 40, s is 0 or 1 to the last bit, and u' could overflow.
 template <class T>
 T GeluTanh(const T& x) {
@@ -150,9 +154,9 @@ T Softsign(const T& x) {  // 1 / (1 + |x|)^2
   return T(inverse * inverse);
 }
 
-// Returns x / (x^2 + y^2), the building block of atan2's gradient. If the sum of squares could
-// overflow or vanish, here or in the next derivatives, x and y are first divided by the larger of
-// |x| and |y|.
+// Returns x / (x^2 + y^2), the building block of atan2's gradient: 0 if x or y is infinite. If the
+// sum of squares could overflow or vanish, here or in the next derivatives, x and y are first
+// divided by the larger of |x| and |y|.
 template <class T>
 T OverSquaredLength(const T& x, const T& y) {
   using R = Real<T>;

@@ -1,8 +1,8 @@
 #ifndef COTANGENT_AUTODIFF_FORWARD_TAYLOR_H_
 #define COTANGENT_AUTODIFF_FORWARD_TAYLOR_H_
 
-// Truncated Taylor arithmetic: computes all derivatives up to order K along one line. An operation
-// costs O(K^2), where dual numbers nested K times would cost 2^K.
+// Truncated Taylor arithmetic: computes all derivatives up to order K along one line. Most
+// operations cost O(K^2), where dual numbers nested K times would have 2^K components.
 //
 // A Taylor<T, K> is the polynomial x_0 + x_1 t + ... + x_K t^K; all higher powers are dropped.
 // Compute f on x_0 + t: the coefficients of the result are f(x_0), f'(x_0), f''(x_0) / 2!, ...,
@@ -11,15 +11,16 @@
 // coefficients follow one after the other from those of x. With ' meaning d/dt:
 //
 //   y = e^x      y' = y x'           k y_k = sum_(j=1..k) j x_j y_(k-j)
-//   y = ln x     x y' = x'           x_0 y_k = x_k - 1/k sum_(j=1..k-1) j y_j x_(k-j)
 //   y = x^a      x y' = a y x'       x_0 y_k = 1/k sum_(j=1..k) (a j - (k - j)) x_j y_(k-j)
 //   y = g(x)     y' = h x'           k y_k = sum_(j=1..k) j x_j h_(k-j), h = g'(x) as a series
 //
-// (Griewank and Walther, Evaluating Derivatives, 2nd ed., tables 13.1 and 13.2). The functions h in
-// the last line are those of slopes.h, which Taylor and dual numbers share. x_0 of a result is bit
-// for bit the plain function's value, and comparisons look only at x_0. At a kink (autodiff/math.h)
-// the result is the series of the branch taken. Where a function has no series (sqrt, log, negative
-// powers at x_0 = 0), the coefficients are infinite or NaN from the first one that does not exist.
+// (Griewank and Walther, Evaluating Derivatives, 2nd ed., tables 13.1 and 13.2). The last line
+// serves ln, atan, erf and others; its functions h are those of slopes.h, which Taylor and dual
+// numbers share. The coefficient of t^0 of a result is bit for bit the plain function's value, and
+// comparisons look only at it. At a kink (a point where the derivatives from the left and from the
+// right differ; table in autodiff/math.h) the result is the series of the branch taken. Where a
+// function has no series (sqrt, log, negative powers at x_0 = 0), the first coefficient that does
+// not exist is infinite or NaN.
 
 #include <array>
 #include <cmath>
@@ -50,9 +51,10 @@ namespace taylor {
 
 using namespace functions;  // NOLINT
 
-// Returns the series y with y_0 = value and y' = slope x'; the last coefficient of slope is not
-// used. Coefficients of x that are 0 are skipped, so that an infinite slope does not turn them into
-// NaN. Where x has overflowed and the slope is 0, y is constant (KINKS AND EDGES in dual.h).
+// Returns the series y with y_0 = value and y' = slope x'; the last coefficient of `slope` is not
+// used. Coefficients of x that are 0 are skipped, so that an infinite slope does not turn their
+// products into NaN. Where x_0 is infinite and slope_0 is 0, y is constant (KINKS AND EDGES in
+// dual.h).
 template <class T, int K>
 Taylor<T, K> Integrate(const T& value, const Taylor<T, K>& slope, const Taylor<T, K>& x) {
   Taylor<T, K> y(value);
@@ -67,7 +69,8 @@ Taylor<T, K> Integrate(const T& value, const Taylor<T, K>& slope, const Taylor<T
   return y;
 }
 
-// Returns the series y with y_0 = value and y' = y x'.
+// Returns the series y with y_0 = value and y' = y x'. Where x_0 is infinite and `value` is 0, y is
+// constant.
 template <class T, int K>
 Taylor<T, K> Exponential(const T& value, const Taylor<T, K>& x) {
   Taylor<T, K> y(value);
@@ -102,7 +105,7 @@ Taylor<T, K> WithValue(Taylor<T, K> y, const T& value) {
   return y;
 }
 
-// Returns the index of the first coefficient after x_0 that is not 0; K + 1 for a constant.
+// Returns the index k of the first coefficient x_k after x_0 that is not 0; K + 1 for a constant.
 template <class T, int K>
 int Order(const Taylor<T, K>& x) {
   int order = 1;
@@ -110,10 +113,10 @@ int Order(const Taylor<T, K>& x) {
   return order;
 }
 
-// Returns the series of x^a for a constant a; `value` is its coefficient 0. If x_0 = 0 and a is not
-// a whole number >= 0, then x = x_m t^m + ..., and the series in t exists only below the power with
-// exponent p = a m: coefficients with an index below p are 0, and those at the multiples of m above
-// p are infinite.
+// Returns the series of x^a for a constant a; `value` is its coefficient of t^0. If x_0 = 0, then
+// x = x_m t^m + ... If in addition a is not a whole number >= 0, the series in t exists only up to
+// the exponent p = a m: coefficients whose index is a multiple of m above p are infinite, the other
+// ones after index 0 are 0.
 template <class T, int K>
 Taylor<T, K> Power(const T& value, const Taylor<T, K>& x, const T& a) {
   Taylor<T, K> y(value);
@@ -144,8 +147,9 @@ Taylor<T, K> Power(const T& value, const Taylor<T, K>& x, const T& a) {
   return y;
 }
 
-// Sine and cosine, or sinh and cosh, need each other's coefficients: s' = c x', c' = sign s x' with
-// sign -1 for the circular and 1 for the hyperbolic functions.
+// The series s of the sine and c of the cosine, or of sinh and cosh, need each other's
+// coefficients: s' = c x', c' = sign s x', where `sign` is -1 for sin and cos and 1 for sinh and
+// cosh.
 template <class T, int K>
 struct SinePair {
   Taylor<T, K> sine, cosine;
@@ -173,8 +177,8 @@ SinePair<T, K> Hyperbolic(const Taylor<T, K>& x) {
   return SinePair<T, K>(sinh(x[0]), cosh(x[0]), 1, x);
 }
 
-// Returns the largest absolute value of the operands. After division by it, their squares do not
-// overflow.
+// Returns the largest absolute value of the operands (without derivatives). Squares of the operands
+// divided by this size do not overflow.
 template <class T, class... X>
 auto Size(const T& x, const X&... more) {
   auto size = std::abs(value_of(x));
@@ -192,7 +196,7 @@ struct scalar::Taylor {
   requires std::convertible_to<S, T>
   constexpr Taylor(const S& constant) : coefficient{} { coefficient[0] = T(constant); }
 
-  // Makes the series x_0 + t.
+  // Makes the series x + t.
   static Taylor Variable(const T& x) {
     Taylor result(x);
     if constexpr (K >= 1) result[1] = T(1);
@@ -202,7 +206,7 @@ struct scalar::Taylor {
   const T& operator[](int k) const { return coefficient[k]; }
   T& operator[](int k) { return coefficient[k]; }
 
-  // Returns the k-th derivative by t: k! x_k.
+  // Returns the k-th derivative by t at t = 0, which is k! x_k, for k <= K.
   T Derivative(int k) const {
     T result = coefficient[k];
     for (int factor = 2; factor <= k; ++factor) result = result * T(factor);
@@ -229,7 +233,8 @@ struct scalar::Taylor {
     }
     return z;
   }
-  // Solves y z = x for z_0, z_1, ... in turn. A y that has overflowed counts as constant.
+  // Solves y z = x for z_0, z_1, ... in turn. If y_0 is infinite and z_0 is 0, y counts as
+  // constant.
   friend Taylor operator/(const Taylor& x, const Taylor& y) {
     Taylor z;
     const bool saturated = Saturated(T(x[0] / y[0]), y[0]);
@@ -447,7 +452,7 @@ Taylor<T, K> tgamma(const Taylor<T, K>& x) {
   return taylor::Exponential(T(tgamma(x[0])), lgamma(x));
 }
 
-// ---- Step functions, and functions that split a number into parts ----
+// ---- Step functions, whose series are constants; scaling; splitting a number into parts ----
 
 #define COTANGENT_STEP(name)                 \
   template <class T, int K>                  \

@@ -11,7 +11,8 @@ using D1 = Dual<double, 1>;
 using D2 = Dual<D1, 1>;
 using D3 = Dual<D2, 1>;
 
-// Compares three derivatives of a Taylor series with those of three nested dual numbers.
+// Compares the value and three derivatives of f at x, computed by Taylor series, with those
+// computed by dual numbers nested three times.
 template <class F>
 void ExpectSeriesMatchesNestedDuals(const char* name, F f, double x) {
   const Series series = f(Series::Variable(x));
@@ -93,7 +94,7 @@ TEST(TaylorTest, PowersOfConstantExponents) {
   EXPECT_EQ(pow(Series::Variable(0), 1.5)[1], 0);
 }
 
-// The exponential overflows at 800; see DualTest.AnArgumentThatOverflowedCountsAsConstant.
+// e^800 overflows; a function whose slope is 0 at such an argument counts as constant.
 TEST(TaylorTest, AnArgumentThatOverflowedCountsAsConstant) {
   using namespace functions;
   using T = Taylor<double, 3>;

@@ -7,9 +7,9 @@
 // must take std::complex<double> and be analytic: built from + - * / and the functions that
 // <complex> has, without abs, comparisons or max.
 //
-// Calls cannot be nested: inside a function that is itself being differentiated this way, the
-// result is NaN, because the outer function's step would be mistaken for the inner one's. Use dual
-// numbers (autodiff/forward/gradient.h) there.
+// Calls cannot be nested: called on the same thread inside a function that is itself being
+// differentiated this way, the functions below return NaN, because the outer function's step would
+// be mistaken for the inner one's. Use dual numbers (autodiff/forward/gradient.h) there.
 
 #include <complex>
 #include <concepts>
@@ -20,12 +20,13 @@
 
 namespace cotangent::autodiff::numeric {
 
-inline constexpr double kComplexStep = 1e-100;
+inline constexpr double kComplexStep = 1e-100;  // h
 
 namespace complex_step_internal {
 
-// Marks, while it lives, that this thread is differentiating a function. A Level made while another
-// one lives belongs to a derivative inside that function.
+// Marks, while it lives, that its thread is differentiating a function. A Level made while another
+// one lives on the same thread belongs to a derivative inside that function; its Derivative() is
+// NaN.
 class Level {
  public:
   Level() : is_inner_(std::exchange(is_open_, true)) {}
@@ -51,8 +52,8 @@ double ComplexStepDerivative(F&& f, double x) {
   return level.Derivative(f(std::complex<double>(x, kComplexStep)));
 }
 
-// Returns the n partial derivatives of f at x. f maps std::span<const std::complex<double>> to
-// std::complex<double>.
+// Returns the partial derivatives of f at x, one for each entry of x; each takes one evaluation of
+// f. f maps std::span<const std::complex<double>> to std::complex<double>.
 template <std::invocable<std::span<const std::complex<double>>> F>
 std::vector<double> ComplexStepGradient(F&& f, std::span<const double> x) {
   const complex_step_internal::Level level;

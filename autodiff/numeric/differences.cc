@@ -23,9 +23,12 @@ bool AllFinite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
 
-// Richardson's table for one output: adds one row for each step, and remembers its best entry.
+// Richardson's table for one output (differences.h has the formula): keeps its last row and its
+// best entry.
 class Tableau {
  public:
+  // Adds the row for a step from its difference quotient and a bound on the quotient's error from
+  // rounding. Each step must be half the one before.
   void AddRow(double quotient, double rounding) {
     std::vector<double> row = {quotient};
     double power = 4;
@@ -33,8 +36,8 @@ class Tableau {
       row.push_back(row[j] + (row[j] - last_[j]) / (power - 1));
       const double difference =
           std::max(std::abs(row[j + 1] - row[j]), std::abs(row[j + 1] - last_[j]));
-      // Neighbouring entries may agree by chance, but no entry is more precise than f's own
-      // rounding.
+      // Neighbouring entries may agree by chance, but no entry is more precise than the rounding of
+      // f allows.
       const double error = difference + 2 * rounding;
       if (error < best_.error) best_ = {row[j + 1], error};
     }
@@ -42,8 +45,9 @@ class Tableau {
     rounding_ = rounding;
   }
 
-  // Returns whether a shorter step can no longer improve the result: the error is within the
-  // tolerance, or rounding is already as large as the error.
+  // Returns whether the result need not or cannot be improved by a shorter step: its error is
+  // within the tolerance (relative to the result), or at most twice the last quotient's rounding
+  // error.
   bool Done(double tolerance) const {
     const Estimate result = Result();
     return result.error <= tolerance * std::abs(result.value) || 2 * rounding_ >= result.error;
@@ -64,7 +68,9 @@ class Tableau {
   Estimate best_ = kUnknown;
 };
 
-// Extrapolates to step 0 the quotients, whose error is a series in even powers of the step.
+// Extrapolates to step 0 the quotients of all outputs, whose error is a series in even powers of
+// the step. Begins with `step` and halves it until all results are done (see Tableau), but adds at
+// least kLeastRows and at most kMostRows rows.
 std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step, double tolerance) {
   constexpr int kLeastRows = 7, kMostRows = 48, kMostHalvings = 1000;
   std::vector<Tableau> tableaus;
@@ -89,9 +95,10 @@ std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step,
   return result;
 }
 
-// Returns one quotient without extrapolation. Its error is estimated as its whole difference from
-// the quotient for the step twice as long; the true error, of order p in the step, is that
-// difference divided by 2^p - 1.
+// Returns the quotients of all outputs for one step, without extrapolation. The error of a quotient
+// is estimated as its whole difference from the quotient for the step twice as long, plus the bound
+// on its rounding error. (If the true error is of order p in the step, it is about that difference
+// divided by 2^p - 1.) If the quotient for the longer step is not finite, the error is infinite.
 std::vector<Estimate> Single(const QuotientsOfStep& quotients, double step) {
   const Quotients fine = quotients(step), coarse = quotients(2 * step);
   std::vector<Estimate> result;
@@ -113,12 +120,13 @@ double Magnitude(std::span<const double> x) {
   return largest;
 }
 
-// Rounds a step to a power of two, so that x + h is exact more often.
+// Rounds the step h to a power of two, so that x + h is exact more often.
 double RoundToPowerOfTwo(double h) { return std::exp2(std::round(std::log2(h))); }
 
-// Chooses the first step. Extrapolation starts with a step long enough for f to change; the plain
-// schemes take the step that balances truncation and rounding for a function whose curvature is
-// about 1.
+// Returns the step that the options give, or chooses the first one for a point whose largest
+// coordinate has the absolute value `magnitude`. Extrapolation starts with a step long enough for f
+// to change; the plain schemes take the step that balances truncation and rounding for a function
+// whose curvature is about 1.
 double ChooseStep(const Options& options, double magnitude) {
   if (options.step != 0) return options.step;
   const double scale = std::max(1.0, magnitude);
@@ -140,10 +148,11 @@ std::vector<double> Moved(std::span<const double> x, std::span<const double> dir
   return moved;
 }
 
-// Estimates, for each output, how far rounding moves f near x: at least precision |f|, and more
-// where f itself cancels. Over seven points this close together the fourth differences of a smooth
-// function vanish, while those of noise with standard deviation s have the deviation sqrt(70) s
-// (Hamming; More and Wild, SIAM J. Sci. Comput. 33(3), 2011).
+// Estimates, for each output, how far rounding moves f near x; `here` is f(x). Returns at least
+// precision * |f(x)|, and more where f itself cancels: over seven points this close together the
+// fourth differences of a smooth function vanish, while those of noise with standard deviation s
+// have the deviation sqrt(70) s (Hamming; More and Wild, SIAM J. Sci. Comput. 33(3), 2011). The
+// estimate is three times the s that the largest fourth difference suggests.
 std::vector<double> Noise(const VectorFunction& f, std::span<const double> x,
                           std::span<const double> direction, const std::vector<double>& here,
                           double precision) {
@@ -210,7 +219,7 @@ std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> 
   std::vector<Estimate> jacobian;
   std::vector<double> direction(n, 0.0);
   for (std::size_t j = 0; j < n; ++j) {
-    // Chooses the step by the size of this coordinate, not by that of the largest one.
+    // Chooses the step by the size of this coordinate, not by that of the largest coordinate.
     Options column_options = options;
     if (options.step == 0) column_options.step = ChooseStep(options, std::abs(x[j]));
     direction[j] = 1;

@@ -14,11 +14,16 @@
 //
 //   D(k, 0) = central(h / 2^k),   D(k, j) = D(k, j-1) + (D(k, j-1) - D(k-1, j-1)) / (4^j - 1)
 //
-// The result is the entry of this table that differs least from its neighbours, and that difference
-// is its error estimate (C. Ridders, Advances in Engineering Software 4(2), 1982). Nearly all
-// digits are right, for 10 to 20 times as many evaluations. Where f is not finite at x + h or x -
-// h, the step is halved until it is, so the point may lie near a pole or the edge of the domain.
-// complex_step.h has a method without subtraction, for analytic functions.
+// with k and j counted from 0, and j at most k and 8. The result is the entry of this table that
+// differs least from its neighbours D(k, j-1) and D(k-1, j-1). That difference, plus a bound on the
+// effect of rounding, is its error estimate, or twice the distance from the last row's D(k, 1), if
+// that is larger (after C. Ridders, Advances in Engineering Software 4(2), 1982). Nearly all digits
+// are right. Where f is not finite at x + h or x - h, the extrapolation halves the step until it
+// is, so the point may lie near a pole or the edge of the domain. complex_step.h has a method
+// without subtraction, for analytic functions.
+//
+// A derivative along one direction takes at least 22 evaluations of f with extrapolation, 12 by
+// central and 10 by forward differences. (8 of these estimate how far rounding moves f.)
 //
 // If a derivative cannot be computed (f is not finite at x, say), it is NaN with an infinite error.
 
@@ -33,16 +38,17 @@ enum class Scheme { kForward, kCentral, kRichardson };
 
 struct Options {
   Scheme scheme = Scheme::kRichardson;
-  // The step h; Richardson's extrapolation starts with it and halves it. 0 lets the library choose.
+  // The step h; Richardson's extrapolation starts with this step and halves it. 0 lets the library
+  // choose.
   double step = 0;
-  // The relative precision of f's results: set it to about 1e-7 for a function that computes in
-  // `float` inside.
+  // The relative precision of f's results: about 1e-7 for a function that computes in `float`
+  // inside.
   double precision = std::numeric_limits<double>::epsilon();
 };
 
 struct Estimate {
   double value;
-  double error;  // estimated bound of the absolute error
+  double error;  // estimate of a bound on the absolute error
 };
 
 using ScalarFunction = std::function<double(std::span<const double>)>;
@@ -51,11 +57,13 @@ using VectorFunction = std::function<std::vector<double>(std::span<const double>
 // Returns f'(x).
 Estimate Derivative(const std::function<double(double)>& f, double x, const Options& options = {});
 
-// Returns the n partial derivatives of f at x, where x has n entries.
+// Returns the n partial derivatives of f at x, which has n entries.
 std::vector<Estimate> Gradient(const ScalarFunction& f, std::span<const double> x,
                                const Options& options = {});
 
-// Returns the derivative of f at x along `direction`: the Jacobian times the direction, m entries.
+// Returns the derivative of f at x along `direction`, which has as many entries as x: the Jacobian
+// times the direction, one entry for each of f's results. The step is h times the direction, where
+// the library chooses h such that the largest component of the step has a suitable size.
 std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<const double> x,
                                             std::span<const double> direction,
                                             const Options& options = {});
@@ -64,8 +72,8 @@ std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<c
 std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> x,
                                const Options& options = {});
 
-// Returns the Hessian of f at x, n by n, from second differences of f. The result is exactly
-// symmetric.
+// Returns the Hessian of f at x, n by n, row after row, from central second differences of f
+// (extrapolated if the scheme is kRichardson). The result is exactly symmetric.
 std::vector<Estimate> Hessian(const ScalarFunction& f, std::span<const double> x,
                               const Options& options = {});
 

@@ -64,8 +64,8 @@ CheckResult CheckJacobian(const VectorFunction& f, std::span<const double> x,
       const double off_by = std::abs(claimed - expected[row].value);
       const double allowed =
           options.tolerance * std::max(1.0, std::abs(expected[row].value)) + expected[row].error;
-      // An entry counts as infinitely wrong if either side is NaN, or if the error estimate is not
-      // finite, since an infinite estimate would allow any value.
+      // An entry counts as infinitely wrong if the claimed or the expected derivative is not
+      // finite, or if the error estimate is not, since an infinite estimate would allow any value.
       const bool comparable = std::isfinite(off_by) && std::isfinite(allowed);
       const double ratio = !comparable   ? std::numeric_limits<double>::infinity()
                            : off_by == 0 ? 0

@@ -20,9 +20,11 @@
 namespace cotangent::autodiff::numeric {
 
 struct CheckOptions {
-  // An entry may be off by tolerance * max(1, |entry|) plus the error estimate of the differences.
+  // An entry may be off by tolerance * max(1, |e|) plus the error estimate of e, where e is the
+  // derivative that the differences give.
   double tolerance = 1e-7;
-  // If not 0, checks only this many inputs, drawn at random: a network has too many to check all.
+  // If not 0, checks the derivatives by at most this many inputs, drawn at random with the seed
+  // below: a network has too many to check all.
   std::size_t most_inputs = 0;
   std::uint64_t seed = 1;
   Options differences = {};
@@ -30,24 +32,26 @@ struct CheckOptions {
 
 struct CheckResult {
   bool ok = true;
-  // The entry whose error is the largest in proportion to what is allowed.
-  std::size_t row = 0;     // output
-  std::size_t column = 0;  // input
+  // The entry whose error is the largest in proportion to what is allowed: the following fields, up
+  // to `allowed`, describe it.
+  std::size_t row = 0;     // index of the output, from 0
+  std::size_t column = 0;  // index of the input, from 0
   double claimed = 0;
   Estimate expected = {0, 0};
   double off_by = 0;   // |claimed - expected.value|
-  double allowed = 0;  // ok means off_by <= allowed for every entry
+  double allowed = 0;  // `ok` means off_by <= allowed for every entry that was checked
   std::size_t entries_checked = 0;
   std::string message;  // the outcome in one line, for a person to read
 };
 
 // Compares `gradient` (the n partial derivatives that somebody claims for f at x) with differences
-// of f. A gradient whose size is not that of x fails, and so does a gradient that is not finite at
-// a point where the function is.
+// of f. A gradient whose size is not that of x fails, and so does one with a checked entry that is
+// not finite, or that differences cannot estimate (for example because f is not finite at x).
 CheckResult CheckGradient(const ScalarFunction& f, std::span<const double> x,
                           std::span<const double> gradient, const CheckOptions& options = {});
 
-// Compares `jacobian` (m by n, row after row) with differences of f at x.
+// Compares `jacobian` (m results by n inputs, row after row) with differences of f at x. Fails in
+// the same cases as CheckGradient.
 CheckResult CheckJacobian(const VectorFunction& f, std::span<const double> x,
                           std::span<const double> jacobian, const CheckOptions& options = {});
 

@@ -14,7 +14,7 @@
 
 namespace cotangent::autodiff::reverse::benchmark {
 
-// Returns ln(sum of e^xi). Subtracts the largest term first, so that exp cannot overflow.
+// Returns ln(sum of e^xi). Subtracts the largest xi first, so that exp cannot overflow.
 template <class T>
 T LogSumExp(const std::vector<T>& x) {
   using std::exp, std::log, std::max;
@@ -36,11 +36,12 @@ inline std::vector<double> Noise(std::size_t n, std::uint64_t seed) {
   return noise;
 }
 
-// The log-likelihood of n points in d dimensions under a mixture of k Gaussians (Srajer, Kukelova
-// and Fitzgibbon, A benchmark of selected algorithmic differentiation tools, 2018). Its inputs are
-// the k logits of the weights, the k means and, for each component, a lower triangular square root
-// of the inverse covariance: the logarithms of its d diagonal entries, and the d (d - 1) / 2
-// entries below.
+// The log-likelihood, up to an additive constant, of n = kPoints points in d = kDimensions
+// dimensions under a mixture of k = kComponents Gaussians (Srajer, Kukelova and Fitzgibbon, A
+// benchmark of selected algorithmic differentiation tools, 2018). Its inputs are the k logits of
+// the weights, the k means, and a lower triangular square root of each component's inverse
+// covariance: first the logarithms of the d diagonal entries for all components, then the d (d - 1)
+// / 2 entries below the diagonal, row after row, for all components.
 struct GaussianMixture {
   static constexpr int kDimensions = 10, kComponents = 25, kPoints = 100;
   static constexpr int kBelow = kDimensions * (kDimensions - 1) / 2;

@@ -10,6 +10,7 @@
 // recording at most r times, loops of up to binomial(c + r, c) segments can be reversed, and no
 // schedule does better (Griewank and Walther, Algorithm 799: revolve, ACM TOMS 26, 2000): 20
 // checkpoints and 4 runs reach 10,626 segments. This file implements that schedule as a recursion.
+// (The first run through the whole loop, which computes the final state, does not count here.)
 //
 //   auto step = [](auto state, auto parameters, std::size_t k) {
 //     state[0] += parameters[0] * sin(state[0]);
@@ -33,16 +34,18 @@
 namespace cotangent::autodiff::reverse {
 
 struct CheckpointOptions {
-  std::size_t checkpoints = 24;          // stored states, beside the initial one; at least 1
+  std::size_t checkpoints = 24;          // most stored states, beside the initial one; at least 1
   std::size_t steps_per_recording = 64;  // steps on the tape at once; at least 1
 };
 
+// The derivatives of a scalar that depends on the loop's final state; `cotangent` stands for the
+// scalar's derivative by the final state.
 struct LoopDerivative {
   std::vector<double> final_state;
   std::vector<double> by_state;       // cotangent^T d(final state)/d(initial state)
   std::vector<double> by_parameters;  // cotangent^T d(final state)/d(parameters)
   std::size_t tape_bytes = 0;         // bytes of the largest recording
-  std::size_t plain_steps = 0;        // steps run without recording, including the loop's first run
+  std::size_t plain_steps = 0;  // steps run without recording, including runs of the whole loop
 };
 
 namespace internal {
@@ -65,8 +68,9 @@ class LoopReversal {
       : step_(step), parameters_(parameters), options_(options) {}
 
   // Reverses segments [begin, end) of steps_per_recording steps each; the loop has `steps` steps in
-  // all, and `state` is the state before segment `begin`. Turns `cotangent` from the derivative by
-  // the state after these segments into the derivative by the state before them.
+  // all, and `state` is the state before segment `begin`. Turns the member `cotangent` from the
+  // derivative by the state after these segments into the derivative by the state before them, and
+  // adds to result.by_parameters. Stores at most `checkpoints` states at a time.
   void Reverse(std::size_t begin, std::size_t end, std::size_t steps, std::vector<double>& state,
                std::size_t checkpoints) {
     while (end - begin > 1) {
@@ -92,14 +96,14 @@ class LoopReversal {
     return std::min(steps, segment * options_.steps_per_recording);
   }
 
-  // Returns how many segments lie before the next checkpoint: as many as let the remaining
-  // checkpoints reverse the segments after it with the least number of runs.
+  // Returns how many of the next `segments` segments lie before the next checkpoint, such that
+  // `checkpoints` checkpoints reverse all of them with the least number of runs.
   static std::size_t Advance(std::size_t segments, std::size_t checkpoints) {
     if (checkpoints <= 1) return segments - 1;
     std::size_t runs = 1;
     while (Reach(checkpoints, runs, segments) < segments) ++runs;
     const std::size_t before =
-        Reach(checkpoints, runs - 1, segments);  // reversed later, with one run less than the rest
+        Reach(checkpoints, runs - 1, segments);  // with one run less, since one leads through them
     return std::clamp<std::size_t>(before, 1, segments - 1);
   }
 
@@ -129,9 +133,9 @@ class LoopReversal {
 
 }  // namespace internal
 
-// Returns the vector-Jacobian product of a loop that calls step(std::span<T> state, std::span<const
-// T> parameters, std::size_t k) for k = 0, ..., steps - 1. `cotangent` is the derivative of some
-// scalar by the final state.
+// Returns the vector-Jacobian products of a loop that calls step(std::span<T> state,
+// std::span<const T> parameters, std::size_t k) for k = 0, ..., steps - 1 and changes `state` in
+// place. T is double or Var. `cotangent` is the derivative of some scalar by the final state.
 template <class Step>
 LoopDerivative LoopVjp(Step&& step, std::size_t steps, std::span<const double> state,
                        std::span<const double> parameters, std::span<const double> cotangent,
@@ -150,8 +154,8 @@ LoopDerivative LoopVjp(Step&& step, std::size_t steps, std::span<const double> s
   return std::move(reversal.result);
 }
 
-// Returns the gradient of loss(std::span<const T> final_state) by the initial state and the
-// parameters of a loop that LoopVjp describes.
+// Returns the gradient of loss(std::span<const T> final_state), a function with one result, by the
+// initial state and the parameters of the loop that calls `step` as in LoopVjp.
 template <class Step, class Loss>
 LoopDerivative LoopGradient(Step&& step, std::size_t steps, std::span<const double> state,
                             std::span<const double> parameters, Loss&& loss,

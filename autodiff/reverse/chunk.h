@@ -23,9 +23,10 @@
 
 namespace cotangent::autodiff::reverse {
 
-// The type of one vector register with kWidth doubles: 2 on every x86-64 (SSE2) and ARMv8, 4 with
-// AVX2, 8 with AVX-512. All functions of Chunk, which holds such a vector, are COTANGENT_INLINE,
-// because they must be compiled for the instruction set of the function that they are inlined into.
+// The type of one vector register with kWidth doubles (lanes): 2 on every x86-64 (SSE2) and ARMv8,
+// 4 with AVX2, 8 with AVX-512. Unaligned is the same for data that is aligned only as doubles are.
+// All functions of Chunk, which holds such a vector, are COTANGENT_INLINE, because they must be
+// compiled for the instruction set of the function that they are inlined into.
 template <int kWidth>
 struct VectorOf {
   using Aligned __attribute__((vector_size(8 * kWidth), may_alias)) = double;
@@ -107,8 +108,9 @@ template <int kWidth>
 COTANGENT_INLINE bool AllFinite(const Chunk<kWidth>& x) {
   return (x - x).Total() == 0;
 }
-// Returns whether 1 / r and its product with y keep all their digits in every lane: neither is so
-// large that it is infinite, nor so small that digits are lost. A product with y = 0 is exact.
+// For a quotient y = l / r with the weight w, returns whether `inverse`, which is w / r, and
+// `product`, which is inverse * y, keep all their digits in every lane: the inverse is finite, and
+// neither is so small that digits are lost. A product with y = 0 is exact.
 template <int kWidth>
 COTANGENT_INLINE bool AllDigits(const Chunk<kWidth>& inverse, const Chunk<kWidth>& product,
                                 const Chunk<kWidth>& y) {
@@ -127,11 +129,12 @@ COTANGENT_INLINE bool AllDigits(const Chunk<kWidth>& inverse, const Chunk<kWidth
   }
 }
 
-// Returns the number of doubles in the widest chunk that this processor supports.
+// Returns the number of doubles in the widest chunk that this processor supports: 2, 4 or 8.
 int WidestChunk();
 
-// Compute f(x) and f'(x) in every lane with the vector functions of the C library (libmvec). The
-// results are within 4 units in the last place of those of the scalar functions.
+// Set `value` to f(x) and `slope` to f'(x) in every lane, for f = sin, cos, exp or tanh. On x86-64
+// these are vector functions of the C library (libmvec), whose results are within 4 units in the
+// last place of those of the scalar functions.
 #define COTANGENT_VECTOR_FUNCTION(name, width) \
   void EvaluateLanes(name##Rule, const Chunk<width>& x, Chunk<width>& value, Chunk<width>& slope);
 #define COTANGENT_VECTOR_FUNCTIONS(width) \

@@ -1,9 +1,9 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 #define COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 
-// Defines which types can be operands beside a variable, the four arithmetic operators, and
-// comparisons. node.h describes the nodes that the operators build; functions.h has the functions.
-// Include autodiff/reverse/tape.h, not this file.
+// Defines which types can be operands of the operators of variables, the four arithmetic operators,
+// and comparisons. node.h describes the nodes that the operators build; functions.h has the
+// functions. Include autodiff/reverse/tape.h, not this file.
 
 #include <cmath>
 #include <concepts>
@@ -57,8 +57,9 @@ concept Operands = (Active<A> || ...) && (OperandOf<A, TapeOf<A...>> && ...);
 template <class A>
 using Bare = std::remove_cvref_t<A>;
 
-// Returns the node for an operand: a Constant for a plain number, a Leaf or Temporary for a
-// variable, and the node itself for a node.
+// Returns the node for an operand: a Constant for a plain number, the node itself for a node, and
+// for a variable a Leaf, or a Temporary if it is a result without a name (an rvalue) on a tape
+// whose operators record.
 template <class Tape, class A>
 COTANGENT_INLINE auto Lift(A&& a) {
   if constexpr (!Active<Bare<A>>) {
@@ -85,7 +86,7 @@ COTANGENT_INLINE auto Result(const Node& node) {
   }
 }
 
-// Removes the tape rows of operands that are temporaries (results without a name) from the end of
+// Remove the tape rows of operands that are temporaries (results without a name) from the end of
 // the tape: a comparison has no derivative, so nothing needs these rows. Only the last row can be
 // removed, and either operand's may be the last, so b is tried before and after a.
 template <class Tape, class A>
@@ -149,7 +150,7 @@ operator+(A&& a) { return std::forward<A>(a); }
 
 // Says what a comparison or question tests. The first six relations compare two numbers a and b. In
 // the others, b is the answer to a question about a: kIsFinite means that std::isfinite(a) is b,
-// and so on. A tape with kNotesBranches records each test with its outcome.
+// and so on. A tape with kNotesBranches records each test with its outcome, by NoteBranch.
 enum class Relation {
   kEqual,
   kNotEqual,

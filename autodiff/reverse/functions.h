@@ -139,8 +139,8 @@ requires Active<Bare<A>> COTANGENT_INLINE auto CotangentApply(functions::rule::v
   return value;
 }
 
-// Defines sin or cos. The value is bit for bit the C library's. The derivative, `slope`, is
-// computed independently of the value, so that neither waits for the other (sin_cos.h).
+// Defines sin or cos. The value is bit for bit the C library's. For plain numbers, the derivative
+// `slope` is computed independently of the value, so that neither waits for the other (sin_cos.h).
 #define COTANGENT_TRIGONOMETRIC(name, slope)                                             \
   struct name##Rule {                                                                    \
     template <class T>                                                                   \
@@ -159,8 +159,8 @@ COTANGENT_TRIGONOMETRIC(cos, -SinAndCos(x).sin)
 #undef COTANGENT_UNARY
 #undef COTANGENT_OF_ONE
 
-// leaky_relu, elu and polygamma have a parameter that is a plain number. Their rules hold that
-// parameter.
+// leaky_relu, elu, polygamma and ldexp have a parameter that is a plain number. Their rules hold
+// that parameter.
 struct LeakyReluRule {
   template <class T>
   COTANGENT_INLINE auto operator()(const T& x) const {
@@ -225,7 +225,7 @@ concept OperandPair = Operands<Bare<A>, Bare<B>>;
 COTANGENT_COMPARING_FUNCTIONS(OperandPair)
 COTANGENT_ROUNDING_FUNCTIONS(Active)
 
-// Returns x minus its whole part.
+// The rule whose call returns x minus its whole part.
 struct FractionRule {
   template <class T>
   COTANGENT_INLINE auto operator()(const T& x) const {
@@ -234,7 +234,8 @@ struct FractionRule {
   }
 };
 
-// Returns the larger of two values as a constant; logsumexp subtracts it from its arguments.
+// The rule whose call returns the larger of two values as a constant (its derivatives are 0);
+// logsumexp subtracts it from its arguments.
 struct ShiftRule {
   template <class A, class B>
   COTANGENT_INLINE auto operator()(const A& a, const B& b) const {

@@ -31,8 +31,7 @@
 
 namespace cotangent::autodiff::reverse {
 
-// Holds the inputs and outputs of a function f that Record recorded at x on `tape`. Record clears
-// the tape first.
+// The inputs and outputs of a function that was recorded, as variables of the tape.
 template <class Tape>
 struct Recording {
   using Var = typename Tape::Var;
@@ -40,6 +39,7 @@ struct Recording {
   std::vector<Var> outputs;
 };
 
+// Clears the tape and records f at x on it.
 template <class Tape, class F, class X>
 Recording<Tape> Record(Tape& tape, const F& f, const X& x) {
   using Var = typename Tape::Var;
@@ -52,7 +52,7 @@ Recording<Tape> Record(Tape& tape, const F& f, const X& x) {
   return recorded;
 }
 
-// Returns f(x) of a scalar function, and writes df/dx to `gradient`, which has x's size.
+// Returns f(x) of a function with one result, and writes df/dx to `gradient`, which has x's size.
 template <class Tape, class F>
 double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span<double> gradient) {
   const Recording<Tape> recorded = Record(tape, f, x);
@@ -61,19 +61,21 @@ double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span
   return recorded.outputs[0].Value();
 }
 
-// The type of tape for f: a type that only f uses, or the plain Tape if f only accepts
-// reverse::Var. Real is the type of plain numbers: double or long double.
+// The type of tape for a function of type F: a type that only F uses, or the plain Tape if F does
+// not accept that type's variables. Real is the type of the numbers: double, long double, or the
+// scalar of an outer function.
 template <class F, class Real = double>
 using LevelTape = std::conditional_t<
     std::is_invocable_v<const F&,
                         std::span<const BasicVar<BasicTape<Real, &forward::kLevelOf<F>>>>>,
     BasicTape<Real, &forward::kLevelOf<F>>, Tape>;
-// The type of tape for second derivatives of f: its numbers are duals with N tangents.
+// The type of tape for second derivatives of a function of type F: the tape's numbers are duals
+// with N tangents.
 template <class F, int N, class Real = double>
 using LevelTapeOfDuals =
     BasicTape<forward::Dual<Real, N, &forward::kLevelOf<F>>, &forward::kLevelOf<F>>;
 
-// Returns f(x) of a scalar function, and sets `gradient` to df/dx.
+// Returns f(x) of a function with one result, and sets `gradient` to df/dx.
 template <class F>
 double ValueAndGradient(const F& f, std::span<const double> x, std::vector<double>& gradient) {
   LevelTape<F> tape;
@@ -81,7 +83,7 @@ double ValueAndGradient(const F& f, std::span<const double> x, std::vector<doubl
   return GradientInto(tape, f, x, gradient);
 }
 
-// Returns df/dx of a scalar function.
+// Returns df/dx of a function with one result.
 template <class F>
 std::vector<double> Gradient(const F& f, std::span<const double> x) {
   std::vector<double> gradient;
@@ -103,7 +105,8 @@ std::vector<double> Vjp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// Returns df_i/dx_j at index [i * x.size() + j]. f is recorded once; each row takes one sweep.
+// Returns the Jacobian, with df_i/dx_j at index [i * x.size() + j]. f is recorded once; each row
+// takes one backward sweep.
 template <class F, class X>
 std::vector<forward::ScalarOf<X>> Jacobian(const F& f, const X& x) {
   LevelTape<F, forward::ScalarOf<X>> tape;
@@ -117,9 +120,9 @@ std::vector<forward::ScalarOf<X>> Jacobian(const F& f, const X& x) {
   return jacobian;
 }
 
-// Returns the Hessian of a scalar function times a direction: the derivative of the gradient along
-// that direction, by dual numbers on the tape. Costs a small multiple of the gradient, whatever the
-// size of x.
+// Returns the Hessian of a function with one result times a direction: the derivative of the
+// gradient along that direction, by dual numbers on the tape. Costs a small multiple of the
+// gradient, whatever the size of x.
 template <class F>
 std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const double> direction) {
   using Tape = LevelTapeOfDuals<F, 1>;
@@ -133,8 +136,8 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
   return product;
 }
 
-// Returns d2f/dx_i dx_j of a scalar function at index [i * x.size() + j]. Each recording yields
-// four columns.
+// Returns the Hessian of a function with one result, with d2f/dx_i dx_j at index [i * x.size() +
+// j]. Each recording yields four columns.
 template <class F, class X>
 std::vector<forward::ScalarOf<X>> Hessian(const F& f, const X& x) {
   constexpr std::size_t kColumns = 4;

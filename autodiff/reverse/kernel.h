@@ -16,8 +16,8 @@
 //               the operands of the kWidth statements are.
 //
 // A reader (PointReader, StatementReader) hides the difference, so that Form holds each formula
-// once. Statements that depend on one another can only be replayed one at a time, by chunks of
-// width 1.
+// once. At one point, statements that depend on one another can only be replayed one at a time, by
+// chunks of width 1.
 
 #include <cstddef>
 #include <cstdint>
@@ -62,10 +62,13 @@ class Place {
   std::uint32_t bits_;
 };
 
-// A Run is a sequence of `count` steps of the same statement type; a step is one chunk of
-// statements, or one statement. The results of the steps go to consecutive slots from `result` on,
-// or are all added to slot `result`. The operands and the saved values (what the forward walk
-// stores for the backward walk) of the first step begin at the indices `operand` and `saved`.
+// A Run is a sequence of `count` steps of the same statement type. On a PointMachine a step is one
+// statement; on a StatementMachine a chunk of statements, or a single one. The results go to
+// consecutive slots from `result` on. If the kernel accumulates, they are added instead: on a
+// PointMachine all to slot `result`; on a StatementMachine to the slots that the first Place of
+// each step describes. The operands and the saved values (what the forward walk stores for the
+// backward walk) of the first step begin at the indices `operand` and `saved` of the machine's
+// arrays of the same names.
 struct Kernel;
 struct Run {
   const Kernel* kernel;
@@ -74,21 +77,22 @@ struct Run {
   std::size_t operand, saved;
 };
 
+// The memory that kernels work on if they compute kPoints points together.
 struct PointMachine {
   Pack* value;
   Pack* adjoint;
   Pack* saved;
-  const std::uint32_t* operand;
+  const std::uint32_t* operand;  // slots
 };
 
-// The memory that kernels work on. If a kernel accumulates (adds its results to variables), the
-// first Place of each step tells where those variables are.
+// The memory that kernels work on if they compute one point. If a kernel accumulates (adds its
+// results to variables), the first Place of each step tells where those variables are.
 struct StatementMachine {
   double* value;
   double* adjoint;
   double* saved;
   const Place* operand;
-  const std::uint32_t* list;
+  const std::uint32_t* list;  // the lists of slots for Places of kind kListed
 };
 
 struct Kernel {
@@ -100,7 +104,7 @@ struct Kernel {
   };
 
   bool accumulates;
-  std::uint32_t operands, saved;     // how many of each one statement has
+  std::uint32_t operands, saved;     // how many operands and saved values one statement has
   Ways<PointMachine> points[3];      // for vectors of 2, 4 and 8 points
   Ways<StatementMachine> chunks[3];  // for chunks of 2, 4 and 8 statements
   Ways<StatementMachine> alone;      // for a single statement
@@ -141,8 +145,8 @@ struct StatementReader {
   COTANGENT_INLINE Place OperandPlace() const { return *operand; }
   COTANGENT_INLINE double* NextSaved() { return std::exchange(saved, saved + kWidth); }
   // Adds `weight` to `adjoint` at the slots `to`. In the backward walk, weights are the derivatives
-  // of the program's result by leaf number K (a variable) of the statements. Weights for one and
-  // the same slot are first added up in `sums`, until the slot changes.
+  // of the program's result by leaf number K (a variable) of the statements. If `to` is one slot
+  // for all lanes, weights are first added up in `sums`, until the slot changes.
   template <int K, class Sums>
   COTANGENT_INLINE void Add(Place to, const Chunk& weight, Sums& sums) const {
     if constexpr (kWidth == 1) {
@@ -182,7 +186,8 @@ struct StatementReader {
   const std::uint32_t* list;
 };
 
-// Holds, for each leaf (variable) of a statement, the sum of the weights that go to one slot.
+// Holds, for each leaf (variable) of a statement, the sum of the weights that go to one slot (0 if
+// there is none yet). Add() adds a weight, and Flush() adds the sum of leaf L to the array `to`.
 template <int kLeaves, int kWidth>
 struct SlotSums {
   template <int L>
@@ -221,13 +226,14 @@ struct Scratch;
 
 // ---- Forms: how each type of node is recorded and replayed ----
 //
-// A Form describes one type of node in an expression. kNodes counts its nodes (itself first; they
-// are numbered from K, its leaves from L), kOperands its variables and constants (both have slots),
-// kSaved the chunks it saves. Record appends the operands to the recording; Value computes the node
-// on the forward walk. On the backward walk, Load loads the values, and Push takes the derivative
-// of the statement's result by the node (its weight) and passes to each operand the product with
-// the local derivative. Functions are computed only on the forward walk: their values and
-// derivatives are saved for the backward walk.
+// A Form describes one type of node in an expression. kNodes counts the numbers that the backward
+// walk keeps for it: the values of its nodes (itself first) and the derivatives of functions. They
+// are numbered from K on, the node's leaves from L on. kOperands counts its variables, constants
+// and parameters of functions (all have slots), kSaved the chunks that it saves. Record appends the
+// operands to the recording; Value computes the node on the forward walk. On the backward walk,
+// Load loads the values, and Push takes the derivative of the statement's result by the node (its
+// weight) and passes to each operand the product with the local derivative. Functions are computed
+// only on the forward walk: their values and derivatives are saved for the backward walk.
 template <class Node>
 struct Form;
 
@@ -266,9 +272,9 @@ struct Form<Constant<Tape>> {
   COTANGENT_INLINE static void Push(const Chunk&, S&) {}
 };
 
-// Hands the weight w of a quotient l / r to its operands, and returns true, where 1 / r or its
-// square overflows or underflows: then Scratch divides what arrives at each leaf, as the rows of a
-// tape do (node.h).
+// Where, for the weight w of a quotient y = l / r, w / r overflows, or it or w / r * y loses digits
+// by underflow: hands w and -w y to the operands, lets Scratch divide what arrives at each leaf by
+// r, as the rows of a tape do (node.h), and returns true. Otherwise does nothing and returns false.
 template <class A, class B, int K, int L, class Chunk, class S>
 COTANGENT_INLINE bool PushApart(const Chunk& w, S& scratch) {
   constexpr int kA = K + 1, kB = kA + Form<A>::kNodes;
@@ -353,7 +359,7 @@ struct Form<Apply<Rule, Args...>> {
   using Node = Apply<Rule, Args...>;
   static constexpr bool kParameter = !std::is_empty_v<Rule>;
   static constexpr int kArgs = sizeof...(Args), kDirections = Node::kDirections;
-  // The derivatives are stored after the values of the arguments' nodes.
+  // In Scratch::value, the derivatives are stored after the values of the arguments' nodes.
   static constexpr int kArgumentNodes = (Form<Args>::kNodes + ...);
   static constexpr int kNodes = 1 + kArgumentNodes + kDirections;
   static constexpr int kOperands = (Form<Args>::kOperands + ...) + kParameter;
@@ -414,7 +420,8 @@ struct Form<Apply<Rule, Args...>> {
   }
 
   // Computes the function's value and derivatives for every lane: by a vector function where
-  // chunk.h has one, and otherwise by the rules of autodiff/forward for one lane at a time.
+  // chunk.h has one, and otherwise for one lane at a time, by the rule's Together (node.h) where it
+  // has one and there is only one lane, or by the rules of autodiff/forward.
   template <int kWidth>
   COTANGENT_INLINE static void Evaluate(const Chunk<kWidth>& parameter,
                                         const Chunk<kWidth> (&arg)[kArgs], Chunk<kWidth>& value,
@@ -462,8 +469,10 @@ struct Form<Apply<Rule, Args...>> {
 
 // ---- Kernels: loops over the statements of a run ----
 
-// In a lane whose result has the adjoint 0, all leaves get the weight 0, even if a derivative is
-// infinite, so that no NaN arises from infinity times 0.
+// `weight` is complete after construction: for each leaf, `adjoint` (that of the statement's
+// result) times the derivative of the statement by the leaf. In a lane whose result has the adjoint
+// 0, all leaves get the weight 0, even if a derivative is infinite, so that no NaN arises from
+// infinity times 0.
 template <class Node, class Reader>
 struct Scratch {
   static constexpr int kLeaves = Node::kLeaves;
@@ -476,9 +485,9 @@ struct Scratch {
       weight[l] = (adjoint * weight[l]).WhereNonzero(adjoint);
     });
   }
-  // If neighbouring leaves are the same variable, as in x * x, their weights are added before they
-  // are stored. Otherwise the second addition would load what the first has just stored, and have
-  // to wait for that store.
+  // Adds the weights to the adjoints of the leaves. If neighbouring leaves are the same variable,
+  // as in x * x, their weights are added before they are stored. Otherwise the second addition
+  // would load what the first has just stored, and have to wait for that store.
   template <class Sums>
   COTANGENT_INLINE void AddTo(const Reader& at, Sums& sums) {
     Unrolled<kLeaves>([&](auto l) __attribute__((always_inline)) {
@@ -491,8 +500,9 @@ struct Scratch {
     });
   }
 
-  // Makes the weights of the leaves from A up to B 0 in the lanes where an operation's slope is 0
-  // because its argument has overflowed (KINKS AND EDGES in autodiff/forward/dual.h).
+  // Sets the weights of the leaves with numbers from A up to, but not including, B to 0 in the
+  // lanes where an operation's slope is 0 and its argument has overflowed (KINKS AND EDGES in
+  // autodiff/forward/dual.h).
   template <int A, int B>
   [[gnu::noinline, gnu::cold]] void Drop(const Chunk& slope, const Chunk& argument) {
     double slopes[Reader::kWidth], arguments[Reader::kWidth];
@@ -503,8 +513,8 @@ struct Scratch {
       });
     }
   }
-  // Divides the weights of the leaves from A up to B, after those of the same variable are added
-  // up.
+  // Divides the weights of the leaves with numbers from A up to, but not including, B, after those
+  // of the same variable are added up; weights of 0 stay 0.
   template <int A, int B>
   [[gnu::noinline, gnu::cold]] void Divide(const Chunk& by) {
     double divisors[Reader::kWidth];
@@ -527,7 +537,7 @@ struct Scratch {
   Chunk weight[kLeaves];
 
  private:
-  // Replaces each lane of a chunk by f(lane, its number).
+  // Replaces the number in each lane of a chunk by f(index of the lane, number).
   template <class F>
   static void ForLanes(Chunk& chunk, const F& f) {
     double lanes[Reader::kWidth];
@@ -568,7 +578,8 @@ struct KernelOf {
         double* const adjoint = machine.adjoint[run.result + (kAccumulate ? 0 : i)].lane + first;
         const auto at = At<kWidth>(machine, run, i, first);
         Scratch<Node, PointReader<kWidth>> scratch(at, Chunk<kWidth>::Load(adjoint));
-        // This adjoint is not used again; reset it to 0 for the next points.
+        // The rest of the backward walk does not use this adjoint, so it is reset to 0 for the next
+        // points.
         if constexpr (!kAccumulate) Chunk<kWidth>{}.Store(adjoint);
         scratch.AddTo(at, none);
       }

@@ -10,13 +10,13 @@
 //
 // The node holds its value and, for functions, its derivative by each operand. On a Tape the
 // operator turns the node into a variable at once and returns that: this adds one row to the tape,
-// with the derivatives by the operands. An operand without a name, like a * b in (a * b) * c, is a
-// Temporary. If its row is the last one on the tape, that row is multiplied by the derivative and
-// becomes part of the new one (BasicTape::Write). So after `y = a * b + sin(a)` the tape has one
-// row, (a, b), (b, a), (a, cos a), not three.
+// a list of pairs (operand, derivative by the operand). An operand without a name, like a * b in
+// (a * b) * c, is a Temporary. If its row is the last one on the tape, and not too long, that row
+// is multiplied by the derivative and becomes part of the new one (BasicTape::Write). So after
+// `y = a * b + sin(a)` the tape has one row, (a, b), (b, a), (a, cos a), not three.
 //
-// On a FusedTape or a replay's Recorder the operators return the nodes themselves, and a whole
-// statement is one large node
+// On a FusedTape (tape.h) or a Recorder (recorder.h, which records programs for replay) the
+// operators return the nodes themselves, and a whole statement is one large node
 //
 //   Sum<Product<Leaf, Leaf>, Apply<SinRule, Leaf>>
 //
@@ -46,16 +46,18 @@
 
 namespace cotangent::autodiff::reverse {
 
-// A separate namespace, so that argument-dependent lookup for a variable finds only the operators
-// and the names of <cmath> that are declared in it.
+// A separate namespace, so that argument-dependent lookup for a variable finds only what is
+// declared in it: operators, functions named as in the standard library, and CotangentApply
+// (autodiff/math.h).
 namespace scalar {
 
 template <class Tape>
 class BasicVar;
 
-// Each node type has kLeaves, the number of variables it mentions; Value(); and Push<K>(weight,
-// row), which adds `weight` times the derivatives by its leaves to `row`. Leaves are numbered from
-// K on.
+// Each node type has kLeaves, the number of its leaves (mentions of variables); Value(); and
+// Push<K>(weight, row), which calls row.Add<number>(leaf, product) for each leaf, where the product
+// is `weight` times the derivative of the node by the leaf. The node's leaves are numbered from K
+// on.
 
 template <class TapeType>
 struct Leaf {
@@ -72,11 +74,11 @@ struct Leaf {
   Real value;
   std::uint32_t index;  // the variable's slot (index of its adjoint); 0: a constant
 #if COTANGENT_REVERSE_CHECKS
-  std::uint32_t owner;  // the tape's serial number
+  std::uint32_t owner;  // the serial number of the variable's tape
 #endif
 };
 
-// A variable that is not read again: the result of an operator that no name was given to.
+// A variable that is not read again: the result of an operator, to which no name was given.
 template <class TapeType>
 struct Temporary : Leaf<TapeType> {
   using typename Leaf<TapeType>::Real;
@@ -199,9 +201,14 @@ struct Quotient : BinaryNode<L, R> {  // d(l / r) = dl / r - (l / r) dr / r
   }
 
  private:
-  // 1 / r or its square may overflow or underflow where the derivatives by the leaves do not, and
-  // in l = r their sum may not overflow. Then the row divides what arrives at each leaf. An r that
-  // has overflowed counts as constant (KINKS AND EDGES in autodiff/forward/dual.h).
+  // Push() where weight / r or weight * (l / r) / r overflows or loses digits by underflow. The
+  // derivatives by the leaves, which have further factors, may nevertheless be representable; and
+  // if l and r depend on the same variable, as in x / x, the sum of its two derivatives may be
+  // finite although each of them overflows. So weight and -weight * (l / r) are pushed undivided,
+  // and the row divides what arrives at each leaf by r; if r has overflowed and l / r is 0, r
+  // counts as constant, and what arrived at its leaves is dropped (KINKS AND EDGES in
+  // autodiff/forward/dual.h). For a row without Divide(), both are divided by r before they are
+  // pushed.
   template <int K, class Row>
   [[gnu::noinline, gnu::cold]] void PushApart(const Real& weight, Row& row) const {
     constexpr int kMiddle = K + L::kLeaves, kEnd = kMiddle + R::kLeaves;
@@ -233,12 +240,13 @@ struct Negative {
   Real value;
 };
 
-// The node for a call of any function of <cmath> or autodiff/math.h. Rule()(x...) calls the
-// function unqualified. Evaluate calls the function with dual numbers that have one direction for
-// each operand, which yields the value and all derivatives. So reverse mode shares the derivatives
-// of autodiff/forward, and both modes agree to the last bit, also at kinks and at the edges of
-// domains. (A rule may define Together(x, value, derivative) if there is a faster way for plain
-// numbers.)
+// The node for a call of any function of <cmath> or autodiff/math.h. rule(x...) calls the function.
+// Evaluate calls the rule with dual numbers that have one direction for each argument that is not
+// constant, which yields the value and all derivatives. So reverse mode shares the derivatives of
+// autodiff/forward, and both modes agree to the last bit, also at kinks and at the edges of
+// domains. The exceptions are rules that define Together(x, value, derivative), a faster way for
+// plain numbers: their derivatives, those of sin and cos, may differ by a few units in the last
+// place.
 template <class Rule, class... Args>
 struct Apply {
   using Tape = typename std::tuple_element_t<0, std::tuple<Args...>>::Tape;

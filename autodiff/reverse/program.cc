@@ -46,8 +46,8 @@ bool Holds(Relation relation, double a, double b) {
   return false;
 }
 
-// Returns whether every comparison comes out as recorded. value(slot) returns the value in a slot,
-// the number of a value of the recorded program.
+// Returns whether every comparison and question comes out as recorded. value(slot) returns the
+// value in a slot (a value of the recorded program is known by its number, its slot).
 template <class Value>
 bool BranchesAsRecorded(const std::vector<replay::Branch>& branches, Value value) {
   return std::all_of(branches.begin(), branches.end(), [&](const replay::Branch& branch) {
@@ -94,9 +94,10 @@ std::vector<std::size_t> Program::Gradients(std::span<const double> x, std::span
   return diverged;
 }
 
-// Returns whether replaying `count` points one by one takes fewer steps than replaying them
-// together. A single point is replayed by a schedule (schedule.h), which computes several
-// statements in one step; several points together are replayed statement by statement.
+// Returns whether replaying `count` points one by one takes no more steps than replaying them
+// together, and is possible (there are not too many statements for the slots of a Place). A single
+// point is replayed by a schedule (schedule.h), which computes several statements in one step;
+// several points together are replayed statement by statement.
 bool Program::SchedulePays(std::size_t count) {
   if (statements_ >= replay::Place::kLimit / kPoints) return false;
   if (!schedule_) {
@@ -134,8 +135,8 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   return BranchesAsRecorded(schedule.branches, [&](std::uint32_t slot) { return values[slot]; });
 }
 
-// All adjoints are 0 before and after this function, except those of constants, which are never
-// read.
+// All adjoints in points_ are 0 before and after this function, except that of the output if it is
+// a constant, which is never read.
 void Program::ReplayPoints(std::span<const double> x, std::span<double> values,
                            std::span<double> gradients, std::span<bool> kept) {
   auto& [value, adjoint, saved] = points_;
@@ -160,7 +161,8 @@ void Program::ReplayPoints(std::span<const double> x, std::span<double> values,
   UnloadGradients(gradients, values.size());
 }
 
-// The inputs have slots 1, 2, ...; lanes without a point repeat the first point.
+// Copies the inputs of `points` points to the memory of eight points. The inputs have slots 1, 2,
+// ...; lanes without a point repeat the first point.
 void Program::LoadInputs(std::span<const double> x, std::size_t points) {
   for (std::size_t i = 0; i < inputs_; ++i) {
     for (std::size_t lane = 0; lane < kPoints; ++lane)

@@ -11,15 +11,19 @@
 // the type of the statement's expression: one computes the statement, the other hands its adjoint
 // (the derivative of f by its result) to its operands. The recording is the list of these functions
 // with the places of their operands. Replaying walks the list forward and backward, with the widest
-// vectors that the processor has. The lanes of the vectors depend on the number of points:
+// vectors that the processor has. What the lanes of the vectors hold depends on the number of
+// points:
 //
-//   eight points    are computed at once, one in each lane. Reading the list then costs each point
-//                   an eighth, and even if each step of a loop waits for the one before, the steps
-//                   of eight points are in progress;
-//   a single point  (or fewer than eight that remain) puts eight statements of the same type, which
-//                   do not wait for one another, into the lanes: see schedule.h. For sums and loops
-//                   over independent elements this is as fast. If all statements of a function wait
-//                   for one another, this gains nothing: replay such a function at several points.
+//   eight points    are computed at once, one in each lane. The list is read once for all eight,
+//                   and even if each step of a loop waits for the step before, the steps of eight
+//                   points are in progress;
+//   a single point  is computed with up to eight statements in the lanes, which are of one type and
+//                   do not wait for one another: see schedule.h. For sums and loops over
+//                   independent elements this is as fast. If all statements of a function wait for
+//                   one another, this gains nothing: replay such a function at several points.
+//
+// More points than eight are computed in groups of eight. The points that remain are computed
+// either together or one by one, whichever takes fewer steps.
 //
 // A recording holds the branches that f took at x. It stores every comparison with its outcome, and
 // every other answer that f got about a number (signbit, isnan, isfinite, fpclassify, ilogb,
@@ -47,8 +51,8 @@ namespace cotangent::autodiff::reverse {
 
 class Program {
  public:
-  // Records the scalar function f at x. Replays use registers of `width` doubles: 2, 4 or 8.
-  // REQUIRES: the processor has such registers.
+  // Records f, a function with one result, at x. Replays use registers of `width` doubles: 2, 4 or
+  // 8. REQUIRES: the processor has such registers.
   template <class F>
   Program(const F& f, std::span<const double> x, int width = WidestChunk())
       : inputs_(x.size()), width_(width) {
@@ -63,9 +67,9 @@ class Program {
     for (const replay::Run& run : listing_.runs) statements_ += run.count;
   }
 
-  // Computes, for each point p at x[p * n ..], where n is the number of inputs, the value values[p]
-  // and the gradient gradients[p * n ..]. Returns, in ascending order, the points at which f
-  // branches otherwise than where it was recorded; their results are NaN.
+  // Computes, for p = 0 .. values.size() - 1, at the point x[p * n ..], where n is the number of
+  // inputs, the value values[p] and the gradient gradients[p * n ..]. Returns, in ascending order,
+  // the p at which f branches otherwise than where it was recorded; their results are NaN.
   std::vector<std::size_t> Gradients(std::span<const double> x, std::span<double> values,
                                      std::span<double> gradients);
 
@@ -74,18 +78,20 @@ class Program {
 
  private:
   // Values and adjoints by slot (the number of a value of the recorded program), and the values
-  // that the walk forward saves for the walk backward: for one point, or for eight points (one Pack
-  // each).
+  // that the walk forward saves for the walk backward: for eight points (a Pack of eight doubles
+  // for each slot or saved value), or for one point (the doubles lie one after the other).
   struct Memory {
     std::vector<replay::Pack> value, adjoint, saved;
   };
 
-  // ReplayPoint computes one point and returns whether f branches there as recorded. ReplayPoints
-  // computes up to eight points together and sets kept[p] to whether f branches as recorded at
-  // point p.
+  // ReplayPoint computes one point by the schedule and returns whether f branches there as
+  // recorded. ReplayPoints computes up to eight points together and sets kept[p] to whether f
+  // branches as recorded at point p.
   bool ReplayPoint(std::span<const double> x, double& value, std::span<double> gradient);
   void ReplayPoints(std::span<const double> x, std::span<double> values,
                     std::span<double> gradients, std::span<bool> kept);
+  // Returns whether computing so many points one by one takes no more steps than computing them
+  // together, and is possible. Makes the schedule that this needs, if there is none yet.
   bool SchedulePays(std::size_t points);
   void LoadInputs(std::span<const double> x, std::size_t points);
   void UnloadGradients(std::span<double> gradients, std::size_t points);

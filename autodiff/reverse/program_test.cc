@@ -19,8 +19,8 @@ namespace {
 using namespace reverse;
 using ::testing::ElementsAre;
 
-// Records f at the first of `count` points, replays it at all points together and at each alone, in
-// registers of every width, and compares the results with a tape's at each point.
+// Records f at x, replays it at `count` points (x and multiples of x) together and at each alone,
+// in registers of every width, and compares the results with a tape's at each point.
 template <class F>
 void ExpectLikeTheTape(const F& f, const std::vector<double>& x, std::size_t count,
                        double tolerance) {
@@ -103,8 +103,8 @@ TEST(ProgramTest, SumsOfEveryLength) {
   }
 }
 
-// sqrt has an infinite derivative at 0, but every root is multiplied by x[9] = 0. So its adjoint is
-// 0, and the gradient must be 0, not 0 times infinity.
+// sqrt has an infinite derivative at 0, but every root is multiplied by x[9] = 0. So the adjoint of
+// the root is 0, and the gradient must be 0, not 0 times infinity.
 TEST(ProgramTest, AnAdjointOfZeroHandsNothingOn) {
   const auto f = [](auto x) {
     using T = std::decay_t<decltype(x[0])>;
@@ -125,8 +125,8 @@ TEST(ProgramTest, AnAdjointOfZeroHandsNothingOn) {
   }
 }
 
-// Recorded where nothing overflows, and replayed where intermediate results do; see
-// GradientTest.WhatOverflowsOnTheWayDoesNotSpoilTheGradient.
+// f is recorded where nothing overflows, and replayed where intermediate results or reciprocals of
+// denominators do, but the derivatives do not.
 TEST(ProgramTest, WhatOverflowsOnTheWayDoesNotSpoilTheGradient) {
   const auto f = [](auto x) {
     using T = std::decay_t<decltype(x[0])>;
@@ -260,8 +260,8 @@ TEST(ProgramTest, ReportsPointsWhereAQuestionIsAnsweredOtherwise) {
          2, 3, 5);
 }
 
-// isfinite has the same answer at 2 and at 0, so the recording is valid at 0, though fpclassify
-// would tell the two numbers apart.
+// f is recorded at 2. isfinite has the same answer at 2 and at 0, so the recording is valid at 0,
+// though fpclassify would tell the two numbers apart.
 TEST(ProgramTest, AnswersPointsWhereAQuestionIsAnsweredAlike) {
   const auto f = [](auto x) {
     using T = std::decay_t<decltype(x[0])>;
@@ -273,7 +273,7 @@ TEST(ProgramTest, AnswersPointsWhereAQuestionIsAnsweredAlike) {
   EXPECT_EQ(values[0], 1);
 }
 
-// Records near 1 and replays at 800, where another term is the largest. The expected gradient is
+// Records near 1 and replays near 800, where another term is the largest. The expected gradient is
 // the softmax, computed by hand.
 TEST(ProgramTest, LogSumExpFindsItsShiftAgain) {
   const auto f = [](auto x) { return functions::logsumexp(x); };

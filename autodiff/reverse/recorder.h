@@ -19,8 +19,8 @@
 
 namespace cotangent::autodiff::reverse::replay {
 
-// A comparison of the values in slots a and b and its outcome; or, for relations such as kIsFinite,
-// a question about the value in slot a, with the answer in slot b.
+// A comparison of the values in slots a and b, and its outcome; or, for relations such as
+// kIsFinite, a question about the value in slot a, with the answer, a constant, in slot b.
 struct Branch {
   Relation relation;
   std::uint32_t a, b;
@@ -31,9 +31,9 @@ struct Branch {
 // one type. The inputs have slots 1, 2, ...
 struct Listing {
   std::vector<Run> runs;
-  std::vector<std::uint32_t> operand;
-  std::size_t saved = 0;
-  std::uint32_t slots = 1;
+  std::vector<std::uint32_t> operand;  // slots of the operands of all statements, in order
+  std::size_t saved = 0;               // number of values saved for the backward walk (kernel.h)
+  std::uint32_t slots = 1;             // number of slots, with slot 0, which is not used
   std::vector<std::pair<std::uint32_t, double>> constants;  // slots and values
   std::vector<Branch> branches;
 };
@@ -62,8 +62,9 @@ class Recorder {
     return x;
   }
 
-  // Returns the slot of a variable and marks it as read: from then on, += may not overwrite the
-  // slot's value (see Accumulate). A constant is given a slot.
+  // Returns the slot of a variable, which is `index`, or of the constant `value` if `index` is 0
+  // (equal constants share a slot). Marks the slot as read: from then on, += must not overwrite its
+  // value (see Accumulate).
   std::uint32_t SlotOf(std::uint32_t index, double value) {
     if (index == 0) {
       const auto [at, is_new] = constant_slot_.try_emplace(std::bit_cast<std::uint64_t>(value), 0);
@@ -87,15 +88,17 @@ class Recorder {
     if (!AnyActive(node)) return 0;
     Recorder& recorder = *current_;
     const std::size_t operand = recorder.listing_.operand.size();
-    // Record the operands first: a constant among them may take a slot.
+    // Records the operands before the result gets its slot, because a constant among the operands
+    // may take a slot too.
     Form<Node>::Record(node, recorder);
     const std::uint32_t result = recorder.NewSlot();
     recorder.Append(KernelOf<Node, false>::kKernel, result, operand);
     return result;
   }
 
-  // Adds a term to y. As long as nothing has read the sum y, the new sum takes the slot of the old
-  // one, because nothing needs the old value; otherwise the new sum gets a new slot.
+  // Records y += term, and returns the slot of the new y. As long as nothing else has read the old
+  // y, or may hold its slot (`shared`), the new y takes the slot of the old one, because nothing
+  // needs the old value; otherwise, or if y or the term is constant, it gets a new slot.
   template <class Node>
   static std::uint32_t Accumulate(const Leaf<Recorder>& y, bool shared, const Node& term) {
     Recorder& recorder = *current_;
@@ -128,7 +131,7 @@ class Recorder {
     read_.push_back(false);
     return listing_.slots++;
   }
-  // Adds the statement whose operands were recorded from index `operand` on.
+  // Adds a statement with the slot `result`, whose operands were recorded from index `operand` on.
   void Append(const Kernel& kernel, std::uint32_t result, std::size_t operand) {
     std::vector<Run>& runs = listing_.runs;
     const bool continues =
@@ -142,8 +145,8 @@ class Recorder {
     listing_.saved += kernel.saved;
   }
 
-  // A stand-in for the row of a tape, to which a node's Push adds the node's leaves (node.h).
-  // LeafRow only calls `visit` for each leaf.
+  // A stand-in for the row of a tape, to which a node's Push adds the node's leaves (variables;
+  // node.h). LeafRow only calls `visit` for each leaf.
   template <class Visit>
   struct LeafRow {
     template <int K>

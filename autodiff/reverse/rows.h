@@ -6,7 +6,7 @@
 //
 // Each statement adds a row: the slot of its result (the index of its adjoint), and a pair
 // (operand's slot, partial derivative) for each operand. For double, a pair takes 12 bytes, a row
-// 8, and the adjoint of a slot 8.
+// 8 bytes in addition to its pairs, and the adjoint of a slot 8.
 //
 // Adding in place is special. In sum += a * b, the derivative of the new sum by the old one is 1,
 // so both share a slot. When the backward sweep reaches this row, the slot holds the adjoint of the
@@ -19,8 +19,9 @@
 // value: see BasicTape::Adjoint.)
 //
 // Rows and pairs are kept in arenas (arena.h): no operation allocates memory, and Clear keeps the
-// arenas for the next recording. There can be 2^31 rows, and 16 GiB of pairs; a program that needs
-// more ends with a message. checkpoint.h differentiates loops of any length in bounded memory.
+// arenas for the next recording. There can be up to 2^31 rows, and 16 GiB of pairs; a program that
+// needs more ends with a message. checkpoint.h differentiates loops of any length in bounded
+// memory.
 
 #include <cstddef>
 #include <cstdint>
@@ -49,15 +50,16 @@ class TapeRows {
   TapeRows& operator=(const TapeRows&) = delete;
   ~TapeRows() = default;
 
-  // Clears the adjoints. To sweep for several results at once, call ClearAdjoints(), then
-  // AddAdjoint() for each result, then Sweep().
+  // Sets all adjoints to 0. To sweep for several results at once, call ClearAdjoints(), then
+  // BasicTape::AddAdjoint() for each result, then Sweep(), which computes the other adjoints.
   void ClearAdjoints() {
     adjoint_.assign(slots(), Real(0));
     seeds_.clear();
   }
   void Sweep();
 
-  // Return the numbers of rows, of pairs, and of inputs that are recorded.
+  // Return the numbers of rows (without those that Here() adds), of pairs, and of inputs that are
+  // recorded.
   std::size_t rows() const { return next_row_ - row_begin() - marks_; }
   std::size_t pairs() const { return next_pair_ - pair_begin(); }
   std::size_t inputs() const { return inputs_; }
@@ -66,9 +68,9 @@ class TapeRows {
     return rows() * sizeof(RowHead) + pairs() * sizeof(Pair) + slots() * sizeof(Real);
   }
 
-  // A position on the tape. Rewind() forgets what was recorded after it. After Rewind(), a variable
-  // that was assigned after the mark must not be used any more, even if it was made before the
-  // mark.
+  // A position on the tape. Here() returns the present one, Rewind() forgets what was recorded
+  // after a mark. After Rewind(), a variable that was assigned after the mark must not be used any
+  // more, even if it was made before the mark.
   struct Mark {
     std::size_t rows, pairs, marks, inputs;
   };
@@ -106,7 +108,7 @@ class TapeRows {
   // other operation, which multiplies each of them.
   static constexpr std::ptrdiff_t kAddedUp = 512, kMultiplied = 8;
 
-  // Calls f(0), ..., f(N - 1) with compile-time constants.
+  // Calls f(0), ..., f(N - 1), where the arguments are of types std::integral_constant.
   template <int N, class F>
   COTANGENT_INLINE static void Unrolled(F f) {
     [&]<int... K>(std::integer_sequence<int, K...>) __attribute__((always_inline)) {
@@ -115,13 +117,15 @@ class TapeRows {
     (std::make_integer_sequence<int, N>());
   }
 
-  // Returns the slot of the next input or row. Slots are numbered in the order of recording; a row
-  // that adds in place to the result of another row takes no new slot.
+  // Returns the slot of the next input or row. Slots are numbered in the order of recording. A row
+  // that adds in place to the result of another row has the slot of that row; its own number stays
+  // unused.
   COTANGENT_INLINE std::uint32_t NextSlot() const {
     return static_cast<std::uint32_t>(next_row_ - row_of_slot_0_);
   }
-  // Starts a row. There is no check for space: each row has at least one pair, and there is room
-  // for more rows than pairs. OpenEmptyRow, whose row has no pair, checks that this stays so.
+  // Starts a row of `slot`. There is no check for space: the row gets at least one pair, which is
+  // checked, and there is room for more rows than pairs. OpenEmptyRow, whose row has no pair,
+  // checks that this stays so.
   COTANGENT_INLINE void OpenRow(std::uint32_t slot) { *next_row_++ = {slot, Offset()}; }
   void OpenEmptyRow(std::uint32_t slot) {
     if (row_limit_ - next_row_ <= pair_limit_ - next_pair_ + kLongest) Full();
@@ -133,13 +137,15 @@ class TapeRows {
   }
   // Returns a pointer p such that p[i] is the adjoint of slot i.
   Real* Adjoints() { return adjoint_.data() - first_slot_; }
-  // Returns the adjoint that a slot has just before the sweep reaches the last of the slot's rows,
-  // which is the adjoint of the slot's present value.
+  // Returns the adjoint that a slot has just before the sweep reaches the latest of the slot's
+  // rows, which is the adjoint of the slot's present value. Repeats the sweep up to there.
   Real AdjointOfPresent(std::uint32_t slot) const;
   std::size_t slots() const { return NextSlot() - first_slot_; }
-  // Empties the tape, with slots then numbered from `first` on. All slots of a tape whose Scope
-  // encloses this one's are below `first`; those of a tape inside this one's Scope are not in use
-  // here yet. So CheckLevel recognises a variable of either tape if it is an operand on this tape.
+  // Empties the tape, with slots then numbered from `first` on. If the Scopes (tape.h) of several
+  // tapes are nested, the slots of an inner tape begin after those that the tape around it has used
+  // by then. So operands that are variables of a tape around this one have slots below `first`, and
+  // those of a tape inside have slots that this tape has not reached, or reaches only later.
+  // CheckLevel ends the program if it finds an operand that is below `first` or not reached.
   void BeginAt(std::uint32_t first) {
     first_slot_ = first;
     Rewind({});
@@ -151,9 +157,9 @@ class TapeRows {
     }
   }
   // The steps of a loop, x += f(x, p, ..), are successive rows with the same slot and the same
-  // operands, so their adjoints can stay in registers. Sweeps such rows backward, beginning with
-  // `row`, whose pairs end at `end`. Returns the last row that was swept, or row + 1 if `row` is no
-  // such step.
+  // operands (at most kStepOperands, with x among them once), so their adjoints can stay in
+  // registers. Sweeps such rows backward, beginning with `row`, whose pairs end at `end`. Returns
+  // the row that was swept last, or row + 1 if `row` is no such step.
   static constexpr int kStepOperands = 4;
   const RowHead* SweepSteps(const RowHead* row, const Pair* end);
   template <int N>
@@ -178,8 +184,8 @@ class TapeRows {
         stderr);
     std::abort();
   }
-  // The first entries of the arrays of pairs and of rows are not used, so that code may look at the
-  // last pair or row of an empty tape.
+  // The arrays of pairs and of rows begin after entries that are not used, so that code may look at
+  // the last pair or the last rows of an empty tape.
   Pair* pair_begin() const { return static_cast<Pair*>(pairs_.begin()) + 1; }
   RowHead* row_begin() const { return static_cast<RowHead*>(rows_.begin()) + kBefore; }
 
@@ -269,8 +275,8 @@ const typename TapeRows<Real>::RowHead* TapeRows<Real>::SweepSteps(const RowHead
   Real* const adjoint = Adjoints();
   Real weight = adjoint[slot];
   Real sum[N] = {};
-  // Rows before the loop's first may have the same slot but other operands: the sweep of this loop
-  // ends there.
+  // Rows before the loop's first step may have the same slot but other operands: the sweep of this
+  // loop ends there, or where the adjoint becomes 0.
   const RowHead* const first = row_begin();
   while (!forward::IsZero(weight)) {
     Unrolled<N>([&](auto k) __attribute__((always_inline)) { sum[k] += weight * pair[k].partial; });

@@ -9,18 +9,18 @@
 namespace cotangent::autodiff::reverse::replay {
 namespace {
 
-// A sum of at least this many terms is scheduled as a long sum: several terms at once, one in each
-// lane of a vector.
+// A sum to which at least this many terms are added in place is scheduled as a long sum: several
+// terms at once, one in each lane of a vector.
 constexpr std::uint32_t kLongSum = 32;
-// Groups of fewer statements than this are replayed one by one.
+// Fewer statements than this are not made a chunk, but replayed one by one.
 constexpr std::size_t kFewest = 3;
 
 struct Statement {
   const Kernel* kernel;
-  std::uint32_t result;
-  std::uint32_t level;
-  bool term;            // whether it adds a term to a long sum
-  std::size_t operand;  // index of its first operand in the listing
+  std::uint32_t result;  // the slot of the result in the listing
+  std::uint32_t level;   // schedule.h: statements of one level do not wait for one another
+  bool term;             // whether the statement adds a term to a long sum
+  std::size_t operand;   // index of its first operand in Listing::operand
 };
 
 class Scheduler {
@@ -96,7 +96,7 @@ class Scheduler {
   }
 
   // Returns the slot (the number of a value) in the schedule for a slot of the listing. A constant
-  // gets its new slot when it is first asked for.
+  // gets its new slot when this function is first called for it.
   std::uint32_t NewSlot(std::uint32_t slot) {
     const auto constant = new_slot_[slot] == 0 ? constant_.find(slot) : constant_.end();
     if (constant != constant_.end()) {
@@ -106,8 +106,9 @@ class Scheduler {
     return new_slot_[slot];
   }
 
-  // Returns the key that orders the statements of a level. (schedule.h explains levels: the
-  // statements of one level do not wait for one another.)
+  // Returns the key that orders the statements of a level: by type; then by whether they add to
+  // long sums; then by the new slot of the sum, or otherwise of the first operand that is not a
+  // constant.
   auto Key(const Statement& statement) {
     std::uint32_t slot = 0;
     if (statement.term) {
@@ -146,8 +147,8 @@ class Scheduler {
     last_is_open_ = last_is_open_ && schedule_.parts.back().alone;
   }
 
-  // Appends statements of one level and one type to the schedule. If they add terms to long sums,
-  // all of them add to the same sum.
+  // Appends statements of one level and one type to the schedule, in chunks as far as possible. If
+  // they add terms to long sums, all of them add to the same sum.
   void PlaceGroup(std::span<const Statement* const> group) {
     if (!group[0]->kernel->accumulates && group.size() >= kFewest) {
       next_slot_ = (next_slot_ + width_ - 1) / width_ * width_;
@@ -191,9 +192,11 @@ class Scheduler {
     last_is_open_ = true;
   }
 
-  // Stores where an operand of the step's statements is. A lane without a statement reads any slot,
-  // and on the backward walk adds 0 to it. But in a long sum, the term of a lane without a
-  // statement is garbage, so it is added to slot 0, which is never read.
+  // Stores the Place of one operand of a step. Statement i of the step is in lane i, and slot_of()
+  // returns the operand's new slot for a statement. A lane without a statement reads any slot, and
+  // on the backward walk adds 0 to it. But if the operand is a sum to which the step adds terms
+  // (`is_sum`), the term of a lane without a statement is garbage, so it is added to slot 0, which
+  // is never read.
   template <class SlotOf>
   void PlaceOperand(std::span<const Statement* const> step, std::uint32_t lanes, bool is_sum,
                     SlotOf slot_of) {

@@ -12,12 +12,12 @@
 //   n = x 2/pi rounded,  r = x - n pi/2,
 //   sin x and cos x are sin r or cos r, with a sign that depends on n mod 4
 //
-// pi/2 is split into three parts; the first is so short that n times it is subtracted from x
-// exactly (Cody and Waite, Software Manual for the Elementary Functions, 1980). For |r| <= pi/4,
-// sin r and cos r are Taylor polynomials with remainders below 1e-18. Results are within 3 units in
-// the last place (2 with fused multiply-add); from |x| = 2^19 on, the C library computes them. (A
-// loop of 20,000 pendulum steps with its gradient takes 393 microseconds on an AMD Zen 4; with the
-// C library's sincos it takes 446.)
+// pi/2 is split into three parts, so that n times the first is subtracted from x exactly (Cody and
+// Waite, Software Manual for the Elementary Functions, 1980). For |r| <= pi/4, sin r and cos r are
+// Taylor polynomials with remainders below 1e-18. Results are within 3 units in the last place (2
+// with fused multiply-add); from |x| = 2^19 on, the C library computes them. (A loop of 20,000
+// pendulum steps with its gradient takes 393 microseconds on an AMD Zen 4; with the C library's
+// sincos it takes 446.)
 
 #include <bit>
 #include <cmath>
@@ -36,8 +36,8 @@ template <bool kFused>
 [[gnu::always_inline]] inline double MultiplyAdd(double a, double b, double c) {
   if constexpr (kFused) {
 #if defined(__x86_64__)
-    // Writes the instruction itself: a function compiled for processors with FMA could not be
-    // inlined into one compiled for all.
+    // Writes the instruction itself: a function that is compiled for processors with FMA could not
+    // be inlined into one that is compiled for all.
     asm("vfmadd231sd %2, %1, %0" : "+x"(c) : "x"(a), "x"(b));
     return c;
 #else

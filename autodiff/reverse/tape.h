@@ -38,7 +38,7 @@
 // statement to the tape; Backward reads them from the end:
 //
 //   reverse::Tape tape;
-//   reverse::Tape::Scope recording(tape);   // this thread's Vars record on it to the block's end
+//   reverse::Tape::Scope recording(tape);   // Vars of this thread record on it to the block's end
 //   reverse::Var x1 = tape.Input(2.0), x2 = tape.Input(3.0);
 //   reverse::Var y = x1 * x2 + sin(x1);     // one row: (x1, 3), (x2, 2), (x1, -0.416)
 //   tape.Backward(y);
@@ -47,36 +47,36 @@
 // gradient.h wraps this for functions; program.h records a program that can be run again at other
 // points.
 //
-// Each statement leaves one row on the tape (rows.h). A variable holds a slot, the index at which
-// the tape keeps the variable's adjoint. Operands without a name are called temporaries: their rows
-// become part of the row of the operator that uses them (node.h), which is why the statement above
-// is one row. If a statement mentions an operand twice, its two (operand, partial) pairs become one
-// when the compiler can see that the operand is the same, or when the two mentions follow one
-// another.
+// Each statement leaves one row of (operand, partial) pairs on the tape, or adds its pairs to the
+// row before (rows.h). A variable holds a slot, the index at which the tape keeps the variable's
+// adjoint. Operands without a name are called temporaries: their rows, unless they are long, become
+// part of the row of the operator that uses them (node.h), which is why the statement above is one
+// row. If a statement mentions an operand twice, the two pairs become one when the compiler can see
+// that the operand is the same, or when the two mentions follow one another.
 //
 // WHAT TO KNOW
 //
 // Comparisons look at values only, so a program takes the same branches as with plain numbers, and
 // the derivatives are those of the branch taken. At kinks and at the edges of domains they are
-// those of the table in autodiff/math.h, exactly as with dual numbers, since all derivatives of
-// functions come from autodiff/forward. A row whose adjoint is 0 hands nothing on: so an infinite
-// partial derivative of a result that y does not depend on does no harm.
+// those of the table in autodiff/math.h, exactly as with dual numbers, since the derivatives of
+// functions, apart from sin and cos, come from autodiff/forward. A row whose adjoint is 0 hands
+// nothing on: so an infinite partial derivative of a result that y does not depend on does no harm.
 //
 // All operators return variables. So `auto t = a * b;`, `c ? a * b : a + b`, std::max(a * b, a + b)
 // and functions with several returns mean what they mean for plain numbers. A Var that was moved
-// from may be assigned or destroyed, but not read. FusedTape is up to a third faster, for programs
-// that avoid these constructs.
+// from may be assigned or destroyed, but must not be read. FusedTape (below) is up to a third
+// faster, for programs that avoid these constructs.
 //
 // Threads. Each thread has a current tape, and a tape serves one thread at a time. A Var belongs to
 // the tape that was current when it was made. Using it while another tape is current (of another
 // thread, for example) or none is an error. Debug builds (without NDEBUG, or with
 // COTANGENT_REVERSE_CHECKS=1) then end the program with a message. Optimised builds only notice a
-// variable of a tape whose Scope encloses the current one: the sweep ends the program (and the
-// functions of gradient.h refuse such a use at compile time). They do not notice a variable of
-// another thread's tape, or one that outlives its tape and whose slot now belongs to another
-// variable: the derivatives are then wrong. Variables of tapes with types of their own,
-// BasicTape<double, &kMine>, cannot be mixed: that does not compile (LEVELS in
-// autodiff/forward/dual.h). All translation units of a program must agree on
+// variable of a tape whose Scope encloses the current one, and some of a tape whose Scope lay
+// inside it: the sweep ends the program (and the functions of gradient.h refuse such a use at
+// compile time). They do not notice a variable of another thread's tape, or one that outlives its
+// tape and whose slot now belongs to another variable: the derivatives are then wrong. Variables of
+// tapes with types of their own, BasicTape<double, &kMine>, cannot be mixed: that does not compile
+// (LEVELS in autodiff/forward/dual.h). All translation units of a program must agree on
 // COTANGENT_REVERSE_CHECKS.
 //
 // Higher derivatives: BasicTape<forward::Dual<double, N>> carries N tangents through values,
@@ -93,6 +93,7 @@
 namespace cotangent::autodiff::reverse {
 namespace scalar {
 
+// How many of a node's leaves (node.h) are temporaries.
 template <class Node>
 inline constexpr int kTemporaries = 0;
 template <class Tape>
@@ -105,9 +106,9 @@ inline constexpr bool kIsSum = false;
 template <class L, class R>
 inline constexpr bool kIsSum<Sum<L, R>> = true;
 
-// The tape for variables of type BasicVar<BasicTape>. Tapes of different kLevel have variables of
-// different types, so that a function cannot mix its variables with those of a function inside it
-// that is differentiated on its own: see LEVELS in autodiff/forward/dual.h.
+// The tape for variables of type BasicVar<BasicTape>. Tapes with different kLevel, a type tag, have
+// variables of different types, so that a function cannot mix its variables with those of a
+// function inside it that is differentiated on its own: see LEVELS in autodiff/forward/dual.h.
 //
 // With kFused the operators build nodes instead of variables, and a statement becomes a row when it
 // ends: see FusedTape.
@@ -152,8 +153,8 @@ class BasicTape : public TapeRows<RealType> {
     --this->row_of_slot_0_;
   }
 
-  // Computes the adjoints of all rows, starting from the derivative `seed` of some result by y. May
-  // be called again with other arguments.
+  // Computes the adjoints of all variables, starting from `seed`, the derivative of some result by
+  // y. May be called again with other arguments.
   void Backward(const Var& y, const Real& seed = Real(1)) {
     this->ClearAdjoints();
     AddAdjoint(y, seed);
@@ -197,7 +198,8 @@ class BasicTape : public TapeRows<RealType> {
     return current_->Write(row);
   }
 
-  // Records y += term, and returns the slot of the new y.
+  // Records y += term, and returns the slot of the new y. `shared`: whether another variable may
+  // hold y's slot, so that the new y needs another one.
   template <class Node>
   COTANGENT_INLINE static std::uint32_t Accumulate(const Leaf<BasicTape>& y, bool shared,
                                                    const Node& term) {
@@ -234,8 +236,8 @@ class BasicTape : public TapeRows<RealType> {
   }
 
   // Called for x = y, when x's old value is lost. If the last row is y's and computes r + x (its
-  // last pair is x with partial 1), turns that row into an addition of r to x's slot in place, as x
-  // += r would, and returns true.
+  // last pair is x with partial 1, and it has others), turns that row into an addition of r to x's
+  // slot in place, as x += r would, and returns true. Otherwise changes nothing and returns false.
   COTANGENT_INLINE static bool Grows(const Leaf<BasicTape>& x, const Leaf<BasicTape>& y) {
     if (x.index == 0 || current_ == nullptr) return false;
     BasicTape& tape = *current_;
@@ -292,8 +294,8 @@ class BasicTape : public TapeRows<RealType> {
       partial[K] = weight;
       source[K] = leaf.index;
     }
-    // Adds the weight to an earlier pair if the compiler knows that the pair is of the same
-    // variable; so the test costs nothing at run time.
+    // Adds the weight to an earlier pair if the compiler knows that this pair belongs to slot
+    // `index` too (so the test costs nothing at run time), and returns whether it did.
     template <int... J>
     COTANGENT_INLINE bool Merge([[maybe_unused]] std::uint32_t index, const Real& weight,
                                 std::integer_sequence<int, J...>) {
@@ -304,13 +306,15 @@ class BasicTape : public TapeRows<RealType> {
        ...);
       return merged;
     }
-    // Makes the result independent of the operands from A up to B.
+    // Makes the result independent of the leaves with numbers from A up to, but not including, B.
     template <int A, int B>
     void Drop() {
       for (int k = A; k < B; ++k) source[k] = own[k] = 0;
     }
-    // Divides the pairs from A up to B by a number. If there are temporaries among them, their rows
-    // first become part of this one.
+    // Divides the partials of the leaves with numbers from A up to, but not including, B, after
+    // those of the same variable are added up; partials of 0 stay 0. If the node has temporaries
+    // (then it is a single operation, and these are all of its leaves), Write does this later, when
+    // the rows of the temporaries have become part of this one.
     template <int A, int B>
     void Divide(const Real& by) {
       if constexpr (kTemporaries < Node >> 0) {
@@ -372,8 +376,8 @@ class BasicTape : public TapeRows<RealType> {
   }
 
   // Writes the row of an operation and returns its slot. If the rows of its temporary operands are
-  // the last ones on the tape, they become part of the new row, with their partials multiplied by
-  // the operation's.
+  // the last ones on the tape, and not too long (kAddedUp, kMultiplied), they become part of the
+  // new row, with their partials multiplied by the operation's.
   template <class Node>
   COTANGENT_INLINE std::uint32_t Write(Row<Node>& row) {
     if constexpr (kTemporaries < Node >> 0) {
@@ -395,7 +399,8 @@ class BasicTape : public TapeRows<RealType> {
     return slot;
   }
 
-  // Divides the pairs of the last row by a number, after those of the same variable are added up.
+  // Divides the partials of the last row by `by`, after those of the same variable are added up;
+  // partials of 0 stay 0.
   [[gnu::noinline, gnu::cold]] void DivideLastRow(const Real& by) {
     Pair* const begin = this->PairsOf(next_row_[-1]);
     Pair* end = begin;
@@ -415,8 +420,10 @@ class BasicTape : public TapeRows<RealType> {
   }
 
   // Takes over the tape rows of the temporary operands of `row`, from the tape's last row backward:
-  // multiplies the partials of these rows where they are, and removes the temporaries from `row`.
-  // Returns the first row that was taken over, or the end of all rows if there is none.
+  // multiplies the partials of these rows where they are (by 1 for a sum, so not at all), and
+  // removes the temporaries from `row`. Stops at the first row that is not that of such an operand,
+  // is too long, or whose operand `row` mentions twice. Returns the earliest row that was taken
+  // over, or the end of all rows if there is none.
   template <class Node>
   COTANGENT_INLINE RowHead* Absorb(Row<Node>& row) {
     constexpr int N = Node::kLeaves;
@@ -452,8 +459,8 @@ class BasicTape : public TapeRows<RealType> {
     return head;
   }
 
-  // Multiplies the partials of [begin, end) by a weight that is not finite, but leaves partials of
-  // 0 at 0, as forward mode does.
+  // Multiplies the partials of the pairs [begin, end) by a weight that is not finite, but leaves
+  // partials of 0 at 0, as forward mode does.
   [[gnu::noinline, gnu::cold]] static void MultiplyMoving(Pair* begin, const Pair* end,
                                                           const Real& weight) {
     for (Pair* pair = begin; pair != end; ++pair) {
@@ -514,10 +521,11 @@ using Tape = BasicTape<double>;
 using Var = Tape::Var;
 
 // The tape for programs that give every result a name and type, `T t = a * b;`. The compiler then
-// does the chain rule of a statement before anything is written, and recording takes 0.7 to 1.0 of
-// Tape's time. With this tape, `auto t = a * b;` holds an expression, not a variable: it denotes
-// its operands as they are at that point, and must be used before they change. `c ? a * b : a + b`
-// does not compile, because the branches have different types.
+// does the chain rule of a statement before anything is written, and a gradient takes 0.65 to 0.86
+// of the time that it takes with Tape (reverse_benchmark.cc). With this tape, `auto t = a * b;`
+// holds an expression, not a variable: it denotes its operands as they are at that point, and must
+// be used before they change. `c ? a * b : a + b` does not compile, because the branches have
+// different types.
 using FusedTape = BasicTape<double, nullptr, true>;
 
 }  // namespace cotangent::autodiff::reverse

@@ -620,8 +620,8 @@ TEST(GradientTest, AConstantExponentOfTheTapesType) {
   EXPECT_EQ(Gradient(both, std::vector{0.0, 0.5})[1], 0);
 }
 
-// The derivative -1 / x^2 of 1 / x overflows at 1e-200, so both modes give -inf. Both give 0 if the
-// operand does not depend on the input.
+// The derivative -1 / x^2 of 1 / x overflows at 1e-200, so reverse and forward mode both give -inf
+// for ln(1 / x). Both give 0 if the operand does not depend on the input.
 TEST(GradientTest, PartialsThatOverflowAsForwardModes) {
   const auto logarithm = [](auto x) { return log(1.0 / x[0]); };
   EXPECT_THAT(forward::Gradient(logarithm, std::vector{1e-200}), ElementsAre(-INFINITY));
@@ -631,7 +631,8 @@ TEST(GradientTest, PartialsThatOverflowAsForwardModes) {
   EXPECT_THAT(Gradient(held, std::vector{0.0}), ElementsAre(0));
 }
 
-// 1 / x overflows at 1e-320. The expected values are exact: x / x is 1.
+// 1 / x overflows at 1e-320. The expected values are those of mathematics (x / x is 1), or infinite
+// where these are beyond the range of double.
 TEST(GradientTest, QuotientsByTinyNumbers) {
   const std::vector<double> tiny = {1e-320};
   const auto one = [](auto x) { return x[0] / x[0]; };
@@ -656,8 +657,9 @@ TEST(GradientTest, QuotientsByTinyNumbers) {
   EXPECT_EQ(tape.Adjoint(a), 1);
 }
 
-// The denominators overflow, or their squares do. The expected values are mathematics: at -800 and
-// 1e160 derivatives below 1e-300; at -708, e^-708 (1 - 3e-308). In (x y) / x, 1 / x overflows.
+// Denominators, their squares or arguments of tanh overflow; in (x y) / x, 1 / x does. The expected
+// values are those of mathematics: at -800 and 1e160 derivatives below 1e-300, which count as 0; at
+// -708, e^-708 to double precision.
 TEST(GradientTest, WhatOverflowsOnTheWayDoesNotSpoilTheGradient) {
   const auto logistic = [](auto x) { return 1.0 / (1.0 + exp(-x[0])); };
   const auto cubed = [](auto x) { return tanh(x[0] * x[0] * x[0]); };
@@ -828,7 +830,7 @@ TEST(SinCosTest, AgreesWithTheLibrary) {
       }
     }
   }
-  // At the double next to pi / 2, the cosine is the rounding error of pi / 2.
+  // At the double nearest to pi / 2, the cosine is the rounding error of that double.
   EXPECT_NEAR(SinAndCos(std::numbers::pi / 2).cos, 6.123233995736766e-17, 1e-31);
   EXPECT_TRUE(std::isnan(SinAndCos(HUGE_VAL).sin));
 }

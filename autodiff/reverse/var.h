@@ -15,8 +15,9 @@
 namespace cotangent::autodiff::reverse::scalar {
 
 // A number, and the index of the slot under which a tape keeps its adjoint (0 for a constant, which
-// no tape knows). It may be used wherever a double may: copied, compared, kept in containers.
-// Assigning an expression to it adds a row to the thread's current tape.
+// no tape knows). A BasicVar may be used wherever a double may: copied, compared, kept in
+// containers. Making one from a node (node.h), which each operator of a Tape does with its result,
+// records the node on the thread's current tape.
 template <class TapeType>
 class BasicVar {
  public:
@@ -46,7 +47,7 @@ class BasicVar {
   COTANGENT_INLINE BasicVar& operator=(BasicVar&& other) noexcept {
     value_ = std::move(other.value_);
     if constexpr (Tape::kOperatorsRecord) {
-      // x = x + r is another way to write x += r: if no other variable holds x's old slot, the new
+      // x = r + x is another way to write x += r: if no other variable holds x's old slot, the new
       // value may take over that slot, as for += (BasicTape::Grows).
       if (((flags_ & kShared) | other.flags_) == 0 && Tape::Grows(AsLeaf(), other.AsLeaf())) {
         flags_ = kGrown;
@@ -132,8 +133,8 @@ class BasicVar {
  private:
   friend Tape;  // sets the slots of inputs
 
-  // Marks both variables: they share a slot from now on, so += on one of them must start a new slot
-  // (see BasicTape::Accumulate).
+  // Makes this variable a copy of `other`, apart from the value, and marks both: they share a slot
+  // from now on, so += on one of them must start a new slot (see BasicTape::Accumulate).
   COTANGENT_INLINE void Share(const BasicVar& other) {
     index_ = other.index_;
     flags_ = other.flags_ |= kShared;
@@ -189,7 +190,8 @@ requires Operands<Bare<A>, Bare<B>, Bare<C>> COTANGENT_INLINE auto clamp(A&& x, 
   return clamped;
 }
 
-// Splits x = m 2^exponent with 1/2 <= |m| < 1, and returns m.
+// Splits x = m 2^exponent with 1/2 <= |m| < 1, and returns m. If x is 0, infinite or NaN, the
+// exponent is 0 and m is x.
 template <Active A>
 BasicVar<TapeOf<A>> frexp(const A& a, int* exponent) {
   using Var = BasicVar<TapeOf<A>>;
@@ -210,8 +212,7 @@ BasicVar<TapeOf<A>> modf(const A& a, BasicVar<TapeOf<A>>* whole) {
 
 // Returns ln(sum of e^xi), and minus infinity for no terms. Subtracts the largest value first, so
 // that exp cannot overflow. That value is a constant to the derivatives, because it cancels; if a
-// recorded program is replayed, the largest value is determined anew. Records two rows for each
-// term.
+// recorded program is replayed, the largest value is determined anew.
 template <class Tape>
 BasicVar<Tape> CotangentApply(functions::rule::logsumexp, std::span<const BasicVar<Tape>> x) {
   using Var = BasicVar<Tape>;

@@ -19,7 +19,7 @@ using codegen::VectorProgram;
 namespace {
 
 // If all outputs together have at least this many elements, operator() writes them with
-// non-temporal stores, which bypass the caches.
+// non-temporal stores, which bypass the caches, where addresses allow it.
 constexpr int64_t kStreamingElements = int64_t{4} << 20;
 constexpr uintptr_t kCacheLine = 64;
 

@@ -37,8 +37,8 @@ class CompiledFunction {
                                                   codegen::Isa isa = codegen::BestIsa());
 
   // Sets outputs[i][j] to the value of output i at (inputs[0][j], inputs[1][j], ...) for 0 <= j <
-  // size. An output array may be the same array as an input; otherwise outputs must not overlap
-  // inputs or each other.
+  // size; inputs[k] holds the values of variable k. An output array may be the same array as an
+  // input; otherwise outputs must not overlap inputs or each other.
   void operator()(absl::Span<const float* const> inputs, absl::Span<float* const> outputs,
                   int64_t size) const;
 

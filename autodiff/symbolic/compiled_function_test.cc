@@ -75,8 +75,8 @@ TEST(CompiledFunction, AgreesWithDouble) {
   }
 }
 
-// If an operand is NaN, max and min are NaN, in interpreted as in compiled programs. numpy's and
-// PyTorch's maximum and minimum give the same values.
+// If an operand is NaN, max and min are NaN, in formulas that are evaluated as in those that are
+// compiled. numpy's and PyTorch's maximum and minimum give the same values.
 TEST(CompiledFunction, MaxAndMinKeepNaN) {
   Pool pool;
   const Expr x = pool.Variable("x"), y = pool.Variable("y");

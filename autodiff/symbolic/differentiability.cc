@@ -54,8 +54,8 @@ std::vector<Expr> Branches(Expr node) {
   }
 }
 
-// Returns points that include all isolated zeros of u as a function of x; some of the points may be
-// no zeros. `complete` is false if zeros may be missing.
+// Returns points that include all isolated zeros of u as a function of x; some of the points may
+// not be zeros. `complete` is false if zeros may be missing.
 ZeroSet ZerosOf(Expr u, Expr x) {
   u = Simplify(u);
   if (!Contains(u, x)) return {};

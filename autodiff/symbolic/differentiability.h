@@ -19,7 +19,7 @@ struct NonDifferentiablePoint {
     kVertical,  // Continuous, and a slope is infinite.
     kJump,      // The limits from both sides, or the value, differ.
     kPole,      // A limit is infinite.
-    kEdge,      // Defined on one side only.
+    kEdge,      // Only the limit from one side is known: mostly defined on that side only.
     kUnknown,   // Possibly such a point; this could not be decided.
   };
   Kind kind = Kind::kUnknown;
@@ -41,6 +41,7 @@ struct Differentiability {
 // Returns the kind as text: "kink", "vertical tangent", ...
 const char* ToText(NonDifferentiablePoint::Kind kind);
 
+// Returns the points where e as a function of `variable` has no derivative or no value.
 Differentiability NonDifferentiablePoints(Expr e, Expr variable);
 
 }  // namespace cotangent::autodiff::symbolic

@@ -8,12 +8,12 @@ namespace cotangent::autodiff::symbolic {
 namespace {
 
 // Sweep::ThroughChoice() may visit this many nodes for each node of the formula, and 20000 in
-// addition; after that it uses the cheaper form that its comment describes.
+// addition; beyond that it uses the cheaper form that its comment describes.
 constexpr size_t kChoiceWork = 64;
 
 // A derivative. If `chosen`, it may be 0 because a branch is not taken. The other factors of the
-// chain rule may then be undefined, so Product() multiplies by StrongMul, which is 0 wherever a
-// factor is 0.
+// chain rule may then be undefined, so Product() multiplies with StrongMul, a product that is 0
+// wherever a factor is 0.
 struct Slope {
   Expr expr;
   bool chosen = false;

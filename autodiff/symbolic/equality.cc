@@ -19,11 +19,11 @@ struct Probe {
   double a;             // the value of the first expression
   double b;             // the value of the second expression
   double scale;         // the largest magnitude of all intermediate values, at least 1
-  bool defined = true;  // no value is NaN, except in branches that are not taken
+  bool defined = true;  // whether all values are defined, except in branches that are not taken
 };
 
-// Fills in all of *probe but the point. If `finite`, the values count as undefined where an
-// intermediate value is infinite.
+// Fills in all of *probe but the point. A value that is NaN counts as undefined and, if `finite`,
+// one that is infinite, too.
 void EvaluateAt(const Program& program, bool finite, Probe* probe) {
   const std::vector<double> values = program.EvaluateAll<double>(probe->point);
   probe->a = values[program.outputs()[0]];
@@ -41,9 +41,9 @@ int64_t WorkOf(const Program& program) {
   return 1 + static_cast<int64_t>(program.steps().size()) / 8;
 }
 
-// Evaluates a and b at up to `trials` random points and calls `use` with each, until it returns
-// false or the budget is used up. Variables in `positive` get positive values. Coordinates are at
-// most 6 in magnitude, or up to 1000 if `far`.
+// Evaluates a and b at up to `trials` random points and calls `use` with the Probe of each, until
+// `use` returns false or the budget is used up. Variables in `positive` get positive values.
+// Coordinates are at most 6 in magnitude, or at most 1000 if `far`.
 template <class Use>
 void ForRandomPoints(Expr a, Expr b, int trials, absl::Span<const Expr> positive, bool far,
                      Budget* budget, Use use) {
@@ -145,8 +145,8 @@ bool HasJumps(Expr e) {
   });
 }
 
-// Returns a variable of `base` and its value for which `base` is 0, if `base` is linear in that
-// variable; returns nothing if there is no such variable.
+// Returns a variable in which `base` is linear with a constant slope, and the variable's value for
+// which `base` is 0; returns nothing if there is no such variable.
 std::optional<std::pair<Expr, Expr>> Root(Expr base, Budget* budget) {
   for (Expr variable : Variables(base)) {
     const Expr slope = Simplify(Differentiate(base, variable), nullptr, budget);

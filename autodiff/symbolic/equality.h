@@ -16,8 +16,9 @@ enum class Verdict { kEqual, kDifferent, kUnknown };
 // Decides whether two expressions have the same value wherever both are defined. kEqual: this is
 // proved (their difference has the normal form 0 (normal_form.h), in each case of the signs of its
 // absolute values), and both are defined at some point. kDifferent: at some point they differ by
-// far more than rounding. kUnknown: neither was found, or the budget (a limit on the work;
-// normal_form.h) was used up before. Variables in `positive` take only positive values.
+// far more than rounding, or their difference is a polynomial other than 0 and both are defined at
+// some point. kUnknown: neither was found, or the budget (a limit on the work; normal_form.h) was
+// used up before. Variables in `positive` take only positive values.
 Verdict Equal(Expr a, Expr b, absl::Span<const Expr> positive = {}, Budget* budget = nullptr);
 
 // Says whether a function e(x) is even, e(-x) = e(x), or odd, e(-x) = -e(x).

@@ -72,8 +72,9 @@ absl::Status Check(const Program& program, absl::Span<const Expr> order,
   return absl::OkStatus();
 }
 
-// Returns the denominator by which a product with the factor n divides. It is 1 if n is a double,
-// or if its numerator or denominator is too large for one.
+// Returns the denominator by which a product with the factor n divides. It is 1 if n is equal to a
+// double (an inexact number, or a fraction whose denominator is a power of two), or if its
+// numerator or denominator is too large for one.
 double Denominator(const Number& n) {
   constexpr int64_t kExact = int64_t{1} << 52;
   if (!n.exact() || std::abs(n.numerator()) >= kExact || n.denominator() >= kExact) return 1;
@@ -101,7 +102,8 @@ std::vector<bool> Taken(const Program& program, absl::Span<const Real> values) {
   return taken;
 }
 
-// Returns whether step i overflowed, or is so small that its double lacks digits.
+// Returns whether step i is not finite, or is so small that its double lacks digits or is 0 though
+// the exact value is not.
 bool LeavesRange(const Program& program, absl::Span<const double> values, size_t i) {
   const double size = std::abs(values[i]);
   if (!std::isfinite(size)) return true;
@@ -109,7 +111,7 @@ bool LeavesRange(const Program& program, absl::Span<const double> values, size_t
   if (size >= std::numeric_limits<double>::min() || step.op == Op::kVariable) return false;
   if (size != 0 || Info(step.op).range == Range::kPositive) return true;
   if (step.op != Op::kMul && step.op != Op::kPow) return false;
-  // A product is 0 only if a factor is, and a power only if its base is.
+  // Exactly computed, a product is 0 only if a factor is, and a power only if its base is.
   for (uint32_t a = step.arguments_begin; a < step.arguments_end; ++a) {
     if (values[program.argument_slots()[a]] == 0) return false;
   }
@@ -174,7 +176,7 @@ absl::StatusOr<std::vector<double>> Rounded(const ProgramAt<double>& at,
   return result;
 }
 
-// Returns whether a and b are equal but for rounding.
+// Returns whether each a[i] differs from b[i] by at most 1e-12 of b[i], that is, by rounding.
 bool Close(const std::vector<double>& a, const std::vector<double>& b) {
   return std::equal(a.begin(), a.end(), b.begin(),
                     [](double x, double y) { return std::abs(x - y) <= 1e-12 * std::abs(y); });
@@ -272,7 +274,8 @@ absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs,
   const std::vector<double> result = at.Outputs(values);
   if (LeavesRange(at.program, values)) {
     const absl::StatusOr<std::vector<double>> wide = Rounded(at, order);
-    // What does not matter to the outputs leaves the plain doubles in place.
+    // The results in double stay if they are right but for rounding, although an intermediate value
+    // left the range.
     if (wide.ok() && !(status.ok() && Close(result, *wide))) return wide;
   }
   RETURN_IF_ERROR(status);

@@ -24,8 +24,8 @@
 //   std::vector<Dual> duals = program->Evaluate<Dual>(dual_inputs);
 namespace cotangent::autodiff::symbolic {
 
-// The value of each variable, by the variable's name. WideBindings hold values beyond the range of
-// doubles.
+// The value of each variable, by the variable's name. The values of WideBindings may be beyond the
+// range of doubles.
 template <typename Real>
 using BindingsOf = absl::flat_hash_map<std::string, Real>;
 using Bindings = BindingsOf<double>;
@@ -46,8 +46,8 @@ class Program {
     uint32_t arguments_end;
     uint32_t variable;  // position in `variables`; only for a kVariable
     double value;
-    long double wide;  // `value`, if that is beyond the range of doubles
-    // The exponent of a kPow or the order of a kPolygamma, if it is a constant. For a kConstant the
+    long double wide;  // the value in long double, if beyond the range of doubles; else `value`
+    // The exponent of a kPow, if it is a constant; the order of a kPolygamma. For a kConstant the
     // denominator by which products divide, or 1 if `value` is exact or the fraction's integers are
     // too large for a double. Otherwise NaN.
     double parameter;
@@ -56,8 +56,9 @@ class Program {
     double Numerator() const { return parameter == 1 ? value : std::rint(value * parameter); }
   };
 
-  // Fails if an output contains a variable that `variables` does not list. The message names that
-  // variable and lists `variables`.
+  // Makes the program that computes `outputs` from the values of `variables`. Fails if an output
+  // contains a variable that `variables` does not list. The message names that variable and lists
+  // `variables`.
   static absl::StatusOr<Program> Create(absl::Span<const Expr> outputs,
                                         absl::Span<const Expr> variables);
 
@@ -71,13 +72,14 @@ class Program {
   std::vector<T> Evaluate(const std::vector<T>& point) const {
     return Evaluate<T>(absl::Span<const T>(point));
   }
-  // Returns the values of all nodes in the order of steps(), including those that only a branch not
-  // taken uses.
+  // Returns the values of all nodes at a point, in the order of steps(), including those that only
+  // a branch not taken uses.
   template <typename T>
   std::vector<T> EvaluateAll(absl::Span<const T> point) const;
 
   const std::vector<Step>& steps() const { return steps_; }
   const std::vector<uint32_t>& argument_slots() const { return argument_slots_; }
+  // Returns the slots of the outputs.
   const std::vector<uint32_t>& outputs() const { return outputs_; }
 
  private:
@@ -122,11 +124,12 @@ class Program {
 // range is wider (on x86-64 up to 1e4932): so x/sqrt(1 + x^2) is 1 at 1e200.
 absl::StatusOr<double> Evaluate(Expr e, const Bindings& point);
 absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs, const Bindings& point);
-// Computes in long double only.
+// Like Evaluate(), but computes in long double only.
 absl::StatusOr<std::vector<long double>> EvaluateWide(absl::Span<const Expr> outputs,
                                                       const WideBindings& point);
 
-// Returns whether a value that the outputs of `program` need overflows or underflows at a point.
+// Returns whether, in double, a value that the outputs of `program` need is not finite or
+// underflows at a point.
 bool LeavesRange(const Program& program, absl::Span<const double> point);
 
 // Returns, for each step of `program`, whether the outputs depend on its value at the point where
@@ -156,8 +159,8 @@ T ConstantPower(const T& a, double exponent) {
   }
 }
 
-// Returns 1 / cosh(a). Far from 0, where cosh(a) may overflow, it is 2 / (e^a + e^-a), computed
-// from e^-|a|; near 0 the derivative of that would cancel.
+// Returns 1 / cosh(a). Far from 0, where cosh(a) may overflow, the result is 2 / (e^a + e^-a),
+// computed from e^-|a|; near 0 the derivative of that would cancel.
 template <typename T>
 T HyperbolicSecant(const T& a) {
   using namespace autodiff::functions;  // NOLINT
@@ -166,7 +169,8 @@ T HyperbolicSecant(const T& a) {
   return T(2.0) * small / (T(1.0) + small * small);
 }
 
-// Returns a - b floor(a / b). Uses fmod, which does not round the quotient a / b.
+// Returns a - b floor(a / b), which has the sign of b. Uses fmod, which does not round the quotient
+// a / b.
 template <typename T>
 T Modulo(const T& a, const T& b) {
   using namespace autodiff::functions;  // NOLINT
@@ -195,7 +199,7 @@ bool IsFinite(const T& x) {
   return !(max < x) && !(x < T(-Limits<T>::max())) && x == x;
 }
 
-// Returns whether x is finite, and not so small that T holds only some of its digits.
+// Returns whether x is finite, not 0, and not so small that T holds only some of its digits.
 template <typename T>
 bool IsNormal(const T& x) {
   return IsFinite(x) && !(x < T(Limits<T>::min()) && T(-Limits<T>::min()) < x);
@@ -311,7 +315,8 @@ T Program::ApplyStep(const Step& step, absl::Span<const T> point, Value value) c
   return T(0.0);
 }
 
-// Evaluates the steps in order. If not `all`, leaves out the steps that nothing reads.
+// Evaluates the steps in order. If not `all`, leaves out the steps that nothing reads; their values
+// are 0.
 template <typename T>
 std::vector<T> Program::EvaluateInOrder(absl::Span<const T> point, bool all) const {
   std::vector<T> values;

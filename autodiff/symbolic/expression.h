@@ -26,10 +26,11 @@
 // id() of an argument is smaller than the id() of every node that uses it, so ascending ids are an
 // order of evaluation. No function here recurses over the depth of a graph.
 //
-// Building an expression folds only what takes no search: exact constants (2/6 + 1 is 4/3), x + 0,
-// 1 * x, 0 * x, x * x = x^2, integer powers of powers. Folding never changes a value. Everything
-// else stays as written until Simplify() (simplify.h) is called, so that a trace of the computation
-// (trace.h) shows what the user wrote.
+// Building an expression folds only what takes no search: constants (2/6 + 1 is 4/3), x + 0, 1 * x,
+// 0 * x, x + x = 2 x, x * x = x^2, integer powers of integer powers, functions at 0 or 1. Folding
+// never changes a value where the expression is defined. Everything else stays as written until
+// Simplify() (simplify.h) is called, so that a trace of the computation (trace.h) shows what the
+// user wrote.
 //
 // Lifetime: a Pool owns its nodes; an Expr is a pointer into the Pool and must not outlive it.
 // Threads: building an expression changes its Pool, so only one thread may build at a time; any
@@ -52,7 +53,7 @@ inline constexpr int kOpCount = 0
 class Pool;
 
 // A handle to a node of a Pool, cheap to copy. A default-constructed Expr is null: it may only be
-// assigned, compared and tested.
+// assigned, compared by == and !=, and converted to bool.
 class Expr {
  public:
   Expr() = default;
@@ -62,7 +63,7 @@ class Expr {
   Expr arg(size_t i) const { return args()[i]; }
   const Number& number() const;     // only for a kConstant
   const std::string& name() const;  // only for a kVariable
-  uint32_t id() const;              // position in the pool
+  uint32_t id() const;              // position in the pool, from 0, in order of creation
   Pool& pool() const;
 
   explicit operator bool() const { return node_ != nullptr; }
@@ -196,14 +197,16 @@ Expr Select(Expr a, Expr b, Expr if_less, Expr otherwise);
 Expr Relu(Expr a);  // max(0, a)
 
 // Builds the operation `op` of `args`, with the same folding as the function of that operation
-// above. `op` is not kConstant, kPi or kVariable, and `args` has as many arguments as `op` takes.
+// above. `op` must not be kConstant, kPi or kVariable, and `args` must have as many arguments as
+// `op` takes.
 Expr Apply(Op op, absl::Span<const Expr> args);
 
-// Returns all nodes that the roots consist of (roots included), each once, arguments before their
-// users.
+// Returns all nodes that the roots, which must be of one pool, consist of (roots included), each
+// once, in ascending order of their ids: arguments before their users.
 std::vector<Expr> TopologicalOrder(absl::Span<const Expr> roots);
 std::vector<Expr> TopologicalOrder(Expr root);
-// Returns the variables in the roots, in the order in which they were created in the pool.
+// Returns the variables that occur in the roots, in the order in which they were created in the
+// pool.
 std::vector<Expr> Variables(absl::Span<const Expr> roots);
 std::vector<Expr> Variables(Expr root);
 // Returns whether `part` is a subexpression of `whole`.

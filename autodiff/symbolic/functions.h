@@ -6,7 +6,7 @@
 
 // Lists the functions that formula text may call (relu, gelu, ...), built from the operations of
 // expression.h. The parser looks names up in this table. Values, and derivatives at kinks, are
-// those of autodiff/math.h.
+// those of autodiff/math.h and <cmath>, except that max and min are NaN if an argument is.
 namespace cotangent::autodiff::symbolic {
 
 struct NamedFunction {
@@ -18,6 +18,7 @@ struct NamedFunction {
   Expr (*build)(absl::Span<const Expr> args);
 };
 
+// Returns all functions, sorted by name.
 absl::Span<const NamedFunction> NamedFunctions();
 // Returns the function called `name`, or null if there is none.
 const NamedFunction* FindFunction(const char* name);

@@ -8,9 +8,9 @@ namespace {
 
 using Maybe = std::optional<Expr>;
 
-// A rule rewrites an operation into a form whose limit can be computed, as limit_rules.h describes.
-// The rule for erf(u), or for erfc(u) if `complement`. If u grows without bound, the rule uses the
-// asymptotic series for v = |u|, with an unknown bounded B (Abramowitz and Stegun 7.1.23):
+// The rule (a rewriting into a form whose limit can be computed; limit_rules.h) for erf(u), or for
+// erfc(u) if `complement`. If u grows without bound, the rule uses the asymptotic series for v =
+// |u|, with an unknown bounded B (Abramowitz and Stegun 7.1.23):
 //   erfc(v) = exp(-v^2) / (v sqrt(pi)) (1 - 1/(2 v^2) + 3/(4 v^4) + B v^-6)
 Maybe ErrorFunction(LimitContext& context, Expr u, bool complement) {
   Expr value;
@@ -25,9 +25,9 @@ Maybe ErrorFunction(LimitContext& context, Expr u, bool complement) {
   return *infinite < 0 ? tail - 1 : 1 - tail;
 }
 
-// The rule for a step function with jumps at the whole numbers plus `offset`, such as floor.
-// Returns the constant value that the function has near the limit of u, or u minus a bounded
-// quantity if u tends to infinity.
+// The rule for a step function value_of(u) with jumps at the whole numbers plus `offset`, such as
+// floor. Returns the constant value that the function has for u near its limit, or u minus a
+// bounded quantity if u tends to plus or minus infinity.
 Maybe StepFunction(LimitContext& context, Expr u, double offset, double (*value_of)(double)) {
   Expr value;
   const std::optional<int> infinite = context.Limit(u, &value);

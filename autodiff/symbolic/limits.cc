@@ -179,8 +179,8 @@ class Gruntz : public LimitContext {
 
   // ---- Growth: limits, and which subexpressions vary most rapidly ----
 
-  // Counts `work` units of work; returns whether more than kMaxWork units were spent, or the budget
-  // for normal forms is used up.
+  // Counts `work` units of the algorithm's own work; returns whether more than kMaxWork units were
+  // spent, or the budget for normal forms is used up.
   bool Spend(int work) { return (work_ += work) > kMaxWork || budget_->exhausted(); }
 
   // Simplify writes sqrt(t^2) as |t|, which is t: the limit's variable is positive.
@@ -302,8 +302,8 @@ class Gruntz : public LimitContext {
     return result[e];
   }
 
-  // Returns (exponent, coefficient) of the leading term of e as a series in w. REQUIRES: e is not
-  // 0.
+  // Returns (exponent, coefficient) of the leading term of e as a series in w, or nothing if that
+  // cannot be determined. REQUIRES: e is not 0.
   std::optional<std::pair<Number, Expr>> LeadingTerm(Expr e) {
     if (Spend(5)) return std::nullopt;
     std::optional<Set> rapid = MostRapid(e);
@@ -316,7 +316,8 @@ class Gruntz : public LimitContext {
       rapid = MostRapid(e);
       if (!rapid.has_value() || rapid->empty()) return std::nullopt;
     }
-    // The simplest member of the class, or its reciprocal, becomes w = exp(h), which tends to 0.
+    // The first member of the class contains no other member, as arguments have smaller ids than
+    // their users. This member or its reciprocal becomes w = exp(h), which tends to 0.
     const Expr simplest = *std::min_element(rapid->begin(), rapid->end());
     const LimitValue limit = Lim(simplest.arg(0));
     if (!limit.known() || limit.finite()) return std::nullopt;
@@ -324,8 +325,8 @@ class Gruntz : public LimitContext {
     const Expr w = pool_.Variable(absl::StrCat("small quantity ", ++small_));
     const std::optional<Expr> rewritten = InTermsOf(e, *rapid, w, h);
     if (!rewritten.has_value()) return std::nullopt;
-    // Mostly one term is enough. If terms cancel, it takes more: either no term is left, or there is
-    // no series of one term that could be divided by.
+    // Mostly one term is enough. If terms cancel, it takes more: either no term is left, or there
+    // is no series of one term that could be divided by.
     for (size_t terms : {1, 4, 8, 14}) {
       const std::optional<Series> series = Expansion(*rewritten, w, h, terms);
       if (!series.has_value() && terms == 1) continue;

@@ -35,13 +35,14 @@ std::string ToText(const LimitValue& limit);
 // Returns whether both limits are known and are the same.
 bool Same(const LimitValue& a, const LimitValue& b);
 
-// The work of a limit for which no budget is given: about a second.
+// The work (in units of Budget) of a limit from one side for which no budget is given: about a
+// second.
 inline constexpr int64_t kLimitWork = 700'000;
 
 enum class Side { kLeft, kRight, kBoth };
 
-// Returns the limit of e as `variable` tends to `point` from one side. With Side::kBoth, the limit
-// is known only if the limits from both sides are known and the same. Other variables are
+// Returns the limit of e as `variable` tends to `point` from the given side. With Side::kBoth, the
+// limit is known only if the limits from both sides are known and the same. Other variables are
 // parameters; the limit is kUnknown if it depends on the sign of a parameter.
 LimitValue Limit(Expr e, Expr variable, Expr point, Side side, Budget* budget = nullptr);
 

@@ -177,8 +177,8 @@ TEST(LimitTest, OfTheBranchThatIsTaken) {
 }
 
 // Limits of sixty nested functions: Limit() does not spend more than its budget, and does not claim
-// what it could not prove by then. (Some of these limits took 20 seconds to more than a minute when
-// each simplification had a budget of its own.)
+// what it could not prove by then. (Without a common budget for all simplifications, some of these
+// limits would take 20 seconds to more than a minute.)
 TEST(LimitsTest, NestedDefinitionsKeepTheBudget) {
   for (const char* step : {"tanh(u)", "sqrt(1 + u)", "gelu(u)", "sigmoid(u)*u", "u + sin(u)"}) {
     Pool pool;
@@ -192,8 +192,8 @@ TEST(LimitsTest, NestedDefinitionsKeepTheBudget) {
   }
 }
 
-// Functions of functions: the limit is that of the outer function at the inner one's. The second half
-// needs further terms of the series, since the leading ones cancel.
+// Functions of functions: the limit is that of the outer function at the inner one's. The second
+// half needs further terms of the series, since the leading ones cancel.
 TEST(LimitsTest, FunctionsOfFunctions) {
   const auto nested = [](const std::string& step, int times) {
     std::string text = "x";

@@ -132,7 +132,8 @@ absl::StatusOr<Value> Lowering::LowerNode(Expr e) {
   }
 }
 
-// Adds products (and powers) last: each of them then becomes part of a fused multiply-add (FMA).
+// Adds products (and powers) last: each term that is a product in the vector program then becomes
+// part of a fused multiply-add (FMA).
 Value Lowering::LowerSum(Expr e) {
   double constant = 0;
   std::vector<Expr> terms;
@@ -152,7 +153,7 @@ Value Lowering::LowerSum(Expr e) {
 
 // x * sign(x) becomes |x|. All constant factors become one, and all denominators become one
 // division. But a denominator that occurs in other products too becomes a reciprocal that all of
-// them share.
+// these products share.
 Value Lowering::LowerProduct(Expr e) {
   double coefficient = 1;
   Value numerator = -1, denominator = -1;

@@ -33,7 +33,7 @@ bool DecimalText(const Number& n) { return n.ToText().find('/') == std::string::
 
 namespace {
 
-// Returns how tightly the text binds that Write() produces for an expression.
+// Returns how tightly the text that Write() produces for an expression binds.
 Precedence PrecedenceOf(Expr e) {
   switch (e.op()) {
     case Op::kConstant:
@@ -59,7 +59,7 @@ void Append(Pieces* to, Pieces more) { to->insert(to->end(), more.begin(), more.
 
 namespace {
 
-// Writes base^exponent for a positive constant exponent. `place` is the precedence that the text
+// Returns base^exponent for a positive constant exponent. `place` is the precedence that the text
 // around the power asks for; it matters only for exponent 1, where the base stands alone.
 Pieces WritePower(const Markup& markup, Expr base, const Number& exponent, Precedence place) {
   if (exponent.IsOne()) return {Piece(base, place)};
@@ -120,8 +120,8 @@ std::vector<Expr> InOrder(absl::Span<const Expr> factors, const Names& named) {
   return in_order;
 }
 
-// Writes a product without its sign, which the caller writes. Powers with negative exponents become
-// the denominator of a fraction.
+// Returns a product, or an expression that counts as a product of one factor, without its sign,
+// which the caller writes. Powers with negative exponents become the denominator of a fraction.
 Pieces WriteProduct(const Markup& markup, const Names& named, Expr e) {
   const Number coefficient = Abs(LeadingCoefficient(e));
   Pieces above, below;
@@ -289,7 +289,7 @@ std::pair<std::string, std::string> SplitSubscript(const std::string& name) {
 namespace {
 
 // Returns the number of nodes if the roots are written out as trees, so that a shared node counts
-// as often as it is written. The count stops at `limit`.
+// as often as it is written, or `limit` if that is smaller.
 size_t TreeSize(absl::Span<const Expr> order, absl::Span<const Expr> roots, size_t limit) {
   absl::flat_hash_map<Expr, size_t> size;
   for (Expr e : order) {

@@ -46,35 +46,40 @@ class Markup {
   virtual Pieces Fraction(Pieces above, Pieces below) const = 0;
   // Returns the base of a power, in parentheses if it needs them.
   virtual Pieces Base(Expr base) const { return {Piece(base, kAtom)}; }
+  // Returns a power. `exponent` is a positive constant, or null if the exponent is `exponent_expr`.
   virtual Pieces Power(Expr base, const Number* exponent, Expr exponent_expr) const = 0;
+  // Returns the square root of a.
   virtual Pieces Root(Expr a) const = 0;
+  // Returns the call of a function, the operation at the root of e.
   virtual Pieces Call(Expr e) const = 0;
   // Returns whether fractions are drawn with a horizontal bar, so that their parts need no
   // parentheses.
   virtual bool Stacked() const = 0;
 };
 
+// Returns whether the text of n is a decimal number or an integer, not a fraction such as 1/3.
 bool DecimalText(const Number& n);
 void Append(Pieces* to, Pieces more);
 // Returns the call "name(a, b)" of the operation e, for operations that have no notation of their
 // own.
 Pieces PlainCall(const std::string& name, Expr e, const Markup& markup, const char* comma);
-// Returns a template such as "\sin\left({0}\right)" from operations.inc, with {0}, {1}, ...
-// replaced by the arguments of e.
+// Returns the template `form`, such as "\sin\left({0}\right)" from operations.inc, with {0}, {1},
+// ... replaced by the arguments of e.
 Pieces FilledIn(const char* form, Expr e, const Markup& markup);
 
 // Splits the name of a variable into letters and subscript: both w1 and w_1 give ("w", "1").
 std::pair<std::string, std::string> SplitSubscript(const std::string& name);
 
-// Writes `root` in the language of `markup`. Subexpressions that are keys of `named` appear as
-// their names; root itself is always written out.
+// Returns the text of `root` in the language of `markup`. Subexpressions that are keys of `named`
+// appear as their names; root itself is always written out.
 std::string Print(const Markup& markup, Expr root,
                   const absl::flat_hash_map<Expr, std::string>& named = {});
 
-// Writes several expressions. If their text would be long, subexpressions that it would repeat get
-// the names u1, u2, ... and are written once. The text is long if it has more than `least` nodes,
-// each counted as often as it is written, and more than twice the nodes of the graph, or if the
-// graph itself has at least 2000 and at least `least` nodes.
+// Returns the texts of several expressions. If they would be long, subexpressions that they would
+// repeat get the names u1, u2, ... and are written once; so is one at every 200th level of a deep
+// expression. The texts are long if they have more than `least` nodes, each counted as often as it
+// is written, and more than twice the nodes of the graph, or if the graph itself has at least 2000
+// and at least `least` nodes.
 SharedText PrintShared(const Markup& markup, absl::Span<const Expr> roots, size_t least);
 
 }  // namespace cotangent::autodiff::symbolic

@@ -9,8 +9,8 @@ namespace {
 
 constexpr int kMaxRestarts = 12;
 
-// Returns whether a branch of a select contains a logarithm or a root. That its argument is not
-// negative then holds only where the branch is taken.
+// Returns whether a branch of a select contains a logarithm or a root. That the argument of the
+// logarithm or root is not negative then holds only where the branch is taken.
 bool GuardsDomains(Expr e) {
   for (Expr node : TopologicalOrder(e)) {
     if (node.op() != Op::kSelect) continue;

@@ -12,12 +12,12 @@
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/polynomial.h"
 
-// Computes the normal form of expressions, by which Simplify and Equal (simplify.h) work. A normal
-// form is a fraction of polynomials over "atoms" (variables, and functions of normal forms),
-// reduced by relations between atoms that hold at every point of the real domain: exp(a + b) =
-// exp(a) exp(b), |u|^2 = u^2, u sign(u) = |u|, sign(u)^3 = sign(u), sqrt(u)^2 = u. A full normal
-// form also uses sin^2 = 1 - cos^2, angle sums and logarithms of products, and writes all
-// hyperbolic and sigmoidal functions in exp.
+// Computes the normal form of expressions, by which Simplify (simplify.h) and Equal (equality.h)
+// work. A normal form is a fraction of polynomials over "atoms" (variables, and functions of normal
+// forms), reduced by relations between atoms that hold at every point of the real domain:
+// exp(a + b) = exp(a) exp(b), |u|^2 = u^2, u sign(u) = |u|, sign(u)^3 = sign(u), sqrt(u)^2 = u. A
+// full normal form also uses sin^2 = 1 - cos^2, angle sums and logarithms of products, and writes
+// all hyperbolic and sigmoidal functions in exp.
 //
 // Where an expression contains ln(u) or sqrt(u), the form uses that u >= 0, because the expression
 // has no value elsewhere. The form has the expression's value at every point where the expression
@@ -30,7 +30,7 @@ class Budget {
  public:
   explicit Budget(int64_t work = 20'000'000) : left_(work) {}
 
-  // Takes `work` units off the budget. Returns false if the budget is used up.
+  // Takes `work` units off the budget. Returns false if that is more than was left.
   bool Spend(int64_t work) {
     left_ -= work;
     return left_ >= 0;
@@ -41,6 +41,7 @@ class Budget {
   int64_t left_;
 };
 
+// The numerator divided by the product of the polynomials in `denominator`, each to its power.
 struct Fraction {
   Polynomial numerator;
   std::map<Polynomial, int> denominator;  // primitive polynomials (polynomial.h) with their powers
@@ -62,7 +63,8 @@ class Normalizer {
   // is used up, or a constant is not exact.
   std::optional<Fraction> Normalize(Expr e);
 
-  // IsZero() and ToExpr() take fractions that Normalize() of this object returned.
+  // IsZero() and ToExpr() take fractions that Normalize() of this object returned. IsZero() returns
+  // whether f is recognised as 0, and ToExpr() the fraction as an expression.
   bool IsZero(const Fraction& f);
   Expr ToExpr(const Fraction& f);
   // Returns whether the numerator is a polynomial in variables that is not the zero polynomial. The
@@ -78,23 +80,23 @@ class Normalizer {
   struct AtomInfo {
     Expr expr;
     Kind kind = Kind::kPlain;
-    Polynomial base;   // the u of |u|, sign(u) or a root of u
-    Atom partner = 0;  // for sin(u) the atom of cos(u), for sign(u) that of |u|
-    bool positive = false;
-    bool nonnegative = false;
+    Polynomial base;           // the u of |u|, sign(u) or a root of u
+    Atom partner = 0;          // for sin(u) the atom of cos(u), for sign(u) that of |u|
+    bool positive = false;     // whether the atom is known to be positive
+    bool nonnegative = false;  // whether the atom is known to be positive or 0
   };
   // The terms of a function's argument, each as a rational coefficient and the rest of the term,
   // which has coefficient 1.
   using Parts = std::vector<std::pair<Number, Fraction>>;
 
-  static constexpr size_t kMaxTerms = 1500;
+  static constexpr size_t kMaxTerms = 1500;  // of a numerator; more fail the normalization
 
   // ---- Fractions (normal_form.cc) ----
 
   Fraction Convert(Expr e);
   Fraction ConvertNode(Expr e);
   // Returns e written in simpler functions (tanh in exp, for example), or null if e is simple
-  // already.
+  // already or, except for general powers and strong products, if the mode is kShallow.
   Expr Expand(Expr e) const;
   Fraction Constant(const Number& value) const { return {Polynomial(value), {}}; }
   Fraction Plus(const Fraction& a, const Fraction& b);
@@ -165,9 +167,9 @@ class Normalizer {
   // For each angle, a common denominator of its coefficients: if sin(x/2) and sin(x) both occur,
   // both are written in sin(x/2) and cos(x/2).
   absl::flat_hash_map<Expr, int64_t> angle_unit_;
-  bool may_assume_ = true;
-  bool restart_ = false;
-  bool failed_ = false;
+  bool may_assume_ = true;  // whether the argument of a logarithm or root counts as not negative
+  bool restart_ = false;    // whether something was learnt that earlier results lack
+  bool failed_ = false;     // whether the normalization has failed
 };
 
 }  // namespace cotangent::autodiff::symbolic

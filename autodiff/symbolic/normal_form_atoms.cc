@@ -38,8 +38,8 @@ Atom Normalizer::SignAtom(const Polynomial& base) {
   return atom;
 }
 
-// Returns the atom that stands for the polynomial `base` where it is the base of a root: after
-// Reduce(), the atom has exponents between 0 and 1 only.
+// Returns the atom that stands for the polynomial `base` where the polynomial is the base of a
+// root: after Reduce(), the atom has exponents between 0 and 1 only.
 Atom Normalizer::RootAtom(const Polynomial& base) {
   const Atom atom =
       AtomOf(pool_.Make(Op::kPow, {PolynomialToExpr(base), pool_.Constant(1)}), Kind::kRoot);
@@ -87,8 +87,9 @@ int Normalizer::KnownSign(const Polynomial& p, bool* strict) const {
   return common;
 }
 
-// Rewrites one factor of the monomial to which a relation between atoms applies, and appends the
-// result to `factors`. Returns false if there is no such factor.
+// Applies a relation between atoms to one factor of the monomial: removes the factor or changes its
+// exponent, and appends to `factors` what the monomial must then be multiplied by, if anything.
+// Returns false if no relation applies.
 bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
   for (size_t i = 0; i < m->size(); ++i) {
     const auto [atom, exponent] = (*m)[i];

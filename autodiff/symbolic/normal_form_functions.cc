@@ -17,7 +17,8 @@ Normalizer::Parts Normalizer::Split(const Fraction& a) const {
   return parts;
 }
 
-// Returns exp(a) as the product of exp(t)^c over the terms c t of a, where c is the coefficient.
+// Returns exp(a) as the product of exp(t)^c over the terms c t of a, where c is the rational
+// coefficient of the term.
 Fraction Normalizer::Exponential(const Fraction& a) {
   Fraction result = Constant(1);
   for (const auto& [coefficient, rest] : Split(a)) {
@@ -103,7 +104,7 @@ std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
     return {OfAtom(AtomOf(pool_.Make(Op::kSin, {angle}))),
             OfAtom(AtomOf(pool_.Make(Op::kCos, {angle})))};
   }
-  // Returns the sine of k times 15 degrees.
+  // Returns the sine of k times 15 degrees, for k from 0 to 6.
   const auto sine = [&](int64_t k) -> Fraction {
     const Fraction half = Constant(Number::Ratio(1, 2));
     const Fraction root2 = NumberPower(Number(2), Number::Ratio(1, 2));
@@ -138,7 +139,8 @@ std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
 
 // Returns (sin, cos) of coefficient * part, one term of an angle (Split()). Writes them in the sine
 // and cosine of part / unit, of which the term is a whole multiple; `unit` (angle_unit_) is a
-// common denominator of all coefficients of this part.
+// common denominator of all coefficients of this part. If the part is asin(u) or atan(u) and the
+// coefficient is whole, writes them in u instead.
 std::pair<Fraction, Fraction> Normalizer::SinCosOfPart(const Fraction& part,
                                                        const Number& coefficient) {
   const Expr angle = ToExpr(part);

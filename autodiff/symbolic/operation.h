@@ -9,7 +9,7 @@
 #include "autodiff/symbolic/expression.h"
 
 // Describes each operation of formulas to the rest of the library. operations.inc has one entry (an
-// Operation) for each operation; the code that parses, evaluates, differentiates, prints, compiles,
+// Operation) for each operation; the code that evaluates, differentiates, prints, compiles,
 // simplifies and computes limits of expressions reads the entries.
 namespace cotangent::autodiff::symbolic {
 
@@ -20,7 +20,8 @@ enum class Symmetry { kNone, kEven, kOdd };
 enum class Range { kAny, kNotNegative, kPositive };
 
 // Says where an operation has a kink or a jump. trace.h uses this to tell which derivative is taken
-// at such a point (the values are those of autodiff/math.h).
+// at such a point (the values are those of autodiff/math.h); differentiability.h uses it to find
+// such points.
 enum class Kink {
   kNone,
   kCornerAtZero,
@@ -52,15 +53,16 @@ class LimitContext {
 };
 
 struct Operation {
-  const char* name;  // the function's name in formula text
+  const char* name;  // the name in printed formula text; functions.h has those that may be parsed
   int arguments;     // how many; -1: two or more
 
   // Returns a constant or simpler expression to which the operation folds when it is built, or null
   // if it does not fold for these arguments. A null pointer means that it never folds.
   Expr (*fold)(Arguments) = nullptr;
 
-  // Returns the derivative of e by its argument i, in a form that neither overflows nor loses
-  // digits to cancellation where the derivative itself does not overflow.
+  // Returns the derivative of e by its argument i (from 0), in a form that neither overflows nor
+  // loses digits to cancellation where the derivative itself does not overflow. Null for constants
+  // and variables.
   Expr (*derivative)(Expr e, size_t i) = nullptr;
   // Whether an argument by which the derivative is 0 may be undefined: the branch of a min, max or
   // select that is not taken, or one factor of a strong product (kStrongMul in operations.inc)
@@ -85,13 +87,13 @@ struct Operation {
                           absl::Span<const codegen::Value> arguments) = nullptr;
 
   // Returns the operation written in fewer kinds of functions (tanh in exp, for example), for
-  // deciding equality (normal_form.h). A null pointer means that the operation is itself one of
-  // those functions.
+  // deciding equality (normal_form.h) and, for some operations, for Plain() (differentiate.h). A
+  // null pointer means that the operation stays as it is.
   Expr (*normal)(Arguments) = nullptr;
   // Returns the operation for large values of the limit's variable, written in sums, products,
   // constant powers, exp, ln, and functions that are analytic at a finite limit of their argument.
   // Returns nothing if the operation is undefined there or that cannot be determined. A null
-  // pointer means that no such form is known.
+  // pointer means that no such form is known, or that limits.cc treats the operation itself.
   std::optional<Expr> (*limit)(LimitContext& context, Arguments) = nullptr;
 
   Zeros zeros = Zeros::kUnknown;  // for functions of one argument
@@ -101,6 +103,7 @@ struct Operation {
   Kink kink = Kink::kNone;
 };
 
+// Returns the entry of `op`.
 const Operation& Info(Op op);
 
 }  // namespace cotangent::autodiff::symbolic

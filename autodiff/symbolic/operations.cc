@@ -106,7 +106,8 @@ Expr OtherFactors(Expr e, size_t i) {
 
 // The derivative of x^y by x is y x^(y-1), which is 0 where y is 0. The derivative by y is x^y
 // ln(x), which is 0 where x^y is 0. Both are fixed by the table of autodiff/math.h and need
-// StrongMul, a product that is 0 wherever a factor is 0.
+// StrongMul, a product that is 0 wherever a factor is 0; only the derivative by x does not need it
+// if y is a constant.
 Expr PowerDerivative(Expr e, size_t i) {
   const Expr base = e.arg(0), exponent = e.arg(1);
   if (i == 1) return StrongMul(e, Ln(base));
@@ -162,15 +163,15 @@ Expr GeluTanhDerivative(Expr e, size_t) {
   return s + StrongMul(s * Sigmoid(-u), x * slope);
 }
 
-// -- Functions for the field `pole`: whether an infinite value is a pole --
+// -- Functions for the field `pole`: whether an infinite value at finite arguments is a pole --
 
 bool Always(Numbers) { return true; }
 bool NotPositive(Numbers a) { return a[0] <= 0; }
 
 // -- Functions for the field `lower`, which append to the vector program p --
 
-// Min and Max of the vector program p return the second operand if either is NaN. A constant goes
-// first: it is no NaN.
+// Returns f(a, b) for f = Min or Max, and NaN if a or b is NaN. Min and Max of the vector program p
+// return the second operand if either is NaN, so a constant, which is no NaN, goes first.
 codegen::Value KeepingNaN(Program& p, codegen::Value (Program::*f)(codegen::Value, codegen::Value),
                           codegen::Value a, codegen::Value b) {
   const auto constant = [&p](codegen::Value v) {
@@ -193,8 +194,8 @@ codegen::Value LowerRound(Program& p, V a) {
   return p.Mul(p.Sign(a[0]), p.Add(floor, p.Select(up, p.Constant(1), p.Constant(0))));
 }
 
-// Divides the smaller coordinate by the larger one, takes atan of the quotient, and turns the angle
-// into the octant of the point (x, y).
+// Divides the smaller one of |x| and |y| by the larger one, takes atan of the quotient, and turns
+// the angle into the octant of the point (x, y).
 codegen::Value LowerAtan2(Program& p, codegen::Value y, codegen::Value x) {
   const float pi = std::numbers::pi_v<float>;
   const codegen::Value zero = p.Constant(0), size_y = p.Abs(y), size_x = p.Abs(x);
@@ -221,7 +222,8 @@ Maybe ByNormal(Context&, Args a) {
 }
 
 // For functions that are analytic everywhere: keeps them where the argument has a finite limit, so
-// that functions of functions do not grow into towers of exponentials.
+// that functions of functions do not grow into towers of exponentials; otherwise returns the form
+// in their field `normal`.
 template <Op op>
 Maybe Analytic(Context& context, Args a) {
   Expr value;

@@ -15,7 +15,8 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// Returns the operation applied to the variables a, b, c, d, as many as it takes.
+// Returns the operation applied to as many of the variables a, b, c, d as it takes, or to three if
+// it takes any number. Polygamma gets order 1 and a.
 Expr Example(Pool& pool, Op op) {
   if (op == Op::kPolygamma) return Polygamma(1, pool.Variable("a"));
   const int count = Info(op).arguments;

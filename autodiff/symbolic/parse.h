@@ -37,10 +37,11 @@ struct ParseOptions {
   std::string source = "formula";
 };
 
-// Returns InvalidArgument for a syntax error ("formula:1:7: found ')', expected a number, a name,
-// '(' or '-'"), an unknown function (the message names the nearest one), a variable that is not
-// allowed (the message lists those that are), a wrong number of arguments, or nesting that is too
-// deep.
+// Returns the expression, made in `pool`. Returns InvalidArgument for a syntax error ("formula:1:7:
+// found ')', expected a number, a name, '(' or '-'"), an unknown function (the message names the
+// nearest one), a variable that is not allowed (the message lists those that are), arguments that a
+// function does not take, a definition of a name that is in use, a number beyond the range of
+// doubles, a division by the constant 0, or nesting that is too deep.
 absl::StatusOr<Expr> Parse(absl::string_view text, Pool& pool, const ParseOptions& options = {});
 
 // Returns the names of all functions that the head of this file lists, sorted.

@@ -70,7 +70,8 @@ Polynomial operator*(const Polynomial& a, const Polynomial& b);
 Polynomial Scale(const Polynomial& a, const Monomial& monomial, const Number& coefficient);
 
 // The parts of p = coefficient * monomial * primitive. The primitive polynomial has coprime integer
-// coefficients and a positive leading coefficient, and no atom divides all its terms.
+// coefficients and a positive leading coefficient, and the lowest exponent of each of its atoms,
+// over all terms, is 0.
 //
 // SplitContent() REQUIRES that p is exact and not 0.
 struct Content {
@@ -85,11 +86,13 @@ Content SplitContent(const Polynomial& p);
 // exponent in a minus its lowest exponent in b. REQUIRES: b is not 0.
 std::optional<Polynomial> Divide(const Polynomial& a, const Polynomial& b);
 
-// Returns q with q^2 = p, or nothing if the primitive polynomial p is not a square.
+// Returns q with q^2 = p for a primitive polynomial p, or nothing if p is not a square, or if it
+// has whole exponents and q has not.
 std::optional<Polynomial> SquareRoot(const Polynomial& p);
 
-// Returns the greatest common divisor of two primitive polynomials, which is primitive too. Returns
-// 1 also if an exponent is negative or not whole, or if the computation would grow too large.
+// Returns the greatest common divisor of two primitive polynomials, which is primitive too. Unless
+// a and b are equal, returns 1 also if an exponent is negative or not whole, or if the computation
+// would grow too large.
 Polynomial Gcd(const Polynomial& a, const Polynomial& b);
 
 }  // namespace cotangent::autodiff::symbolic

@@ -16,8 +16,10 @@ namespace cotangent::autodiff::symbolic {
 // subexpressions get names: "u1 = x + y; u1^2*sin(u1)".
 std::string ToText(Expr e);
 
-// Holds several expressions as text. If the text would be long because subexpressions occur several
-// times, these subexpressions get names: `definitions` holds pairs of name and formula, in order.
+// Several expressions as text. If the text would be long because subexpressions occur several
+// times, or very deep, subexpressions get names: `definitions` holds pairs of name and formula, in
+// an order in which each uses only names of earlier ones; `texts` holds one text for each
+// expression.
 struct SharedText {
   std::vector<std::pair<std::string, std::string>> definitions;
   std::vector<std::string> texts;
@@ -37,12 +39,14 @@ std::string ToMathMl(Expr e);
 std::string ToMathMlRow(Expr e);
 
 // Returns the source of a C++ function called `name` that computes `outputs` from double arguments,
-// the `variables` in order. It uses only <cmath> and computes each shared subexpression once:
+// the `variables` in order. The source uses only <cmath>, and <array> for several outputs, and
+// computes each shared subexpression once:
 //
 //   std::array<double, 2> NAME(double x, double y) { const double v1 = ...; return {v1, v2}; }
 //
-// For a single output it returns a double. REQUIRES: `variables` contains every variable of the
-// outputs.
+// For a single output the function returns a double. If the outputs contain the polygamma function,
+// the source begins with a definition of it. Names of variables that C++ reserves are changed.
+// REQUIRES: `variables` contains every variable of the outputs.
 std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,
                   absl::Span<const Expr> variables);
 

@@ -25,14 +25,14 @@ std::string CppConstant(const Number& n) {
   return n.sign() < 0 ? absl::StrCat("(", text, ")") : text;
 }
 
-// Returns whether the product divides by `factor`, a power with a negative exponent. The C++ text
-// then reads the power's base instead of the power.
+// Returns whether the product divides by `factor`: whether `factor` is a power with a negative
+// constant exponent. The C++ text then reads the power's base instead of the power.
 bool IsDivisor(Expr product, Expr factor) {
   return product.op() == Op::kMul && factor.op() == Op::kPow && factor.arg(1).IsConstant() &&
          factor.arg(1).number().sign() < 0;
 }
 
-// Returns the C++ text of base^exponent for a positive exponent.
+// Returns the C++ text of base^exponent, for a base that is a name or number.
 std::string CppPower(const std::string& base, const Number& exponent) {
   if (exponent.IsOne()) return base;
   if (exponent == Number(2)) return absl::StrCat(base, " * ", base);
@@ -216,6 +216,7 @@ bool Reserved(absl::string_view name) {
 }
 
 // Gives each variable a name in C++: its own name, changed only if C++ does not allow it.
+// Temporary() returns a new name for an intermediate value.
 class CppNames {
  public:
   explicit CppNames(absl::Span<const Expr> variables) {

@@ -1,4 +1,4 @@
-// Tests properties that hold for every expression on random compositions of all operations.
+// Tests, on random compositions of all operations, properties that hold for every expression.
 
 #include <cmath>
 #include <iostream>
@@ -19,7 +19,8 @@ namespace {
 
 constexpr uint64_t kSeed = 20240501;
 
-// Returns a random operation applied to random expressions of less depth.
+// Returns a random operation applied to random expressions of less depth, or for depth 0 a variable
+// or a constant.
 Expr Random(Pool& pool, std::mt19937_64& random, int depth) {
   const auto pick = [&](int n) { return static_cast<int>(random() % n); };
   if (depth == 0) {

@@ -21,7 +21,7 @@ struct Rewritten {
 };
 
 // Returns a rough measure of the length of the text of e: the number of nodes of e written out as a
-// tree.
+// tree, where a constant counts 0.5 to 1.5.
 double Cost(Expr e) {
   absl::flat_hash_map<Expr, double> cost;
   for (Expr node : TopologicalOrder(e)) {
@@ -126,7 +126,8 @@ std::optional<Rewritten> RewritePow(Expr e) {
   return std::nullopt;
 }
 
-// Applies a rule to the operation at the root of e; returns nothing if no rule applies.
+// Applies a rule to the operation at the root of e, and returns the rule and the result; returns
+// nothing if no rule applies.
 std::optional<Rewritten> RewriteRoot(Expr e) {
   if (auto rewritten = RewriteOddOrEven(e)) return rewritten;
   const Expr u = e.args().empty() ? e : e.arg(0);

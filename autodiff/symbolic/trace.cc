@@ -18,16 +18,16 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// Returns whether `e` has no row of its own in the trace (trace.h) because it is written inside the
-// formula of `user`, its only user: the -b of a - b and the b^-1 of a / b.
+// Returns whether `e` is written inside the formula of `user`, its only user, and so has no row of
+// its own in the trace (trace.h): the -b of a - b and the b^-1 of a / b.
 bool WrittenInUser(Expr e, Expr user) {
   if (e.op() == Op::kPow && e.arg(1).IsNumber(-1)) return user.op() == Op::kMul;
   return e.op() == Op::kMul && e.args().size() == 2 && e.arg(0).IsNumber(-1) &&
          user.op() == Op::kAdd && user.arg(0) != e;
 }
 
-// Returns the nodes that the outputs depend on at the point, in order of evaluation. Nodes that
-// only a branch not taken uses are left out.
+// Returns the nodes that the outputs depend on at the point, in order of evaluation. Leaves out
+// nodes that only a branch not taken uses.
 template <class Real>
 std::vector<Expr> NodesTaken(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                              absl::Span<const Real> point) {
@@ -43,7 +43,7 @@ std::vector<Expr> NodesTaken(absl::Span<const Expr> outputs, absl::Span<const Ex
   return nodes;
 }
 
-// Computes with Real: double or long double.
+// Makes a Trace. Computes with Real: double or long double.
 template <class Real>
 class Tracer {
  public:
@@ -176,7 +176,7 @@ class Tracer {
     return values[0];
   }
 
-  // Adds a product, rounded as Real rounds.
+  // Adds a * b to *sum. Operands, product and sum are rounded to Real.
   static void Add(long double a, long double b, long double* sum) {
     *sum = static_cast<Real>(*sum) + static_cast<Real>(a) * static_cast<Real>(b);
   }

@@ -15,8 +15,8 @@
 namespace cotangent::autodiff::symbolic {
 
 struct TraceArgument {
-  size_t row;           // the index of an earlier row
-  long double partial;  // the derivative by row `row`, with other arguments constant
+  size_t row;           // the index of an earlier row in Trace::rows
+  long double partial;  // the derivative of this row by that row, with other arguments constant
 };
 
 struct TraceRow {
@@ -25,7 +25,7 @@ struct TraceRow {
   std::string latex;                  // the formula in LaTeX
   std::string mathml;                 // the formula in MathML
   Expr expr;                          // the row's value as an expression of the inputs
-  long double value;                  // doubles, unless they would leave the range of doubles
+  long double value;                  // a double, except in a trace by MakeWideTrace()
   std::vector<long double> tangents;  // the derivatives of the row by each input
   std::vector<long double> adjoints;  // the derivatives of each output by the row
   std::vector<TraceArgument> arguments;
@@ -34,13 +34,13 @@ struct TraceRow {
 struct Trace {
   std::vector<TraceRow> rows;  // inputs first
   size_t input_count = 0;
-  std::vector<size_t> outputs;  // the row of each output
+  std::vector<size_t> outputs;  // for each output, the index of its row
 };
 
-// Traces the computation of `outputs` at a point, whose coordinates are in the order of
-// `variables`. Fails as Evaluate() (evaluate.h) does, and if a derivative is not finite; the
-// message names the subexpression and what it is differentiated by. The second function computes in
-// long double, for intermediate values beyond the range of doubles.
+// Trace the computation of `outputs` at a point, whose coordinates are in the order of
+// `variables`. Fail as Evaluate() (evaluate.h) does, and if a derivative that an adjoint needs is
+// not finite; the message names the subexpression and what it is differentiated by. The second
+// function computes in long double, for intermediate values beyond the range of doubles.
 absl::StatusOr<Trace> MakeTrace(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                                 absl::Span<const double> point);
 absl::StatusOr<Trace> MakeWideTrace(absl::Span<const Expr> outputs,
@@ -52,9 +52,9 @@ absl::StatusOr<Trace> MakeWideTrace(absl::Span<const Expr> outputs,
 // name for each output ("f1", "f2").
 std::string ToDot(const Trace& trace, absl::Span<const std::string> output_names);
 
-// Returns one sentence for each operation that is exactly on a kink or jump at the point. It says
-// which derivative is taken there: "abs(x) has a kink at x = 0: the derivative taken there is
-// sign(0) = 0".
+// Returns one sentence for each operation that is exactly on a kink or jump at the point. The
+// sentence says which derivative is taken there: "abs(x) has a kink at x = 0: the derivative taken
+// there is sign(0) = 0".
 std::vector<std::string> KinksAt(absl::Span<const Expr> outputs, absl::Span<const Expr> variables,
                                  absl::Span<const double> point);
 
