@@ -153,6 +153,10 @@ COTANGENT_INLINE float Weight(const Row& row, Range rows, Range columns) {
   return 1.0f / static_cast<float>(cells);
 }
 
+// The forward average adds up so many rows of a window by themselves: a single sum over a window of
+// millions of cells would lose what it adds, because f32 has 24 bits.
+constexpr int64_t kRowsTogether = 16;
+
 template <typename T>
 COTANGENT_INLINE void AverageForwardRow(const Row& row) {
   const PoolShape& s = *row.shape;
@@ -165,14 +169,19 @@ COTANGENT_INLINE void AverageForwardRow(const Row& row) {
     T* out = static_cast<T*>(row.write) + (row.y * out_width + x) * row.pixel_stride;
     const auto average = [&](int64_t c, auto count) __attribute__((always_inline)) {
       using Wide = std::integral_constant<int64_t, kWideLanes>;
-      float sum[std::is_same_v<decltype(count), Wide> ? kWideLanes : kLanes] = {};
-      for (int64_t ky = rows.begin; ky < rows.end; ++ky) {
-        const int64_t in_y = row.y * s.stride_height - s.pad_top + ky;
-        for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
-          const int64_t in_x = x * s.stride_width - s.pad_left + kx;
-          const T* at = in + (in_y * s.in_width + in_x) * row.pixel_stride + c;
-          for (int64_t i = 0; i < count; ++i) sum[i] += static_cast<float>(at[i]);
+      constexpr int64_t kMost = std::is_same_v<decltype(count), Wide> ? kWideLanes : kLanes;
+      float sum[kMost] = {};
+      for (int64_t begin = rows.begin; begin < rows.end; begin += kRowsTogether) {
+        float part[kMost] = {};
+        for (int64_t ky = begin; ky < std::min(begin + kRowsTogether, rows.end); ++ky) {
+          const int64_t in_y = row.y * s.stride_height - s.pad_top + ky;
+          for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
+            const int64_t in_x = x * s.stride_width - s.pad_left + kx;
+            const T* at = in + (in_y * s.in_width + in_x) * row.pixel_stride + c;
+            for (int64_t i = 0; i < count; ++i) part[i] += static_cast<float>(at[i]);
+          }
         }
+        for (int64_t i = 0; i < count; ++i) sum[i] += part[i];
       }
       for (int64_t i = 0; i < count; ++i) out[c + i] = T(sum[i] * weight);
     };

@@ -249,6 +249,18 @@ TEST(MaxPool, FirstOfEqualsWinsAndNanWins) {
   EXPECT_TRUE(std::isnan(out));
 }
 
+// A sum of 2^24 threes that grows by 3 at a time in f32 is wrong by a fifth.
+TEST(AveragePool, OfManyCellsIsExact) {
+  constexpr int64_t kSide = 4096;
+  const PoolShape shape{
+      .in_height = kSide, .in_width = kSide, .window_height = kSide, .window_width = kSide};
+  const std::vector<float> in(kSide * kSide, 3.0f);
+  float out;
+  ASSERT_TRUE(
+      AveragePoolForward(shape, true, Layout::kNchw, ElementType::kF32, in.data(), &out).ok());
+  EXPECT_EQ(out, 3);
+}
+
 TEST(PoolShape, RejectsWhatDoesNotFit) {
   const PoolShape too_large{.in_height = 3, .in_width = 3, .window_height = 4, .window_width = 2};
   EXPECT_THAT(std::string(too_large.Validate().message()),
