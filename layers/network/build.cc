@@ -49,7 +49,6 @@ class Builder {
       : network_(network), options_(options) {}
 
   absl::StatusOr<BuiltNetwork> Build() {
-    RETURN_IF_ERROR(CheckSize("batch_size", options_.batch_size, 1, kLargestBatch));
     const Network::Input& input = network_.input();
     RETURN_IF_ERROR(CheckSize("input.channels", input.channels(), 1, kMostChannels));
     RETURN_IF_ERROR(CheckSize("input.height", input.height(), 1, kLargestExtent));
@@ -57,6 +56,7 @@ class Builder {
     built_.classes = input.has_classes() ? input.classes() : options_.classes;
     RETURN_IF_ERROR(CheckSize("input.classes", built_.classes, 1, kMostChannels));
     RETURN_IF_ERROR(CheckRecipe(network_));
+    RETURN_IF_ERROR(CheckSize("batch_size", options_.batch_size, 1, kLargestBatch));
     if (Product({options_.batch_size, input.channels(), input.height(), input.width()},
                 kMostElements) > kMostElements) {
       return Error(absl::StrCat("a batch of ", options_.batch_size, " images ", input.channels(),
@@ -64,7 +64,7 @@ class Builder {
                                 " is too large; use a smaller batch_size"));
     }
     if (network_.layer().empty())
-      return Error("the network has no layers; expected at least one 'layer { ... }'");
+      return Error("layer: the network has none; expected at least one 'layer { ... }'");
     built_.images = built_.graph.Input(
         "images", {options_.batch_size, input.channels(), input.height(), input.width()});
     ASSIGN_OR_RETURN(Value last, Sequence(network_.layer(), "", {built_.images, false, "input"}));

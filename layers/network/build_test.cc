@@ -185,7 +185,7 @@ std::string Fc(const std::string& rest) { return rest + "\nlayer { name: \"fc\" 
 INSTANTIATE_TEST_SUITE_P(
     All, BadNetwork,
     ::testing::Values(
-        Bad{"", "the network has no layers; expected at least one 'layer { ... }'"},
+        Bad{"", "layer: the network has none; expected at least one 'layer { ... }'"},
         Bad{"layer { name: \"a\" }",
             "net:1:1: layer 'a': has no kind; expected one of convolution, transposed_convolution, "
             "max_pool, average_pool, "
@@ -332,9 +332,11 @@ INSTANTIATE_TEST_SUITE_P(
             "net:1:1: layer 'c': whiten makes 2 x 12 filters from patches of 12 values, but it has "
             "8 channels; expected channels: 24 and no groups"},
         Bad{"layer { linear {} } loss { softmax_cross_entropy { class_weight: 1 } }",
-            "loss: there are 1 class weights for 10 classes; expected one for each"},
+            "loss.softmax_cross_entropy.class_weight has 1 numbers for 10 classes; expected one "
+            "for "
+            "each"},
         Bad{"layer { linear {} } loss { softmax_cross_entropy { label_smoothing: 2 } }",
-            "loss: label_smoothing is 2; expected 0 to 1"},
+            "loss.softmax_cross_entropy.label_smoothing is 2; expected 0 to 1"},
         Bad{"layer { linear {} } loss { formula { text: \"target\" } }",
             "the loss \"target\" does not depend on prediction; expected that in it"},
         Bad{"layer { linear {} } train { batch_size: 0 }",

@@ -107,9 +107,14 @@ absl::Status Parse(const Fragment& fragment, absl::string_view root_name, M& mes
     return RefuseHiddenField(fragment, M::descriptor(), root_name, *hidden);
   NotePlaces(fragment, tree, M::descriptor()->FindFieldByName("layer"), *message.mutable_layer());
   if constexpr (std::is_same_v<M, Network>) {
-    const TextFormat::ParseInfoTree* train =
-        tree.GetTreeForNested(M::descriptor()->FindFieldByName("train"), -1);
-    if (train != nullptr) NoteFieldPlaces(fragment, *train, message.train(), "train", message);
+    for (const char* field : {"input", "loss", "train"}) {
+      const FieldDescriptor* descriptor = M::descriptor()->FindFieldByName(field);
+      const TextFormat::ParseInfoTree* nested = tree.GetTreeForNested(descriptor, -1);
+      if (nested == nullptr) continue;
+      NoteFieldPlaces(fragment, *nested, message.GetReflection()->GetMessage(message, descriptor),
+                      field, message);
+    }
+    if (message.layer().empty()) NotePlace(message, "layer", fragment.Place(0));
     if (message.loss().has_formula()) {
       const TextFormat::ParseInfoTree* loss =
           tree.GetTreeForNested(M::descriptor()->FindFieldByName("loss"), -1);

@@ -1,5 +1,6 @@
 #include "layers/network/loss_text.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -25,18 +26,24 @@ absl::StatusOr<LossAttributes> ParseSoftmaxCrossEntropy(const Loss::SoftmaxCross
   attributes.label_smoothing = text.label_smoothing();
   attributes.class_weights.assign(text.class_weight().begin(), text.class_weight().end());
   if (!(attributes.label_smoothing >= 0 && attributes.label_smoothing <= 1)) {
-    return Error(
-        absl::StrCat("loss: label_smoothing is ", attributes.label_smoothing, "; expected 0 to 1"));
+    return Error(absl::StrCat("loss.softmax_cross_entropy.label_smoothing is ",
+                              attributes.label_smoothing, "; expected 0 to 1"));
   }
   if (!attributes.class_weights.empty() &&
       static_cast<int64_t>(attributes.class_weights.size()) != classes) {
-    return Error(absl::StrCat("loss: there are ", attributes.class_weights.size(),
-                              " class weights for ", classes, " classes; expected one for each"));
+    return Error(absl::StrCat("loss.softmax_cross_entropy.class_weight has ",
+                              attributes.class_weights.size(), " numbers for ", classes,
+                              " classes; expected one for each"));
   }
   for (double weight : attributes.class_weights) {
     if (!(weight >= 0) || !std::isfinite(weight))
-      return Error(absl::StrCat("loss: a class weight is ", weight, "; expected 0 or more"));
+      return Error(absl::StrCat("loss.softmax_cross_entropy.class_weight holds ", weight,
+                                "; expected 0 or more"));
   }
+  const std::vector<double>& weights = attributes.class_weights;
+  if (!weights.empty() && *std::max_element(weights.begin(), weights.end()) == 0)
+    return Error(
+        "loss.softmax_cross_entropy.class_weight is 0 for all classes; expected one above 0");
   return attributes;
 }
 
@@ -103,7 +110,8 @@ absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
       attributes.kind = LossKind::kHinge;
       attributes.margin = text.hinge().margin();
       if (!(attributes.margin >= 0) || !std::isfinite(attributes.margin))
-        return Error(absl::StrCat("loss: margin is ", attributes.margin, "; expected 0 or more"));
+        return Error(
+            absl::StrCat("loss.hinge.margin is ", attributes.margin, "; expected 0 or more"));
       break;
     case Loss::kMeanSquaredError:
       attributes.kind = LossKind::kMeanSquaredError;
@@ -112,7 +120,8 @@ absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
       attributes.kind = LossKind::kFocal;
       attributes.gamma = text.focal().gamma();
       if (!(attributes.gamma >= 0) || !std::isfinite(attributes.gamma))
-        return Error(absl::StrCat("loss: gamma is ", attributes.gamma, "; expected 0 or more"));
+        return Error(
+            absl::StrCat("loss.focal.gamma is ", attributes.gamma, "; expected 0 or more"));
       break;
     case Loss::kBinaryCrossEntropy:
       by_formula(autodiff::symbolic::Softplus(x) - t * x);
@@ -126,7 +135,7 @@ absl::StatusOr<LossAttributes> ParseLoss(const Loss& text, int64_t classes,
     case Loss::kHuber: {
       const double delta = text.huber().delta();
       if (!(delta > 0) || !std::isfinite(delta))
-        return Error(absl::StrCat("loss: delta is ", delta, "; expected more than 0"));
+        return Error(absl::StrCat("loss.huber.delta is ", delta, "; expected more than 0"));
       by_formula(HuberFormula(x - t, delta, pool));
       break;
     }
