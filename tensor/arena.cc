@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -63,28 +64,23 @@ absl::Status ArenaPlanner::Plan() {
   return absl::OkStatus();
 }
 
-int64_t ArenaPlanner::AliveAt(int64_t step) const {
-  int64_t alive = 0;
+// Goes through the steps at which the number of bytes in use changes: a piece adds its bytes at its
+// first use and takes them away after its last.
+ArenaPlanner::Peak ArenaPlanner::FindPeak() const {
+  std::map<int64_t, int64_t> changes;  // by step, in bytes
   for (const Piece& piece : pieces_) {
-    if (piece.first_use <= step && step <= piece.last_use)
-      alive += RoundUp(piece.bytes, kAlignment);
+    const int64_t bytes = RoundUp(piece.bytes, kAlignment);
+    changes[piece.first_use] += bytes;
+    changes[piece.last_use + 1] -= bytes;
   }
-  return alive;
-}
-
-// The number of bytes in use can only rise at the first use of a piece, so only the steps of first
-// uses are examined.
-int64_t ArenaPlanner::Fullest() const {
-  int64_t most = -1, fullest = 0;
-  for (const Piece& at : pieces_) {
-    const int64_t alive = AliveAt(at.first_use);
-    if (alive < most || (alive == most && at.first_use >= fullest)) continue;
-    most = alive, fullest = at.first_use;
+  Peak peak;
+  int64_t alive = 0;
+  for (const auto& [step, change] : changes) {
+    alive += change;
+    if (alive > peak.bytes) peak = {step, alive};
   }
-  return fullest;
+  return peak;
 }
-
-int64_t ArenaPlanner::LowerBound() const { return AliveAt(Fullest()); }
 
 absl::StatusOr<Arena> Arena::Create(const ArenaPlanner& planner, std::string_view needed_by) {
   ASSIGN_OR_RETURN(AlignedBuffer buffer, AlignedBuffer::Create(planner.total(), needed_by));

@@ -42,12 +42,15 @@ class ArenaPlanner {
 
   // Returns the largest number of bytes in use at any one step, each piece rounded up to a multiple
   // of kAlignment. No plan can have a smaller total.
-  int64_t LowerBound() const;
+  int64_t LowerBound() const { return FindPeak().bytes; }
   // Returns the first step at which LowerBound() bytes are in use; 0 if there are no pieces.
-  int64_t Fullest() const;
+  int64_t Fullest() const { return FindPeak().step; }
 
  private:
-  int64_t AliveAt(int64_t step) const;
+  struct Peak {
+    int64_t step = 0, bytes = 0;
+  };
+  Peak FindPeak() const;
   struct Piece {
     int64_t bytes, first_use, last_use;
     int64_t offset = 0;

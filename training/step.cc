@@ -318,6 +318,8 @@ absl::Status TrainingStep::Compile(int64_t step) {
   gradients_.clear();
   compiled_ = std::make_unique<layers::BuiltNetwork>(network_.built);
 
+  absl::flat_hash_map<std::string, TensorId> parameters;  // by name
+  for (TensorId t : compiled_->graph.parameters()) parameters[compiled_->graph.tensor(t).name] = t;
   std::vector<TensorId> trained;
   std::vector<size_t> slices;  // for each of `trained`: its index in slices_
   int64_t until = optim::Optimizer::kNever;
@@ -325,9 +327,7 @@ absl::Status TrainingStep::Compile(int64_t step) {
     const int64_t freeze = optimizer_->FreezeStep(static_cast<int64_t>(i));
     if (freeze <= step) continue;
     until = std::min(until, freeze);
-    for (TensorId t : compiled_->graph.parameters()) {
-      if (compiled_->graph.tensor(t).name == slices_[i].name) trained.push_back(t);
-    }
+    trained.push_back(parameters.at(slices_[i].name));
     slices.push_back(i);
   }
   ASSIGN_OR_RETURN(std::vector<TensorId> gradients,

@@ -36,6 +36,10 @@ constexpr int64_t kCacheBytes = 12 << 20;
 // How often at most the search for the best choices (ChooseBest() below) goes through all
 // convolutions, from each of its starting points.
 constexpr int kSweeps = 4;
+// Memory in use is tracked for at most this many stretches of the schedule. Each choice that the
+// search tries takes time in proportion, so with a stretch for each item, the time for planning
+// would grow with the square of the network's depth.
+constexpr int kMostStretches = 4096;
 
 int64_t BytesIn(const Shape& shape, const Format& format) {
   return Buffer{nullptr, shape, format}.bytes();
@@ -119,10 +123,12 @@ class Assigner {
         schedule_(schedule),
         options_(options),
         use_(UseOf(graph, options)),
-        uses_(graph.num_tensors()) {}
+        uses_(graph.num_tensors()),
+        items_per_stretch_(1 + static_cast<int>(schedule.items.size()) / kMostStretches) {}
 
   absl::StatusOr<Assignment> Run(Tuner& tuner) {
     for (size_t i = 0; i < schedule_.items.size(); ++i) {
+      RETURN_IF_ERROR(tuner.CheckNotCancelled());
       RETURN_IF_ERROR(AddItem(static_cast<int>(i), tuner));
     }
     for (bool done = false; !done;) {
@@ -148,6 +154,7 @@ class Assigner {
   Format FormatFromOutside(TensorId t) const;
   std::vector<Format> FormatsOf(TensorId t) const;
   double CostOf(TensorId t) const;
+  void Account(int64_t bytes, int first_item, int last_item);
   void Account(TensorId t, int64_t sign);
   void Account(const Candidate& c, int64_t sign);
   void AccountAll();
@@ -179,7 +186,10 @@ class Assigner {
   const ConvolutionUse use_;
   std::vector<Candidate> convolutions_;
   std::vector<Use> uses_;
-  std::vector<int64_t> alive_;  // by item: bytes of tensors and scratch memory in use while it runs
+  // A stretch is this many consecutive items of the schedule: 1 unless the network is very deep.
+  const int items_per_stretch_;
+  // By stretch: bytes of tensors and scratch memory in use while its items run, on average.
+  std::vector<int64_t> alive_;
 };
 
 absl::Status Assigner::AddItem(int index, Tuner& tuner) {
@@ -329,6 +339,15 @@ double Assigner::CostOf(TensorId t) const {
   return bytes * kSecondsPerByte;
 }
 
+// Adds `bytes`, which may be negative, to alive_ for the items from first_item to last_item.
+void Assigner::Account(int64_t bytes, int first_item, int last_item) {
+  const int length = items_per_stretch_;
+  for (int begin = first_item / length * length; begin <= last_item; begin += length) {
+    const int items = std::min(begin + length - 1, last_item) - std::max(begin, first_item) + 1;
+    alive_[begin / length] += bytes * items / length;
+  }
+}
+
 // Adds the bytes of tensor t to alive_, or subtracts them if `sign` is -1. Each format occupies
 // memory from the item that makes the tensor to the last item that reads the tensor in this format.
 // Passes, and readers that need a format that is not stored, read the first format.
@@ -347,22 +366,23 @@ void Assigner::Account(TensorId t, int64_t sign) {
   if (use.operations > 0) read(DefaultFormat(graph_, t, options_.precision), use.last_operation);
   for (int c : use.convolutions) read(FormatAt(convolutions_[c], t), convolutions_[c].item);
   for (size_t k = 0; k < formats.size(); ++k) {
-    const int64_t bytes = sign * BytesIn(shape, formats[k]);
-    for (int i = use.made; i <= last[k]; ++i) alive_[i] += bytes;
+    Account(sign * BytesIn(shape, formats[k]), use.made, last[k]);
   }
 }
 
 void Assigner::Account(const Candidate& c, int64_t sign) {
-  alive_[c.item] += sign * c.choices[c.chosen].temporary_bytes;
+  Account(sign * c.choices[c.chosen].temporary_bytes, c.item, c.item);
   Account(c.sides.in, sign);
   if (c.sides.out != c.sides.in) Account(c.sides.out, sign);
   if (c.sides.addend != kNoTensor) Account(c.sides.addend, sign);
 }
 
 void Assigner::AccountAll() {
-  alive_.assign(std::max<size_t>(1, schedule_.items.size()),
-                0);  // if all results are inputs, there are no items
-  for (const Candidate& c : convolutions_) alive_[c.item] += c.choices[c.chosen].temporary_bytes;
+  // If all results are inputs, there are no items.
+  const size_t items = std::max<size_t>(1, schedule_.items.size());
+  alive_.assign((items + items_per_stretch_ - 1) / items_per_stretch_, 0);
+  for (const Candidate& c : convolutions_)
+    Account(c.choices[c.chosen].temporary_bytes, c.item, c.item);
   for (TensorId t = 0; t < graph_.num_tensors(); ++t) {
     if (schedule_.in_memory[t] && graph_.shape(t).rank() >= 2) Account(t, 1);
   }

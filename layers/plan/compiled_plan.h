@@ -146,7 +146,7 @@ class CompiledPlan : public Plan {
   void NoteUses(const Schedule& schedule, const Assignment& assignment);
   // Records the last step as the last operation (Plan::LastOperationOf) of those results with a
   // destination that `item` uses. REQUIRES: the steps of `item` were added last.
-  void NoteLastOperation(const Item& item);
+  void NoteLastOperation(const Item& item, const std::vector<bool>& has_destination);
   std::string LayersOf(const Item& item) const;
 
   // A copy of the graph given to Prepare(); pooling and recomputation rewrite the copy before it is

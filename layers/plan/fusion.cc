@@ -71,7 +71,9 @@ class Fuser {
   // tensor of rank 2 or more takes one operand for each cell of the window.
   int OperandsOf(const std::vector<TensorId>& tensors, const Pass& pass) const;
   void Demand(TensorId t);
-  void DemandOperation(int node);
+  std::vector<TensorId> InputsOf(TensorId t) const;
+  std::vector<TensorId> DemandRecomputed(int node);
+  void PlaceOperation(int node);
   void DemandBeside(const std::vector<TensorId>& again, const Node& node);
   bool IsReady(TensorId t, int depth) const;
   void Place(TensorId t);
@@ -87,6 +89,15 @@ class Fuser {
     const PassRole::Kind kind = RoleOf(node).kind;
     return kind == PassRole::kSum || kind == PassRole::kMoments;
   }
+  // A tensor that Demand() is to schedule, after its inputs from number `next` on. First these are
+  // its inputs that are not recomputed and then, once `recomputes` is true, those that are.
+  struct Wanted {
+    TensorId tensor;
+    std::vector<TensorId> inputs;
+    size_t next = 0;
+    bool recomputes = false;
+    int late_before = -1;  // late_ before the recomputed inputs are scheduled
+  };
   // Returns the shape over whose elements `root` is computed: for a sum the shape of the summed
   // tensor, otherwise root's own shape. A pass without a pooling loops over this shape; a pass with
   // a pooling loops over the pooled shape (see NewPass()).
@@ -233,35 +244,62 @@ Cone Fuser::ConeOf(TensorId root) const {
   return cone;
 }
 
+// Schedules t, after what it is computed from. The tensors on the way are on a stack of their own,
+// not on the program's: a network of thousands of layers would overflow that one.
 void Fuser::Demand(TensorId t) {
-  if (made_by_[t] != kNotScheduled) return;
-  const Node& node = graph_.producer(t);
-  if (!IsFusible(node)) {
-    DemandOperation(graph_.tensor(t).node);
-    return;
+  std::vector<Wanted> stack;
+  const auto want = [&](TensorId wanted) {
+    if (made_by_[wanted] == kNotScheduled) stack.push_back({wanted, InputsOf(wanted)});
+  };
+  want(t);
+  while (!stack.empty()) {
+    Wanted& top = stack.back();
+    if (top.next < top.inputs.size()) {
+      want(top.inputs[top.next++]);
+    } else if (IsFusible(graph_.producer(top.tensor))) {
+      Place(top.tensor);
+      stack.pop_back();
+    } else if (!top.recomputes) {
+      top.recomputes = true, top.late_before = late_;
+      top.inputs = DemandRecomputed(graph_.tensor(top.tensor).node), top.next = 0;
+    } else {
+      late_ = top.late_before;
+      PlaceOperation(graph_.tensor(top.tensor).node);
+      stack.pop_back();
+    }
   }
-  for (TensorId leaf : ConeOf(t).leaves) Demand(leaf);
-  Place(t);
 }
 
-void Fuser::DemandOperation(int index) {
+// Returns the stored tensors from which t is computed; for an operation that is not fused, those
+// that are not recomputed.
+std::vector<TensorId> Fuser::InputsOf(TensorId t) const {
+  const Node& node = graph_.producer(t);
+  if (IsFusible(node)) return ConeOf(t).leaves;
+  std::vector<TensorId> inputs = node.inputs;
+  inputs.erase(std::remove_if(inputs.begin(), inputs.end(),
+                              [&](TensorId input) { return graph_.producer(input).recomputed; }),
+               inputs.end());
+  return inputs;
+}
+
+// Returns the recomputed inputs of an operation that are still to be scheduled. They are scheduled
+// last, because they occupy memory from the moment they are computed. Before that, schedules what
+// can share passes with them, and sets late_.
+std::vector<TensorId> Fuser::DemandRecomputed(int index) {
   const Node& node = graph_.node(index);
-  const auto is_recomputed = [&](TensorId t) { return graph_.producer(t).recomputed; };
-  for (TensorId input : node.inputs) {
-    if (!is_recomputed(input)) Demand(input);
-  }
-  // Schedules recomputed inputs last, because they occupy memory from the moment they are computed.
   std::vector<TensorId> again;
   for (TensorId input : node.inputs) {
-    if (is_recomputed(input) && made_by_[input] == kNotScheduled) again.push_back(input);
+    if (graph_.producer(input).recomputed && made_by_[input] == kNotScheduled)
+      again.push_back(input);
   }
-  const int late = late_;
-  if (!again.empty()) {
-    late_ = static_cast<int>(schedule_.items.size());
-    DemandBeside(again, node);
-  }
-  for (TensorId input : again) Demand(input);
-  late_ = late;
+  if (again.empty()) return again;
+  late_ = static_cast<int>(schedule_.items.size());
+  DemandBeside(again, node);
+  return again;
+}
+
+void Fuser::PlaceOperation(int index) {
+  const Node& node = graph_.node(index);
   Item item;
   item.node = index;
   item.reads = node.inputs;

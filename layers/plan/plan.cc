@@ -63,10 +63,11 @@ absl::Status CompiledPlan::Lay(const Graph& graph, const std::vector<TensorId>& 
   versions_.clear(), views_.clear(), result_place_.clear(), last_operation_.clear();
   planner_ = {}, steps_.clear(), choices_.clear();
   if (options_.recompute != Recompute::kNever || most_bytes > 0) {
-    RETURN_IF_ERROR(
-        ComputeAgain(wanted, {options_.recompute, most_bytes, options_.precision}, graph_)
-            .status());
+    const RecomputeOptions recompute = {options_.recompute, most_bytes, options_.precision,
+                                        [&tuner] { return tuner.CheckNotCancelled(); }};
+    RETURN_IF_ERROR(ComputeAgain(wanted, recompute, graph_).status());
   }
+  RETURN_IF_ERROR(tuner.CheckNotCancelled());
   ASSIGN_OR_RETURN(Schedule schedule, Fuse(graph_, wanted));
   absl::StatusOr<Assignment> assignment = Assign(graph_, schedule, tuner, options_);
   tuner.FreeMemory();
@@ -77,7 +78,12 @@ absl::Status CompiledPlan::Lay(const Graph& graph, const std::vector<TensorId>& 
 
   FindViews(schedule);
   PlaceInArena();
+  std::vector<bool> has_destination(graph_.num_tensors(), false);  // by tensor: of results
+  for (const PlanResult& result : results_)
+    has_destination[result.tensor] =
+        has_destination[result.tensor] || result.destination != nullptr;
   for (int i = 0; i < last_item_; ++i) {
+    RETURN_IF_ERROR(tuner.CheckNotCancelled());
     const Item& item = schedule.items[i];
     absl::Status status;
     if (item.node < 0) {
@@ -88,7 +94,7 @@ absl::Status CompiledPlan::Lay(const Graph& graph, const std::vector<TensorId>& 
       status = AddOperation(item, i);
     }
     if (!status.ok()) return status;
-    NoteLastOperation(item);
+    NoteLastOperation(item, has_destination);
   }
   AddStateUpdates();
   AddResultCopies();
@@ -149,14 +155,10 @@ void CompiledPlan::NoteUses(const Schedule& schedule, const Assignment& assignme
     versions_[update.value][0].last_use = last_item_;
 }
 
-void CompiledPlan::NoteLastOperation(const Item& item) {
+void CompiledPlan::NoteLastOperation(const Item& item, const std::vector<bool>& has_destination) {
   for (const auto* tensors : {&item.reads, &item.writes}) {
     for (TensorId t : *tensors) {
-      const bool is_result =
-          std::any_of(results_.begin(), results_.end(), [t](const PlanResult& result) {
-            return result.tensor == t && result.destination != nullptr;
-          });
-      if (is_result) last_operation_[t] = steps_.size() - 1;
+      if (has_destination[t]) last_operation_[t] = steps_.size() - 1;
     }
   }
 }

@@ -73,7 +73,8 @@ class Plan {
   // Compiles a copy of the graph. `store` must outlive the plan; it must contain the parameters and
   // states of the graph, by name. At the end of each Run() the plan carries out the graph's state
   // updates. Returns OutOfRange if the arena cannot be made as small as most_arena_bytes; the
-  // message names the smallest size that was found and the operation that needs most.
+  // message names the smallest size that was found and the operation that needs most. Returns
+  // Cancelled if the tuner is cancelled (TunerWatch::cancelled).
   static absl::StatusOr<std::unique_ptr<Plan>> Compile(const Graph& graph,
                                                        const std::vector<PlanResult>& results,
                                                        ParameterStore& store, Tuner& tuner,

@@ -80,6 +80,11 @@ void GiveAll(const Leaves& leaves, ReferenceEvaluator<T>& reference) {
 constexpr double kDoubleOfShake = 1e-6;
 // The number of random disturbances by which a result's sensitivity to rounding is measured.
 constexpr uint64_t kShakings = 24;
+// Each disturbance is tried in full and reduced by this factor, and the effect of the reduced one is
+// multiplied by the factor. The full disturbance alone can hide how ill-conditioned a result is: if
+// a constant image is normalised, its disturbed variance exceeds epsilon, and everything behind it
+// is then amplified far less than the undisturbed image is.
+constexpr double kReduced = 1 << 20;
 // A result that nearly cancels to zero has no scale of its own. If options.shake > 0, an error is
 // accepted that is the tolerance relative to this share of the largest magnitude among the
 // derivatives of the same kind.
@@ -160,29 +165,35 @@ class Conditioning {
  private:
   void Measure() {
     for (uint64_t k = 0; k < kShakings; ++k) {
-      SplitMix random(options_.seed + k);
-      Leaves leaves = leaves_;
-      for (auto& [t, values] : leaves.values) Shake(options_.shake, random, values);
-      ReferenceEvaluator<double> shaken(graph_);
-      GiveAll(leaves, shaken);
-      const Uses uses(graph_, results_, [&](const Node& node) {
-        return leaves.values.contains(node.outputs[0]) || leaves.labels.contains(node.outputs[0]);
-      });
-      for (int i = 0; i < static_cast<int>(graph_.nodes().size()); ++i) {
-        if (!uses.IsNeeded(i)) continue;
-        const std::vector<TensorId>& outputs = graph_.node(i).outputs;
-        EXPECT_TRUE(shaken.Compute(outputs).ok());
-        for (TensorId t : outputs) {
-          Values values = shaken.values(t);
-          Shake(options_.shake, random, values);
-          shaken.Give(t, std::move(values));
-        }
+      for (const double divisor : {1.0, kReduced}) MeasureOnce(options_.seed + k, divisor);
+    }
+  }
+
+  // Disturbs everything by options_.shake / divisor, and multiplies the effect by the divisor.
+  void MeasureOnce(uint64_t seed, double divisor) {
+    const double relative = options_.shake / divisor;
+    SplitMix random(seed);
+    Leaves leaves = leaves_;
+    for (auto& [t, values] : leaves.values) Shake(relative, random, values);
+    ReferenceEvaluator<double> shaken(graph_);
+    GiveAll(leaves, shaken);
+    const Uses uses(graph_, results_, [&](const Node& node) {
+      return leaves.values.contains(node.outputs[0]) || leaves.labels.contains(node.outputs[0]);
+    });
+    for (int i = 0; i < static_cast<int>(graph_.nodes().size()); ++i) {
+      if (!uses.IsNeeded(i)) continue;
+      const std::vector<TensorId>& outputs = graph_.node(i).outputs;
+      EXPECT_TRUE(shaken.Compute(outputs).ok());
+      for (TensorId t : outputs) {
+        Values values = shaken.values(t);
+        Shake(relative, random, values);
+        shaken.Give(t, std::move(values));
       }
-      for (TensorId t : results_) {
-        const double distance =
-            DistanceOf(undisturbed_.values(t), shaken.values(t), options_.by_norm);
-        allowances_[t] = std::max(allowances_[t], kShakes * distance);
-      }
+    }
+    for (TensorId t : results_) {
+      const double distance =
+          DistanceOf(undisturbed_.values(t), shaken.values(t), options_.by_norm);
+      allowances_[t] = std::max(allowances_[t], kShakes * divisor * distance);
     }
   }
 

@@ -58,8 +58,8 @@ struct AgreementOptions {
   double rule_tolerance = 1e-10;     // of derivative graphs, in double
   bool second_derivatives = true;
   // If > 0, allows for ill-conditioned results. Let D be the change of a result when every leaf and
-  // every intermediate value is changed at random by this relative amount. The result may then
-  // deviate by kShakes D more than the tolerance.
+  // every intermediate value is changed at random by this relative amount, or by a tiny part of it,
+  // in proportion. The result may then deviate by kShakes D more than the tolerance.
   double shake = 0;
 };
 inline constexpr double kShakes = 16;

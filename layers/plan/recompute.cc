@@ -31,8 +31,12 @@ constexpr double kSearched = 0.4;
 
 class Recomputer {
  public:
-  Recomputer(const Graph& graph, const std::vector<TensorId>& results, ElementType precision)
-      : graph_(graph), results_(results), precision_(precision) {}
+  Recomputer(const Graph& graph, const std::vector<TensorId>& results,
+             const RecomputeOptions& options)
+      : graph_(graph),
+        results_(results),
+        precision_(options.precision),
+        may_go_on_(options.may_go_on) {}
 
   // Finds out where the forward computation ends, which tensors can be recomputed, and which
   // tensors the backward computation reads.
@@ -85,6 +89,7 @@ class Recomputer {
   const Graph& graph_;
   const std::vector<TensorId>& results_;
   const ElementType precision_;
+  const std::function<absl::Status()>& may_go_on_;
   int end_ = 0;                    // nodes from this index on belong to the backward computation
   std::vector<int> last_forward_;  // by tensor: the last forward node that reads it; -1: none
   Schedule schedule_;
@@ -159,6 +164,7 @@ Graph Recomputer::Rewrite(const std::vector<bool>& again) const {
 }
 
 absl::StatusOr<Recomputer::Choice> Recomputer::Judge(std::vector<bool> again) const {
+  RETURN_IF_ERROR(may_go_on_());
   const Graph graph = Rewrite(again);
   ASSIGN_OR_RETURN(const Schedule schedule, Fuse(graph, results_));
   const int items = static_cast<int>(schedule.items.size());
@@ -284,7 +290,7 @@ absl::StatusOr<Recomputer::Choice> Recomputer::WithinBudget(int64_t most_bytes, 
 
 absl::StatusOr<int64_t> ComputeAgain(const std::vector<TensorId>& results,
                                      const RecomputeOptions& options, Graph& graph) {
-  Recomputer recomputer(graph, results, options.precision);
+  Recomputer recomputer(graph, results, options);
   if (!recomputer.has_gradients()) return 0;
   RETURN_IF_ERROR(recomputer.Prepare());
   ASSIGN_OR_RETURN(Recomputer::Choice best, recomputer.Nothing());

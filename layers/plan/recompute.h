@@ -13,8 +13,10 @@
 #define COTANGENT_LAYERS_PLAN_RECOMPUTE_H_
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/element_type.h"
 #include "layers/graph/graph.h"
@@ -38,6 +40,8 @@ struct RecomputeOptions {
   // `recompute` says, until the limit is met or nothing more helps.
   int64_t most_bytes = 0;
   ElementType precision = ElementType::kF32;  // of stored activations
+  // Called before each choice of what to recompute is judged; an error ends the search.
+  std::function<absl::Status()> may_go_on = [] { return absl::OkStatus(); };
 };
 
 // Rewrites `graph`, whose results[0] must be the loss and whose other results must be gradients of

@@ -245,16 +245,17 @@ absl::StatusOr<int64_t> TemporaryBytes(const ConvolutionShape& shape, Direction 
 
 bool Faster(const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds < b.seconds; }
 
-absl::Status CancelledStatus() {
-  return absl::CancelledError("interrupted while convolutions were measured");
-}
-
 }  // namespace
 
 Tuner::Tuner(int threads, TunerWatch watch)
     : machine_(MachineKey(threads)), watch_(std::move(watch)) {}
 Tuner::~Tuner() = default;
 void Tuner::FreeMemory() { workspace_.reset(); }
+
+absl::Status Tuner::CheckNotCancelled() const {
+  if (!watch_.cancelled || !watch_.cancelled()) return absl::OkStatus();
+  return absl::CancelledError("interrupted while the network was planned");
+}
 
 std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
                        const ConvolutionUse& use) const {
@@ -417,7 +418,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const Convolutio
   absl::Status last = absl::InternalError("no candidates");
   double fastest = kNever;
   for (const tensor::ConvolutionChoice& choice : all) {
-    if (Cancelled()) return CancelledStatus();
+    RETURN_IF_ERROR(CheckNotCancelled());
     const absl::StatusOr<tensor::ConvolutionTime> time = Time(
         first, direction, choice, use,
         {.repetitions = 1, .budget_seconds = 0, .clearly_slow = kFirstClearlySlower * fastest});
@@ -453,7 +454,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
     if (round > 0 && load.SinceLast() < kMostOtherLoad) break;
     std::vector<MeasuredChoice> again;
     for (const MeasuredChoice& candidate : round == 0 ? candidates : measured) {
-      if (Cancelled()) return CancelledStatus();
+      RETURN_IF_ERROR(CheckNotCancelled());
       const absl::StatusOr<tensor::ConvolutionTime> time =
           Time(sample, direction, candidate.choice, use,
                {.repetitions = 3,

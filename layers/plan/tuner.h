@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "tensor/convolution.h"
@@ -52,8 +53,8 @@ struct MeasuredChoice {
 struct TunerWatch {
   // Called before each convolution that is measured, with the number of those measured before it.
   std::function<void(int measured)> before_measuring = nullptr;
-  // Called before each candidate is timed. If it returns true, Measure() ends with a Cancelled
-  // error.
+  // Called before each candidate is timed, and by Plan::Compile() (plan.h) before each of its parts.
+  // If it returns true, Measure() or Plan::Compile() ends with a Cancelled error.
   std::function<bool()> cancelled = nullptr;
   // Called on another thread if a candidate, named in the message, does not end within a time
   // limit. Only ending the process stops such a candidate. ToText() already records the candidate
@@ -97,6 +98,9 @@ class Tuner {
     known_.erase(Key(shape, direction, use));
   }
 
+  // Returns a Cancelled error if TunerWatch::cancelled says so.
+  absl::Status CheckNotCancelled() const;
+
   // Frees the memory that measuring uses: images and weights for the largest convolution measured.
   void FreeMemory();
 
@@ -120,7 +124,6 @@ class Tuner {
   std::vector<tensor::ConvolutionChoice> Candidates(const tensor::ConvolutionShape& shape,
                                                     tensor::Direction direction,
                                                     const ConvolutionUse& use) const;
-  bool Cancelled() const { return watch_.cancelled && watch_.cancelled(); }
   bool IsWorthAnotherLook(const std::string& key, const std::vector<MeasuredChoice>& choices);
 
   const std::string machine_;
