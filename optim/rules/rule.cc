@@ -1,6 +1,9 @@
 #include "optim/rules/rule.h"
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
+#include "base/registered_twice.h"
 #include "base/status_macros.h"
 
 namespace cotangent::optim {
@@ -10,13 +13,9 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-struct RegisteredRule {
-  const Descriptor* (*settings)();
-  RuleRegistration::Make make;
-};
-
-std::vector<RegisteredRule>& RegisteredRules() {
-  static auto& rules = *new std::vector<RegisteredRule>;
+// Returns all rules, each under the function that returns the descriptor of its settings.
+std::map<const Descriptor* (*)(), RuleRegistration::Make>& RegisteredRules() {
+  static auto& rules = *new std::map<const Descriptor* (*)(), RuleRegistration::Make>;
   return rules;
 }
 
@@ -37,7 +36,8 @@ void SetInRule(const char* name, double value, OptimizerConfig& config) {
 }  // namespace
 
 RuleRegistration::RuleRegistration(const Descriptor* (*settings)(), Make make) {
-  RegisteredRules().push_back({settings, make});
+  if (!RegisteredRules().emplace(settings, make).second)
+    RegisteredTwice(absl::StrCat("the update rule of ", settings()->full_name()));
 }
 
 absl::StatusOr<std::unique_ptr<UpdateRule>> MakeRule(const OptimizerConfig& config,
@@ -46,10 +46,10 @@ absl::StatusOr<std::unique_ptr<UpdateRule>> MakeRule(const OptimizerConfig& conf
   const FieldDescriptor* chosen = ChosenRule(config);
   if (chosen == nullptr) chosen = config.GetDescriptor()->FindFieldByName("sgd");
   const Message& settings = config.GetReflection()->GetMessage(config, chosen);
-  for (const RegisteredRule& known : RegisteredRules()) {
-    if (known.settings() != settings.GetDescriptor()) continue;
+  for (const auto& [settings_of, make] : RegisteredRules()) {
+    if (settings_of() != settings.GetDescriptor()) continue;
     SettingsChecker check(absl::StrCat(place, ".", chosen->name()));
-    std::unique_ptr<UpdateRule> rule = known.make(settings, context, check);
+    std::unique_ptr<UpdateRule> rule = make(settings, context, check);
     RETURN_IF_ERROR(check.status());
     rule->name = chosen->name();
     return rule;

@@ -29,6 +29,11 @@ TEST(RuleTest, EveryRuleOfTheProtoIsKnownAndWorks) {
   }
 }
 
+TEST(RuleDeathTest, ASecondRuleForTheSameSettingsEndsTheProgram) {
+  EXPECT_DEATH(RuleRegistration(Sgd::descriptor, nullptr),
+               "update rule of .*Sgd is registered twice");
+}
+
 TEST(RuleTest, GroupsTakeEveryRuleAndReplaceSettings) {
   const OneofDescriptor* kinds = OptimizerConfig::descriptor()->FindOneofByName("kind");
   const OneofDescriptor* of_groups = Group::descriptor()->FindOneofByName("kind");

@@ -1,0 +1,15 @@
+// For tables that constants at namespace scope fill while the program starts: each file adds its own
+// entry, and a second entry under the same name is an error of the program.
+#ifndef COTANGENT_BASE_REGISTERED_TWICE_H_
+#define COTANGENT_BASE_REGISTERED_TWICE_H_
+
+#include <string_view>
+
+namespace cotangent {
+
+// Ends the program with a message: two files register `what`, such as "layer softmax".
+[[noreturn]] void RegisteredTwice(std::string_view what);
+
+}  // namespace cotangent
+
+#endif  // COTANGENT_BASE_REGISTERED_TWICE_H_
