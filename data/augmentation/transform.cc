@@ -1,11 +1,10 @@
 #include "data/augmentation/transform.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/registered_twice.h"
 #include "base/status_macros.h"
 
 namespace cotangent::data {
@@ -25,9 +24,8 @@ std::map<TransformConfig::KindCase, RegisteredTransform>& RegisteredTransforms()
 
 TransformRegistration::TransformRegistration(TransformConfig::KindCase kind, Make make,
                                              double probability) {
-  if (RegisteredTransforms().insert({kind, {make, probability}}).second) return;
-  fprintf(stderr, "transform %d of TransformConfig is registered twice\n", kind);
-  abort();
+  if (!RegisteredTransforms().insert({kind, {make, probability}}).second)
+    RegisteredTwice(absl::StrCat("the transform of field ", kind));
 }
 
 absl::StatusOr<ChainLink> MakeLink(const TransformConfig& config, absl::string_view place) {

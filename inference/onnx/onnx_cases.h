@@ -14,8 +14,8 @@ struct OnnxCase {
   training::TrainedNetwork trained;
 };
 
-// Returns a network for each kind of layer, several networks with formulas, and every network of
-// the zoo (the networks that are part of the program).
+// Returns the cases that the files of rules/ register, a network for each kind of activation, and
+// every network of the zoo (the networks that are part of the program).
 std::vector<OnnxCase> OnnxCases();
 
 }  // namespace cotangent::inference

@@ -41,10 +41,6 @@ struct OnnxOptions {
 absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
                                        const OnnxOptions& options = {});
 
-// Returns whether onnx_rules.cc lists this operation of a graph: either it can be exported, or it
-// occurs only in training.
-bool IsKnownToOnnx(absl::string_view operation);
-
 }  // namespace cotangent::inference
 
 #endif  // COTANGENT_INFERENCE_ONNX_ONNX_EXPORT_H_

@@ -10,14 +10,17 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "inference/onnx/onnx_cases.h"
+#include "inference/onnx/rules/rule.h"
 #include "inference/trained_testing.h"
 #include "layers/graph/operation.h"
+#include "layers/network/network.pb.h"
 
 namespace cotangent::inference {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 onnx::ModelProto Exported(const training::TrainedNetwork& trained,
                           const OnnxOptions& options = {}) {
@@ -34,19 +37,39 @@ std::vector<std::string> Operators(const onnx::ModelProto& model) {
   return operators;
 }
 
-// This test fails when an operation is added to the library, until onnx_rules.cc lists it.
-TEST(OnnxExport, EveryOperationIsKnown) {
+// This test fails when an operation is added to the library, until a file of rules/ has its rule.
+TEST(OnnxExport, EveryOperationOfInferenceHasARule) {
+  std::set<std::string> unknown = OperationsWithOnnxRule();
   for (const layers::Op op : layers::AllOperations()) {
-    EXPECT_TRUE(IsKnownToOnnx(op->name()))
-        << "how is " << op->name() << " written in ONNX? (onnx_rules.cc)";
+    EXPECT_EQ(unknown.erase(op->name()) == 1, op->occurs_in_inference())
+        << "how is " << op->name() << " written in ONNX? Expected a rule in inference/onnx/rules/ "
+        << "exactly if the operation occurs in inference (layers/graph/operation.h)";
   }
-  EXPECT_FALSE(IsKnownToOnnx("made_up"));
+  EXPECT_THAT(unknown, IsEmpty()) << "rules of operations that do not exist";
+}
+
+TEST(OnnxExportDeathTest, ASecondRuleOrCaseOfTheSameNameEndsTheProgram) {
+  EXPECT_DEATH(RegisterOnnxRule("softmax", nullptr),
+               "the ONNX rule of operation softmax is registered twice");
+  EXPECT_DEATH((RegisterOnnxCases{{"max_pool", "layer { max_pool { kernel: 2 } }"}}),
+               "the ONNX case max_pool is registered twice");
+}
+
+// Adds the names of the kinds of these layers, and of the layers in their sequences.
+void AddKinds(const google::protobuf::RepeatedPtrField<layers::Layer>& layers,
+              std::set<std::string>& kinds) {
+  for (const layers::Layer& layer : layers) {
+    kinds.insert(layers::Layer::descriptor()->FindFieldByNumber(layer.kind_case())->name());
+    AddKinds(layer.sequence().layer(), kinds);
+  }
 }
 
 // tests/onnx_runtime checks that ONNX Runtime computes the same results.
 TEST(OnnxExport, EveryLayerAndZooNetworkReadsBackAndPassesTheChecker) {
+  std::set<std::string> kinds;
   for (const OnnxCase& network : OnnxCases()) {
     SCOPED_TRACE(network.name);
+    AddKinds(network.trained.network.layer(), kinds);
     for (bool raw : {false, true}) {
       const onnx::ModelProto model = Exported(network.trained, {.raw_bytes = raw, .accuracy = {}});
       EXPECT_NO_THROW(onnx::checker::check_model(model));
@@ -56,6 +79,14 @@ TEST(OnnxExport, EveryLayerAndZooNetworkReadsBackAndPassesTheChecker) {
         EXPECT_NE(node.op_type(), "BatchNormalization");
       }
     }
+  }
+  const google::protobuf::OneofDescriptor& all =
+      *layers::Layer::descriptor()->FindOneofByName("kind");
+  for (int i = 0; i < all.field_count(); ++i) {
+    const std::string kind = all.field(i)->name();
+    if (kind == "use") continue;  // became a sequence when the text was read
+    EXPECT_EQ(kinds.count(kind), 1u)
+        << "no case has a layer " << kind << "; expected one in inference/onnx/rules/";
   }
 }
 

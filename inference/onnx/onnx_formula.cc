@@ -1,11 +1,13 @@
 #include "inference/onnx/onnx_formula.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/print.h"
 #include "base/status_macros.h"
 
@@ -236,6 +238,25 @@ absl::StatusOr<std::string> Formula::Make(const Expr& e) {
 absl::StatusOr<std::string> AddFormula(const Expr& formula, const FormulaOperands& operands,
                                        OnnxGraph& graph) {
   return Formula(operands, graph).Run(formula);
+}
+
+std::vector<float> EvaluateByChannel(const Expr& formula, const std::vector<Expr>& variables,
+                                     const std::vector<std::vector<float>>& operands) {
+  size_t count = 1;
+  for (const auto& operand : operands) {
+    if (operand.empty()) return {};
+    count = std::max(count, operand.size());
+  }
+  const auto program = autodiff::symbolic::Program::Create({formula}, variables);
+  if (!program.ok()) return {};
+  std::vector<float> values(count);
+  std::vector<double> point(operands.size());
+  for (size_t c = 0; c < count; ++c) {
+    for (size_t i = 0; i < operands.size(); ++i)
+      point[i] = operands[i][operands[i].size() == 1 ? 0 : c];
+    values[c] = static_cast<float>(program->Evaluate(point)[0]);
+  }
+  return values;
 }
 
 }  // namespace cotangent::inference

@@ -1,9 +1,10 @@
-// Writes formulas as ONNX operators.
+// Writes formulas as ONNX operators, and evaluates those of constants.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_FORMULA_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_FORMULA_H_
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -25,6 +26,13 @@ struct FormulaOperands {
 // of ONNX operators; the message names the function.
 absl::StatusOr<std::string> AddFormula(const autodiff::symbolic::Expr& formula,
                                        const FormulaOperands& operands, OnnxGraph& graph);
+
+// Evaluates an elementwise operation on constants, channel by channel: `operands` has for each
+// variable one number per channel, or one for all channels. Returns one number per channel, or a
+// single one; an empty vector if an operand is not constant, which an empty operand says.
+std::vector<float> EvaluateByChannel(const autodiff::symbolic::Expr& formula,
+                                     const std::vector<autodiff::symbolic::Expr>& variables,
+                                     const std::vector<std::vector<float>>& operands);
 
 }  // namespace cotangent::inference
 

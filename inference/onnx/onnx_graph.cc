@@ -35,6 +35,10 @@ std::string OnnxGraph::Add(absl::string_view op, std::vector<std::string> inputs
   return name;
 }
 
+std::string OnnxGraph::AddSlice(const std::string& x, int64_t axis, int64_t begin, int64_t end) {
+  return Add("Slice", {x, Integers({begin}), Integers({end}), Integers({axis})});
+}
+
 std::string OnnxGraph::AddPad(const std::string& x, const std::vector<int64_t>& pads,
                               bool reflect) {
   const std::string name = Add("Pad", {x, Integers(pads)});

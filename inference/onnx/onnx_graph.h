@@ -42,6 +42,9 @@ class OnnxGraph {
     return {std::string(name), {value}, false};
   }
 
+  // Adds an operator that takes the elements from `begin` up to, but without, `end` of an axis.
+  std::string AddSlice(const std::string& x, int64_t axis, int64_t begin, int64_t end);
+
   // Adds an operator that pads with zeros or, if `reflect`, mirrors. `pads` lists the padding
   // before each axis, then that after each axis. Returns the name of the output.
   std::string AddPad(const std::string& x, const std::vector<int64_t>& pads, bool reflect);

@@ -243,6 +243,9 @@ class Operation {
   // For a leaf: returns whether the values exist before a plan runs. False for leaves that the plan
   // itself draws, such as dropout masks.
   virtual bool is_given() const { return false; }
+  // Returns whether graphs for inference may contain the operation: false for operations that only
+  // training needs (losses, batch statistics, operations that occur only in derivatives).
+  virtual bool occurs_in_inference() const { return true; }
   // Returns whether computing the result again during the backward computation costs little (one
   // more pass over the inputs), so that the result need not be kept in memory.
   virtual bool is_cheap() const { return false; }

@@ -33,7 +33,7 @@ std::vector<std::string> KindsOfSeveral() {
   const auto* kinds = Layer::descriptor()->FindOneofByName("kind");
   for (int i = 0; i < kinds->field_count(); ++i) {
     const LayerKind* kind = FindLayerKind(static_cast<Layer::KindCase>(kinds->field(i)->number()));
-    if (kind != nullptr && kind->reads_several) names.push_back(kinds->field(i)->name());
+    if (kind != nullptr && kind->traits.reads_several) names.push_back(kinds->field(i)->name());
   }
   return names;
 }
@@ -131,7 +131,7 @@ class Builder {
       return value;
     }
     const LayerKind* kind = FindLayerKind(layer.kind_case());
-    if (kind != nullptr && !kind->reads_several && inputs.size() > 1) {
+    if (kind != nullptr && !kind->traits.reads_several && inputs.size() > 1) {
       return InLayer(
           layer, name,
           Error(absl::StrCat("has ", inputs.size(), " inputs; only ",

@@ -3,6 +3,7 @@
 #include "layers/network/nearest_name.h"
 
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -16,93 +17,56 @@ namespace {
 // Only this many bytes at the beginning of each name are compared, which bounds the work.
 constexpr size_t kLongestCompared = 100;
 
-// Pairs a name that PyTorch (classes and arguments) or Caffe (layers and fields) uses, in lower
-// case without `_`, with the name in network texts (network.proto) for the same thing. A name of
-// theirs may be listed several times; the first of the paired names that is among the known names
-// is suggested.
-struct Alias {
-  const char* theirs;
-  const char* ours;
-};
-constexpr Alias kAliases[] = {
-    {"adaptiveavgpool2d", "adaptive_average_pool"},
-    {"avgpool2d", "average_pool"},
-    {"avgpool", "average_pool"},
-    {"batchnorm2d", "batch_norm"},
-    {"biasfiller", "bias_init"},
-    {"cat", "concat"},
-    {"ceilmode", "ceil"},
-    {"clstoken", "class_token"},
-    {"conv", "convolution"},
-    {"conv2d", "convolution"},
-    {"convtranspose2d", "transposed_convolution"},
-    {"countincludepad", "count_padding"},
-    {"deconv", "transposed_convolution"},
-    {"deconvolution", "transposed_convolution"},
-    {"dense", "linear"},
-    {"droprate", "rate"},
-    {"dropoutratio", "rate"},
-    {"eltwise", "elementwise"},
-    {"eps", "epsilon"},
-    {"fc", "linear"},
-    {"fullyconnected", "linear"},
-    {"hardswish", "HARD_SWISH"},
-    {"innerproduct", "linear"},
-    {"instancenorm2d", "group_norm"},
-    {"interpolate", "resize"},
-    {"kernelsize", "kernel"},
-    {"layerscale", "scale"},
-    {"lr", "learning_rate"},
-    {"lrn", "local_response_norm"},
-    {"mode", "padding_mode"},
-    {"mul", "multiply"},
-    {"multiheadattention", "attention"},
-    {"negativeslope", "slope"},
-    {"numgroups", "groups"},
-    {"numheads", "heads"},
-    {"numoutput", "channels"},
-    {"numoutput", "features"},
-    {"outchannels", "channels"},
-    {"outfeatures", "features"},
-    {"outputsize", "size"},
-    {"p", "rate"},
-    {"permutechannels", "channel_shuffle"},
-    {"pooling", "max_pool"},
-    {"positionalencoding", "position"},
-    {"positionembedding", "position"},
-    {"relu", "activation"},
-    {"gelu", "activation"},
-    {"relu6", "activation"},
-    {"hardsigmoid", "activation"},
-    {"sigmoid", "activation"},
-    {"silu", "activation"},
-    {"tanh", "activation"},
-    {"elu", "activation"},
-    {"leakyrelu", "activation"},
-    {"mish", "activation"},
-    {"scalefactor", "times"},
-    {"squeezeexcitation", "multiply"},
-    {"stochasticdepth", "drop_path"},
-    {"swish", "SILU"},
-    {"swish", "activation"},
-    {"truncnormal", "truncated_normal"},
-    {"units", "features"},
-    {"upsample", "resize"},
-    {"view", "flatten"},
-    {"weightfiller", "weight_init"},
-};
+// Lists the names of fields that several messages have, and of what is no layer.
+std::vector<Alias> SharedAliases() {
+  return {
+      {"bias_filler", "bias_init"},
+      {"ceil_mode", "ceil"},
+      {"eps", "epsilon"},
+      {"kernel_size", "kernel"},
+      {"lr", "learning_rate"},
+      {"mode", "padding_mode"},
+      {"num_output", "channels"},
+      {"out_channels", "channels"},
+      {"trunc_normal", "truncated_normal"},
+      {"weight_filler", "weight_init"},
+  };
+}
 
+std::vector<std::vector<Alias> (*)()>& Lists() {
+  static auto& lists = *new std::vector<std::vector<Alias> (*)()>{SharedAliases};
+  return lists;
+}
+
+// Returns a name as aliases are compared.
+std::string Plain(absl::string_view name) {
+  return absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", ""}, {"nn.", ""}});
+}
+
+// Returns all aliases: their names, plain, with ours. A name of theirs may have several of ours.
+const std::multimap<std::string, std::string>& Aliases() {
+  static const auto& all = *[] {
+    auto* const made = new std::multimap<std::string, std::string>;
+    for (const auto& list : Lists()) {
+      for (const Alias& alias : list()) made->emplace(Plain(alias.theirs), alias.ours);
+    }
+    return made;
+  }();
+  return all;
+}
+
+// Returns our name for `found` that is among `names`, empty if there is none.
 std::string KnownAlias(absl::string_view found, const std::vector<std::string>& names) {
-  const std::string theirs =
-      absl::StrReplaceAll(absl::AsciiStrToLower(found), {{"_", ""}, {"nn.", ""}});
-  for (const Alias& alias : kAliases) {
-    if (theirs == alias.theirs && std::find(names.begin(), names.end(), alias.ours) != names.end())
-      return alias.ours;
+  const auto [begin, end] = Aliases().equal_range(Plain(found));
+  for (auto alias = begin; alias != end; ++alias) {
+    if (std::find(names.begin(), names.end(), alias->second) != names.end()) return alias->second;
   }
   return "";
 }
 
 }  // namespace
+
+RegisterAliases::RegisterAliases(std::vector<Alias> (*list)()) { Lists().push_back(list); }
 
 std::string NearestName(absl::string_view found, const std::vector<std::string>& names) {
   const std::string lower = absl::AsciiStrToLower(found.substr(0, kLongestCompared));

@@ -9,6 +9,21 @@
 
 namespace cotangent::layers {
 
+// A name that PyTorch (classes and arguments) or Caffe (layers and fields) uses, and our name for
+// the same thing. Case, `_` and "nn." make no difference in theirs.
+struct Alias {
+  std::string theirs, ours;
+};
+
+// A constant of this type at namespace scope adds aliases to those that Suggestion() knows: those
+// that `list` returns when Suggestion() is called for the first time. The aliases of layers are an
+// argument of their registration (layers/ops/layer.h), so programs that are linked without
+// //layers/ops do not know them.
+class RegisterAliases {
+ public:
+  explicit RegisterAliases(std::vector<Alias> (*list)());
+};
+
 // Returns the name of which `found` is most likely a misspelling; empty if no name is close enough.
 // The distance of two names is the number of letters inserted, removed, replaced or swapped with
 // their neighbour, ignoring case. It may be at most a third of the length of the longer name, or 2

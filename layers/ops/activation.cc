@@ -5,21 +5,44 @@
 #include <cmath>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "autodiff/symbolic/parse.h"
+#include "base/registered_twice.h"
 #include "layers/ops/elementwise.h"
 #include "layers/ops/layer.h"
 
 namespace cotangent::layers {
 namespace {
 
-std::map<int, const char*>& Formulas() {
-  static std::map<int, const char*>& formulas = *new std::map<int, const char*>();
-  return formulas;
+struct Activation {
+  const char* formula;
+  std::vector<std::string> aliases;
+};
+
+std::map<Layer::Activation::Kind, Activation>& Activations() {
+  static auto& activations = *new std::map<Layer::Activation::Kind, Activation>;
+  return activations;
+}
+
+// Lists the names of all activations, which stand where a layer is expected (`relu {}`) or in
+// another spelling than the kind's (`kind: LeakyReLU`).
+std::vector<Alias> ActivationAliases() {
+  std::vector<Alias> all;
+  for (const auto& [kind, activation] : Activations()) {
+    const std::string& name = Layer::Activation::Kind_Name(kind);
+    std::vector<std::string> theirs = activation.aliases;
+    theirs.push_back(name);
+    for (const std::string& alias : theirs) {
+      all.push_back({alias, name});
+      all.push_back({alias, "activation"});
+    }
+  }
+  return all;
 }
 
 // Returns the formula of an activation layer, where `text` is the layer's message in the network
@@ -28,10 +51,10 @@ std::map<int, const char*>& Formulas() {
 // Returns "" if no formula is registered for the kind.
 std::string FormulaOf(const Layer::Activation& text) {
   if (text.has_formula()) return text.formula();
-  const auto known = Formulas().find(text.kind());
-  if (known == Formulas().end()) return "";
-  return absl::StrReplaceAll(known->second, {{"slope", absl::StrFormat("%.17g", text.slope())},
-                                             {"alpha", absl::StrFormat("%.17g", text.alpha())}});
+  const char* const known = FindActivation(text.kind());
+  if (known == nullptr) return "";
+  return absl::StrReplaceAll(known, {{"slope", absl::StrFormat("%.17g", text.slope())},
+                                     {"alpha", absl::StrFormat("%.17g", text.alpha())}});
 }
 
 absl::StatusOr<Value> ActivationLayer(const Layer& layer, LayerBuilder& b) {
@@ -65,12 +88,21 @@ absl::StatusOr<Value> ActivationLayer(const Layer& layer, LayerBuilder& b) {
   return Value{y, input.is_flattened, ""};
 }
 
-const RegisterLayer activation_layer(Layer::kActivation, ActivationLayer);
+const RegisterLayer activation_layer(Layer::kActivation, ActivationLayer,
+                                     {.field_aliases = {{"negative_slope", "slope"}}});
+const RegisterAliases activation_aliases(ActivationAliases);
 
 }  // namespace
 
-RegisterActivation::RegisterActivation(Layer::Activation::Kind kind, const char* formula) {
-  Formulas()[kind] = formula;
+RegisterActivation::RegisterActivation(Layer::Activation::Kind kind, const char* formula,
+                                       std::vector<std::string> aliases) {
+  if (!Activations().emplace(kind, Activation{formula, std::move(aliases)}).second)
+    RegisteredTwice(absl::StrCat("activation ", Layer::Activation::Kind_Name(kind)));
+}
+
+const char* FindActivation(Layer::Activation::Kind kind) {
+  const auto found = Activations().find(kind);
+  return found == Activations().end() ? nullptr : found->second.formula;
 }
 
 namespace {
@@ -81,7 +113,7 @@ const RegisterActivation elu(Layer::Activation::ELU, "select(0, x, x, alpha * ex
 const RegisterActivation gelu(Layer::Activation::GELU, "x * (1 + erf(x / sqrt(2))) / 2");
 const RegisterActivation gelu_tanh(Layer::Activation::GELU_TANH,
                                    "x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2");
-const RegisterActivation silu(Layer::Activation::SILU, "x * sigmoid(x)");
+const RegisterActivation silu(Layer::Activation::SILU, "x * sigmoid(x)", {"Swish"});
 const RegisterActivation sigmoid(Layer::Activation::SIGMOID, "sigmoid(x)");
 const RegisterActivation tanh(Layer::Activation::TANH, "tanh(x)");
 const RegisterActivation softplus(Layer::Activation::SOFTPLUS, "softplus(x)");

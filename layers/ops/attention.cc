@@ -177,6 +177,7 @@ template <bool transposed>
 class TokenMix : public Bilinear<TokenMix<transposed>> {
  public:
   const char* name() const override { return transposed ? "token_mix_transposed" : "token_mix"; }
+  bool occurs_in_inference() const override { return !transposed; }
   absl::Status Vjp(ReverseRule& rule) const override {
     const TensorId p = rule.in(0), v = rule.in(1), dy = rule.d[0];
     if (rule.Needs(p)) {
@@ -271,7 +272,9 @@ absl::StatusOr<Value> AttentionLayer(const Layer& layer, LayerBuilder& b) {
   return b.Made(project("out_proj", y, channels, LayerBuilder::DefaultWeightInitialiser()));
 }
 
-const RegisterLayer attention_layer(Layer::kAttention, AttentionLayer);
+const RegisterLayer attention_layer(Layer::kAttention, AttentionLayer,
+                                    {.aliases = {"MultiheadAttention"},
+                                     .field_aliases = {{"num_heads", "heads"}}});
 
 }  // namespace
 }  // namespace cotangent::layers

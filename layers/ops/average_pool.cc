@@ -178,7 +178,9 @@ absl::StatusOr<Value> GlobalAveragePoolLayer(const Layer&, LayerBuilder& b) {
   return b.Made(GlobalAveragePool(b.graph(), b.name(), b.input().id));
 }
 
-const RegisterLayer average_pool_layer(Layer::kAveragePool, AveragePoolLayer);
+const RegisterLayer average_pool_layer(Layer::kAveragePool, AveragePoolLayer,
+                                       {.aliases = {"AvgPool", "AvgPool2d"},
+                                        .field_aliases = {{"count_include_pad", "count_padding"}}});
 const RegisterLayer global_average_pool_layer(Layer::kGlobalAveragePool, GlobalAveragePoolLayer);
 
 }  // namespace

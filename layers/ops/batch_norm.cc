@@ -83,7 +83,8 @@ absl::StatusOr<Value> BatchNormLayer(const Layer& layer, LayerBuilder& b) {
   return b.Made(BatchNorm(b.graph(), name, x, options));
 }
 
-const RegisterLayer batch_norm_layer(Layer::kBatchNorm, BatchNormLayer);
+const RegisterLayer batch_norm_layer(Layer::kBatchNorm, BatchNormLayer,
+                                     {.aliases = {"BatchNorm2d"}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -90,7 +90,8 @@ absl::StatusOr<Value> ChannelShuffleLayer(const Layer& layer, LayerBuilder& b) {
   return Value{b.graph().AddNode(kChannelShuffle, b.name(), {b.input().id}, groups, shape)};
 }
 
-const RegisterLayer channel_shuffle_layer(Layer::kChannelShuffle, ChannelShuffleLayer);
+const RegisterLayer channel_shuffle_layer(Layer::kChannelShuffle, ChannelShuffleLayer,
+                                          {.aliases = {"PermuteChannels"}});
 
 }  // namespace
 }  // namespace cotangent::layers

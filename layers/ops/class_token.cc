@@ -51,7 +51,8 @@ absl::StatusOr<Value> TokenLayer(const Layer& layer, LayerBuilder& b) {
                     {-row, row + 1 - height, -column, column + 1 - width}));
 }
 
-const RegisterLayer class_token_layer(Layer::kClassToken, ClassTokenLayer);
+const RegisterLayer class_token_layer(Layer::kClassToken, ClassTokenLayer,
+                                      {.aliases = {"cls_token"}});
 const RegisterLayer token_layer(Layer::kToken, TokenLayer);
 
 }  // namespace

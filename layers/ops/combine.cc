@@ -97,9 +97,11 @@ absl::StatusOr<Value> ElementwiseLayer(const Layer& layer, LayerBuilder& b) {
   return b.Made(Formula(b.graph(), b.name(), text.formula(), operands));
 }
 
-const RegisterLayer multiply_layer(Layer::kMultiply, MultiplyLayer, /*reads_several=*/true);
+const RegisterLayer multiply_layer(Layer::kMultiply, MultiplyLayer,
+                                   {.reads_several = true,
+                                    .aliases = {"mul", "SqueezeExcitation"}});
 const RegisterLayer elementwise_layer(Layer::kElementwise, ElementwiseLayer,
-                                      /*reads_several=*/true);
+                                      {.reads_several = true, .aliases = {"Eltwise"}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -153,6 +153,7 @@ class SliceOperation : public LinearWithAdjoint<OperationWithKernel<SliceOperati
 class UnsliceOperation : public LinearWithAdjoint<OperationWithKernel<UnsliceOperation>> {
  public:
   const char* name() const override { return "unslice"; }
+  bool occurs_in_inference() const override { return false; }
   Op adjoint() const override { return kSlice; }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {
@@ -255,7 +256,8 @@ absl::StatusOr<Value> SliceLayer(const Layer& layer, LayerBuilder& b) {
 }
 
 const RegisterLayer slice_layer(Layer::kSlice, SliceLayer);
-const RegisterLayer concat_layer(Layer::kConcat, ConcatLayer, /*reads_several=*/true);
+const RegisterLayer concat_layer(Layer::kConcat, ConcatLayer,
+                                 {.reads_several = true, .aliases = {"cat"}});
 
 }  // namespace
 }  // namespace cotangent::layers

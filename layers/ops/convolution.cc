@@ -113,6 +113,7 @@ class InputGradient : public ConvolutionKind<InputGradient> {
 class WeightGradient : public ConvolutionKind<WeightGradient> {
  public:
   const char* name() const override { return "convolution_weight_gradient"; }
+  bool occurs_in_inference() const override { return false; }
   Storage StorageOf(const Graph&, const Node&, int) const override { return Storage::kPlain; }
 
   absl::Status Vjp(ReverseRule& rule) const override {
@@ -371,9 +372,15 @@ absl::StatusOr<Value> LinearLayer(const Layer& layer, LayerBuilder& b) {
   return b.WithBias(text, y);
 }
 
-const RegisterLayer convolution_layer(Layer::kConvolution, ConvolutionLayer);
-const RegisterLayer transposed_layer(Layer::kTransposedConvolution, TransposedConvolutionLayer);
-const RegisterLayer linear_layer(Layer::kLinear, LinearLayer);
+const RegisterLayer convolution_layer(Layer::kConvolution, ConvolutionLayer,
+                                      {.aliases = {"Conv", "Conv2d"}});
+const RegisterLayer transposed_layer(Layer::kTransposedConvolution, TransposedConvolutionLayer,
+                                     {.aliases = {"ConvTranspose2d", "Deconv", "Deconvolution"}});
+const RegisterLayer linear_layer(Layer::kLinear, LinearLayer,
+                                 {.aliases = {"Dense", "FC", "FullyConnected", "InnerProduct"},
+                                  .field_aliases = {{"num_output", "features"},
+                                                    {"out_features", "features"},
+                                                    {"units", "features"}}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -51,6 +51,7 @@ void Draw(const MaskAttributes& attributes, uint64_t seed, uint64_t stream, uint
 class DropoutMaskOperation : public Leaf {
  public:
   const char* name() const override { return "dropout_mask"; }
+  bool occurs_in_inference() const override { return false; }
   bool is_given() const override { return false; }
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     return [buffer = kernel.buffer, node = kernel.node, seed = kernel.seed,
@@ -114,8 +115,11 @@ absl::StatusOr<Value> DropPathLayer(const Layer& layer, LayerBuilder& b) {
   return b.Made(Formula(b.graph(), b.name(), "x * mask", {{"x", x}, {"mask", spread}}));
 }
 
-const RegisterLayer drop_path_layer(Layer::kDropPath, DropPathLayer);
-const RegisterLayer dropout_layer(Layer::kDropout, DropoutLayer);
+const RegisterLayer drop_path_layer(Layer::kDropPath, DropPathLayer,
+                                    {.aliases = {"StochasticDepth"}});
+const RegisterLayer dropout_layer(
+    Layer::kDropout, DropoutLayer,
+    {.field_aliases = {{"drop_rate", "rate"}, {"dropout_ratio", "rate"}, {"p", "rate"}}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -309,7 +309,7 @@ absl::StatusOr<Value> AddLayer(const Layer&, LayerBuilder& b) {
   return b.Made(Add(b.graph(), name, std::move(terms)));
 }
 
-const RegisterLayer add_layer(Layer::kAdd, AddLayer, /*reads_several=*/true);
+const RegisterLayer add_layer(Layer::kAdd, AddLayer, {.reads_several = true});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -131,7 +131,9 @@ absl::StatusOr<Value> GroupNormLayer(const Layer& layer, LayerBuilder& b) {
   return b.Made(ScaledAndShifted(b.graph(), b.name(), y, scale_and_shift));
 }
 
-const RegisterLayer group_norm_layer(Layer::kGroupNorm, GroupNormLayer);
+const RegisterLayer group_norm_layer(Layer::kGroupNorm, GroupNormLayer,
+                                     {.aliases = {"InstanceNorm2d"},
+                                      .field_aliases = {{"num_groups", "groups"}}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/registered_twice.h"
 #include "layers/ops/elementwise.h"
 #include "layers/ops/reshape.h"
 
@@ -16,10 +17,25 @@ std::map<int, LayerKind>& Kinds() {
   return kinds;
 }
 
+std::string KindName(int kind) { return Layer::descriptor()->FindFieldByNumber(kind)->name(); }
+
+// Lists the aliases of all layers and of their fields.
+std::vector<Alias> LayerAliases() {
+  std::vector<Alias> all;
+  for (const auto& [kind, layer] : Kinds()) {
+    for (const std::string& alias : layer.traits.aliases) all.push_back({alias, KindName(kind)});
+    for (const Alias& alias : layer.traits.field_aliases) all.push_back(alias);
+  }
+  return all;
+}
+
+const RegisterAliases layer_aliases(LayerAliases);
+
 }  // namespace
 
-RegisterLayer::RegisterLayer(Layer::KindCase kind, LayerFunction build, bool reads_several) {
-  Kinds()[kind] = {build, reads_several};
+RegisterLayer::RegisterLayer(Layer::KindCase kind, LayerFunction build, LayerTraits traits) {
+  if (!Kinds().emplace(kind, LayerKind{build, std::move(traits)}).second)
+    RegisteredTwice(absl::StrCat("layer ", KindName(kind)));
 }
 
 const LayerKind* FindLayerKind(Layer::KindCase kind) {

@@ -23,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "layers/network/built_network.h"
+#include "layers/network/nearest_name.h"
 #include "layers/network/network.pb.h"
 #include "layers/network/sizes.h"
 
@@ -159,15 +160,24 @@ class LayerBuilder {
 
 using LayerFunction = absl::StatusOr<Value> (*)(const Layer& text, LayerBuilder& b);
 
-struct LayerKind {
-  LayerFunction build = nullptr;
+struct LayerTraits {
   bool reads_several = false;  // whether the layer may have several inputs; if not, it has one
+  // The names that PyTorch or Caffe give the layer, and those that they give fields of its message:
+  // if a network text has one of them, the error message suggests ours.
+  std::vector<std::string> aliases = {};
+  std::vector<Alias> field_aliases = {};
 };
 
-// A constant of this type at namespace scope registers the function for layers of kind `kind`.
+struct LayerKind {
+  LayerFunction build = nullptr;
+  LayerTraits traits;
+};
+
+// A constant of this type at namespace scope registers the function for layers of kind `kind`. A
+// second one for the same kind ends the program.
 class RegisterLayer {
  public:
-  RegisterLayer(Layer::KindCase kind, LayerFunction build, bool reads_several = false);
+  RegisterLayer(Layer::KindCase kind, LayerFunction build, LayerTraits traits = {});
 };
 
 // Returns what is registered for the kind, or null if nothing is. Nothing is registered for blocks

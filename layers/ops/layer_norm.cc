@@ -46,6 +46,7 @@ class PixelRowsOperation
     : public LinearWithAdjoint<OperationWithKernel<PixelRowsOperation<to_rows>>> {
  public:
   const char* name() const override { return to_rows ? "pixel_rows" : "pixels_of_rows"; }
+  bool occurs_in_inference() const override { return false; }
   Op adjoint() const override { return to_rows ? kPixelsOfRows : kPixelRows; }
 
   template <class T>
@@ -225,6 +226,7 @@ class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
 class LayerNormGradientOperation : public OperationWithKernel<LayerNormGradientOperation> {
  public:
   const char* name() const override { return "layer_norm_gradient"; }
+  bool occurs_in_inference() const override { return false; }
 
   absl::Status Vjp(ReverseRule& rule) const override {
     const Node& node = rule.node;

@@ -107,7 +107,8 @@ absl::StatusOr<Value> LocalResponseNorm(const Layer& layer, LayerBuilder& b) {
                             {x, sum}));
 }
 
-const RegisterLayer local_response_norm(Layer::kLocalResponseNorm, LocalResponseNorm);
+const RegisterLayer local_response_norm(Layer::kLocalResponseNorm, LocalResponseNorm,
+                                        {.aliases = {"LRN"}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -121,6 +121,7 @@ std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::v
 class LossOperation : public OperationWithKernel<LossOperation> {
  public:
   const char* name() const override { return "loss"; }
+  bool occurs_in_inference() const override { return false; }
 
   absl::Status Vjp(ReverseRule& rule) const override {
     const TensorId prediction = rule.in(0);

@@ -26,6 +26,7 @@ namespace symbolic = autodiff::symbolic;
 class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOperation> {
  public:
   const char* name() const override { return "weighted_targets"; }
+  bool occurs_in_inference() const override { return false; }
   absl::Status Vjp(ReverseRule&) const override { return absl::OkStatus(); }
   absl::Status Jvp(ForwardRule&) const override { return absl::OkStatus(); }
   template <class T>

@@ -165,6 +165,7 @@ class MaxPoolOperation : public WindowedOperation<MaxPoolOperation> {
 class MaxPoolGatherOperation : public WindowedOperation<MaxPoolGatherOperation> {
  public:
   const char* name() const override { return "max_pool_gather"; }
+  bool occurs_in_inference() const override { return false; }
   bool scatters() const { return false; }
 
   absl::Status Vjp(ReverseRule& rule) const override {
@@ -210,6 +211,7 @@ class MaxPoolGatherOperation : public WindowedOperation<MaxPoolGatherOperation> 
 class MaxUnpoolOperation : public WindowedOperation<MaxUnpoolOperation> {
  public:
   const char* name() const override { return "max_unpool"; }
+  bool occurs_in_inference() const override { return false; }
   bool scatters() const { return true; }
 
   absl::Status Vjp(ReverseRule& rule) const override {
@@ -288,7 +290,7 @@ absl::StatusOr<Value> GlobalMaxPoolLayer(const Layer&, LayerBuilder& b) {
   return Value{result.value};
 }
 
-const RegisterLayer max_pool_layer(Layer::kMaxPool, MaxPoolLayer);
+const RegisterLayer max_pool_layer(Layer::kMaxPool, MaxPoolLayer, {.aliases = {"Pooling"}});
 const RegisterLayer global_max_pool_layer(Layer::kGlobalMaxPool, GlobalMaxPoolLayer);
 
 }  // namespace

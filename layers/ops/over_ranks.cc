@@ -41,6 +41,7 @@ int64_t Elements(const Graph& graph, const std::vector<TensorId>& tensors) {
 class MeanOverRanksOperation : public OperationWithKernel<MeanOverRanksOperation> {
  public:
   const char* name() const override { return "mean_over_ranks"; }
+  bool occurs_in_inference() const override { return false; }
   Storage StorageOf(const Graph&, const Node&, int) const override { return Storage::kPlain; }
 
   absl::Status Vjp(ReverseRule& rule) const override {
@@ -85,6 +86,7 @@ class MeanOverRanksOperation : public OperationWithKernel<MeanOverRanksOperation
 class MomentsOverRanksOperation : public OperationWithKernel<MomentsOverRanksOperation> {
  public:
   const char* name() const override { return "moments_over_ranks"; }
+  bool occurs_in_inference() const override { return false; }
   Storage StorageOf(const Graph&, const Node&, int) const override { return Storage::kPlain; }
 
   // Let A and B be the means, over the ranks, of the cotangents of the result's mean and variance.

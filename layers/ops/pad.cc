@@ -154,6 +154,7 @@ class PadOperation : public LinearWithAdjoint<OperationWithKernel<PadOperation>>
 class UnpadOperation : public LinearWithAdjoint<OperationWithKernel<UnpadOperation>> {
  public:
   const char* name() const override { return "unpad"; }
+  bool occurs_in_inference() const override { return false; }
   Op adjoint() const override { return kPad; }
   template <class T>
   absl::Status Compute(const Node& node, Evaluation<T>& e) const {

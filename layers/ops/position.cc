@@ -29,7 +29,8 @@ absl::StatusOr<Value> PositionLayer(const Layer& layer, LayerBuilder& b) {
   return b.Made(Reshape(graph, b.name(), x, shape));
 }
 
-const RegisterLayer position_layer(Layer::kPosition, PositionLayer);
+const RegisterLayer position_layer(Layer::kPosition, PositionLayer,
+                                   {.aliases = {"PositionalEncoding", "PositionEmbedding"}});
 
 }  // namespace
 }  // namespace cotangent::layers

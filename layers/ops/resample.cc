@@ -212,8 +212,12 @@ absl::StatusOr<Value> AdaptiveAveragePoolLayer(const Layer& layer, LayerBuilder&
                          AdaptiveWeights(in[3], size.width)));
 }
 
-const RegisterLayer resize_layer(Layer::kResize, ResizeLayer);
-const RegisterLayer adaptive_layer(Layer::kAdaptiveAveragePool, AdaptiveAveragePoolLayer);
+const RegisterLayer resize_layer(Layer::kResize, ResizeLayer,
+                                 {.aliases = {"Interpolate", "Upsample"},
+                                  .field_aliases = {{"scale_factor", "times"}}});
+const RegisterLayer adaptive_layer(Layer::kAdaptiveAveragePool, AdaptiveAveragePoolLayer,
+                                   {.aliases = {"AdaptiveAvgPool2d"},
+                                    .field_aliases = {{"output_size", "size"}}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -34,7 +34,7 @@ absl::StatusOr<Value> PreluLayer(const Layer& layer, LayerBuilder& b) {
   return WithWeight(layer.prelu(), 0.25, "select(0, x, x, w * x)", b);
 }
 
-const RegisterLayer scale_layer(Layer::kScale, ScaleLayer);
+const RegisterLayer scale_layer(Layer::kScale, ScaleLayer, {.aliases = {"LayerScale"}});
 const RegisterLayer prelu_layer(Layer::kPrelu, PreluLayer);
 
 }  // namespace

@@ -99,6 +99,7 @@ class SoftmaxOperation : public OperationWithKernel<SoftmaxOperation> {
 class SoftmaxGradientOperation : public OperationWithKernel<SoftmaxGradientOperation> {
  public:
   const char* name() const override { return "softmax_gradient"; }
+  bool occurs_in_inference() const override { return false; }
   absl::Status Vjp(ReverseRule& rule) const override {
     const TensorId g = rule.in(0), y = rule.in(1);
     RuleBuilder rules(rule.graph, rule.node.name);

@@ -18,6 +18,7 @@ namespace {
 class ChannelSumOperation : public LinearOperation<OperationOfPasses<ChannelSumOperation>> {
  public:
   const char* name() const override { return "channel_sum"; }
+  bool occurs_in_inference() const override { return false; }
   std::optional<std::string> Key(const Attributes&) const override { return ""; }
   PassRole Role(const Graph&, const Node&) const override { return {.kind = PassRole::kSum}; }
 
@@ -49,6 +50,7 @@ class ChannelSumOperation : public LinearOperation<OperationOfPasses<ChannelSumO
 class MomentsOperation : public OperationOfPasses<MomentsOperation> {
  public:
   const char* name() const override { return "moments"; }
+  bool occurs_in_inference() const override { return false; }
   std::optional<std::string> Key(const Attributes&) const override { return ""; }
   PassRole Role(const Graph&, const Node&) const override { return {.kind = PassRole::kMoments}; }
 

@@ -1,4 +1,4 @@
-#include "inference/onnx/onnx_int8.h"
+#include "inference/onnx/rules/quantise.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "inference/onnx/rules/rule.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/convolution.h"
 #include "layers/ops/quantise.h"
@@ -67,12 +68,6 @@ std::string Quantised(const TensorScale& scale, const std::string& value, OnnxNe
                   {value, onnx.Number(scale.scale), ZeroPoint(scale.is_signed, network)});
 }
 
-absl::Status QuantiseRule(const Node& node, OnnxNetwork& network) {
-  network.Set(node.outputs[0], Quantised(*ScaleOf(network.graph(), node.outputs[0]),
-                                         network.Value(node.inputs[0]), network));
-  return absl::OkStatus();
-}
-
 std::string Dequantised(TensorId t, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const TensorScale scale = *ScaleOf(network.graph(), t);
@@ -109,5 +104,18 @@ std::string DequantisedBias(const Node& node, OnnxNetwork& network) {
   return DequantisedRows(absl::StrCat(node.name, ".bias"), {static_cast<int64_t>(values.size())},
                          onnx::TensorProto::INT32, integers, scales, network);
 }
+
+namespace {
+
+// Rounds real numbers to integers.
+absl::Status Quantise(const Node& node, OnnxNetwork& network) {
+  network.Set(node.outputs[0], Quantised(*ScaleOf(network.graph(), node.outputs[0]),
+                                         network.Value(node.inputs[0]), network));
+  return absl::OkStatus();
+}
+
+const RegisterOnnxRule quantise("quantise", Quantise);
+
+}  // namespace
 
 }  // namespace cotangent::inference

@@ -1,13 +1,12 @@
-// Translates each operation of a network's graph into ONNX operators.
-#ifndef COTANGENT_INFERENCE_ONNX_ONNX_RULES_H_
-#define COTANGENT_INFERENCE_ONNX_ONNX_RULES_H_
+// A graph that is being written in ONNX: which ONNX value each of its tensors is.
+#ifndef COTANGENT_INFERENCE_ONNX_ONNX_NETWORK_H_
+#define COTANGENT_INFERENCE_ONNX_ONNX_NETWORK_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "inference/onnx/onnx_graph.h"
 #include "layers/graph/graph.h"
@@ -46,11 +45,6 @@ class OnnxNetwork {
   absl::flat_hash_map<layers::TensorId, std::string> values_;
 };
 
-// Adds the ONNX operators of a node. REQUIRES: Set() was called for those of the node's inputs that
-// are not constant. Calls Set() for the node's output, unless the node is a leaf (input, parameter,
-// state or constant) or its output is constant.
-absl::Status AddOnnxOperators(const layers::Node& node, OnnxNetwork& network);
-
 }  // namespace cotangent::inference
 
-#endif  // COTANGENT_INFERENCE_ONNX_ONNX_RULES_H_
+#endif  // COTANGENT_INFERENCE_ONNX_ONNX_NETWORK_H_
