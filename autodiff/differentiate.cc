@@ -1,12 +1,15 @@
 #include "autodiff/differentiate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "autodiff/sparse.h"
+#include "autodiff/symbolic/derivative_limit.h"
 #include "autodiff/symbolic/differentiate.h"
+#include "autodiff/symbolic/limits.h"
 #include "base/status_macros.h"
 
 namespace cotangent::autodiff {
@@ -114,7 +117,18 @@ absl::Status UnsupportedSymbolically(const std::string& name) {
 absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs,
                                         const std::vector<symbolic::Expr>& variables,
                                         std::span<const double> x) {
-  return EvaluateAt(Flattened(symbolic::Jacobian(outputs, variables)), variables, x);
+  ASSIGN_OR_RETURN(Vector values,
+                   EvaluateAt(Flattened(symbolic::Jacobian(outputs, variables)), variables, x));
+  symbolic::Bindings point;
+  for (std::size_t j = 0; j < x.size(); ++j) point[variables[j].name()] = x[j];
+  symbolic::Budget budget(symbolic::kLimitWork);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    const absl::StatusOr<double> limit =
+        symbolic::DerivativeByLimit(outputs[i / x.size()], variables[i % x.size()], point, &budget);
+    if (limit.ok()) values[i] = *limit;
+  }
+  return values;
 }
 
 absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output,

@@ -206,6 +206,24 @@ TEST(DifferentiateTest, FormulasOfTwoFunctionsDoNotMix) {
   EXPECT_EQ(inner.unsupported, "a variable of another function");
 }
 
+// Where an infinite slope meets a slope of 0, symbolic mode takes the limit of the derivative.
+TEST(DifferentiateTest, SymbolicDerivativesWhereTheChainRuleFails) {
+  const auto f = [](auto x) {
+    using namespace functions;
+    using S = std::decay_t<decltype(x[0])>;
+    const S root = sqrt(x[1]);
+    return std::vector<S>{S(sqrt(x[0] * x[0] * x[0] * x[0])), S(root * root * x[0] + x[1])};
+  };
+  const auto jacobian = Jacobian(f, std::vector<double>{0, 0}, Mode::kSymbolic);
+  ASSERT_TRUE(jacobian.ok()) << jacobian.status();
+  EXPECT_EQ(jacobian->values, (std::vector<double>{0, 0, 0, 1}));
+  const auto kink = [](auto x) {
+    using namespace functions;
+    return sqrt(x[0] * x[0]);
+  };
+  EXPECT_FALSE(Gradient(kink, std::vector<double>{0}, Mode::kSymbolic).ok());
+}
+
 TEST(DifferentiateTest, WhatDoesNotMoveHasNoSay) {
   const auto f = [](auto x) {
     using namespace functions;

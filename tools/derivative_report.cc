@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <span>
-#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "autodiff/forward/gradient.h"
-#include "autodiff/numeric/differences.h"
-#include "autodiff/reverse/gradient.h"
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/parse.h"
+#include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/simplify.h"
+#include "autodiff/symbolic/uncancelled.h"
 #include "base/status_macros.h"
+#include "tools/derivative_computation.h"
 
 namespace cotangent::tools {
 namespace {
@@ -24,42 +22,6 @@ namespace symbolic = autodiff::symbolic;
 using symbolic::Expr;
 
 constexpr size_t kNumeric = static_cast<size_t>(DerivativeMode::kNumeric);
-
-// All formulas as one function with a result for each formula, for any scalar type S (see
-// autodiff/function.h).
-struct FormulaFunction {
-  const symbolic::Program* program;
-  template <class S>
-  std::vector<S> operator()(std::span<const S> x) const {
-    return program->Evaluate<S>(absl::MakeConstSpan(x.data(), x.size()));
-  }
-};
-
-// The program of a single formula as a function with one result, for any scalar type S.
-struct ScalarFormula {
-  const symbolic::Program* program;
-  template <class S>
-  S operator()(std::span<const S> x) const {
-    return program->Evaluate<S>(absl::MakeConstSpan(x.data(), x.size()))[0];
-  }
-};
-
-// Returns f as a function of doubles that computes with numbers of type Real.
-template <class Real, class F>
-auto Rounded(const F& f) {
-  return [f](std::span<const double> x) {
-    const std::vector<Real> at(x.begin(), x.end());
-    const auto result = f(std::span<const Real>(at));
-    if constexpr (std::is_same_v<F, ScalarFormula>) {
-      return static_cast<double>(result);
-    } else {
-      return std::vector<double>(result.begin(), result.end());
-    }
-  };
-}
-
-constexpr char kWideNote[] =
-    "intermediate results leave the range of doubles; all is computed in long double";
 
 Entry EmptyEntry() {
   Entry entry;
@@ -70,100 +32,28 @@ Entry EmptyEntry() {
   return entry;
 }
 
-autodiff::numeric::Options NumericOptions(const ReportOptions& options) {
-  autodiff::numeric::Options result;
-  if (options.step > 0) {
-    result.scheme = autodiff::numeric::Scheme::kCentral;
-    result.step = options.step;
-  }
-  return result;
-}
-
-// Stores values[i] as the derivative that this mode computed for entries[i].
-template <class Real>
-void Fill(DerivativeMode mode, const std::vector<Real>& values, absl::Span<Entry* const> entries) {
-  for (size_t i = 0; i < entries.size(); ++i)
-    entries[i]->by_mode[static_cast<int>(mode)] = static_cast<double>(values[i]);
-}
-
-void FillNumeric(const std::vector<autodiff::numeric::Estimate>& values,
-                 absl::Span<Entry* const> entries) {
-  for (size_t i = 0; i < entries.size(); ++i) {
-    entries[i]->by_mode[kNumeric] = values[i].value;
-    entries[i]->numeric_error = values[i].error;
-  }
-}
-
-// Evaluates the derivatives' formulas as they were derived. Simplified formulas are not used, since
-// they may suffer from cancellation or overflow.
-absl::Status FillSymbolic(const symbolic::Bindings& at, absl::Span<Entry* const> entries) {
-  std::vector<Expr> derivatives;
-  for (Entry* entry : entries) derivatives.push_back(entry->derivative);
-  const absl::StatusOr<std::vector<double>> values = symbolic::Evaluate(derivatives, at);
-  if (!values.ok()) {
-    return absl::OutOfRangeError(
-        absl::StrCat("a derivative is not finite: ", values.status().message()));
-  }
-  Fill(DerivativeMode::kSymbolic, *values, entries);
-  return absl::OkStatus();
-}
-
-// Returns Entry::magnitude for each output (rows) and input (columns): the sum, over all paths from
-// the input to the output, of the product of the magnitudes of the derivatives along the path.
-// Paths along which a derivative is not finite are left out.
-std::vector<std::vector<double>> PathMagnitudes(const symbolic::Trace& trace) {
-  std::vector<std::vector<long double>> of_row;
-  for (const symbolic::TraceRow& row : trace.rows) {
-    std::vector<long double> sum(trace.input_count, 0);
-    if (of_row.size() < trace.input_count) sum[of_row.size()] = 1;
-    for (const symbolic::TraceArgument& argument : row.arguments) {
-      if (!std::isfinite(argument.partial)) continue;
-      const std::vector<long double>& inner = of_row[argument.row];
-      for (size_t i = 0; i < sum.size(); ++i) sum[i] += std::abs(argument.partial) * inner[i];
-    }
-    of_row.push_back(std::move(sum));
-  }
-  std::vector<std::vector<double>> result;
-  for (size_t output : trace.outputs)
-    result.emplace_back(of_row[output].begin(), of_row[output].end());
-  return result;
-}
-
 class ReportMaker {
  public:
   ReportMaker(absl::Span<const std::pair<std::string, double>> point,
               const ReportOptions& options) {
-    report_.pool = std::make_shared<symbolic::Pool>();
-    report_.options = options;
-    report_.options.formulas |= options.Asked(DerivativeMode::kSymbolic);
+    plan_.pool = std::make_shared<symbolic::Pool>();
+    plan_.options = options;
+    plan_.options.formulas |= options.Asked(DerivativeMode::kSymbolic);
     for (const auto& [name, value] : point) {
-      report_.variables.push_back(name);
-      report_.point.push_back(value);
-      variables_.push_back(report_.pool->Variable(name));
-      bindings_[name] = value;
+      plan_.variables.push_back(name);
+      plan_.point.push_back(value);
+      variables_.push_back(plan_.pool->Variable(name));
     }
   }
 
   absl::StatusOr<Report> Run(absl::Span<const std::string> formulas) {
     RETURN_IF_ERROR(ParseAll(formulas));
-    ASSIGN_OR_RETURN(const symbolic::Program program,
-                     symbolic::Program::Create(outputs_, variables_));
-    program_ = &program;
-    report_.notes = symbolic::KinksAt(outputs_, variables_, report_.point);
-    if (report_.options.formulas) Derive();
-    absl::Status status = Compute<double>();
-    if (symbolic::LeavesRange(program, report_.point) || !status.ok() || !report_.agrees()) {
-      Report narrow = report_;
-      if (Compute<long double>().ok() && report_.agrees()) {
-        status = absl::OkStatus();
-        report_.notes.push_back(kWideNote);
-      } else {
-        report_ = std::move(narrow);
-      }
-    }
-    RETURN_IF_ERROR(status);
-    if (report_.options.formulas) SimplifyAll();
-    return std::move(report_);
+    plan_.notes = symbolic::KinksAt(outputs_, variables_, plan_.point);
+    absl::StatusOr<Report> report = Computed(plan_, outputs_, Precision::kWhatItTakes);
+    KeepDigits(&report);
+    RETURN_IF_ERROR(report.status());
+    if (plan_.options.formulas) SimplifyAll(&*report);
+    return report;
   }
 
  private:
@@ -172,145 +62,135 @@ class ReportMaker {
       FunctionReport function;
       function.name = formulas.size() == 1 ? "f" : absl::StrCat("f", k + 1);
       symbolic::ParseOptions parse;
-      parse.variables = report_.variables;
+      parse.variables = plan_.variables;
       parse.source = function.name;
-      ASSIGN_OR_RETURN(Expr formula, symbolic::Parse(formulas[k], *report_.pool, parse));
+      ASSIGN_OR_RETURN(Expr formula, symbolic::Parse(formulas[k], *plan_.pool, parse));
       function.formula = formula;
       function.gradient.assign(variables_.size(), EmptyEntry());
-      if (report_.options.hessian) function.hessian.assign(variables_.size(), function.gradient);
+      if (plan_.options.hessian) function.hessian.assign(variables_.size(), function.gradient);
       outputs_.push_back(formula);
-      report_.functions.push_back(std::move(function));
+      plan_.functions.push_back(std::move(function));
     }
     return absl::OkStatus();
   }
 
-  // Derives the formulas of all derivatives (Entry::derivative).
-  void Derive() {
-    for (FunctionReport& function : report_.functions) {
-      const std::vector<Expr> gradient = symbolic::Gradient(function.formula, variables_);
-      const std::vector<std::vector<Expr>> rows =
-          report_.options.hessian ? symbolic::Hessian(function.formula, variables_)
-                                  : std::vector<std::vector<Expr>>();
-      for (size_t i = 0; i < variables_.size(); ++i) {
-        function.gradient[i].derivative = gradient[i];
-        for (size_t j = 0; j < function.hessian.size(); ++j)
-          function.hessian[i][j].derivative = rows[i][j];
-      }
+  static double Worst(const std::vector<Doubt>& doubts) {
+    return doubts.empty() ? 0 : doubts[0].error;
+  }
+
+  // If a subtraction of nearly equal numbers has spoilt digits that the report shows, replaces it by
+  // one that is computed from other forms of the formulas, or in long double. Notes say which form,
+  // and which digits are still missing. A report that failed is replaced only if the values of
+  // another form differ: at a point where they do not, the formula has no derivative.
+  void KeepDigits(absl::StatusOr<Report>* report) const {
+    constexpr double kGain = 1024;  // long double's roundings are 2048 times smaller
+    std::vector<Expr> best = outputs_, form;
+    for (Expr e : outputs_) form.push_back(symbolic::Uncancelled(e));
+    if (!report->ok() && !ValuesDiffer(form)) return;
+    double error = report->ok() ? Worst(Doubts(**report, best)) : 1;
+    if (report->ok() && form != best) error = std::max(error, Worst(Doubts(**report, form)));
+    if (error == 0) return;
+    for (const std::vector<Expr>& other : {form, Shorter()}) {
+      if (other == outputs_ || error == 0 || (!report->ok() && other != form)) continue;
+      absl::StatusOr<Report> better = Computed(plan_, other, Precision::kWhatItTakes);
+      if (!better.ok() || !better->agrees()) continue;
+      const double its_error = Worst(Doubts(*better, other));
+      if (report->ok() && its_error >= error) continue;
+      *report = std::move(better);
+      error = its_error;
+      best = other;
+    }
+    if (best != outputs_) (*report)->notes.push_back(OtherForm(best));
+    if (!report->ok() || error == 0) return;
+    std::vector<Doubt> doubts = Doubts(**report, best);
+    if (absl::StatusOr<Report> wide = Computed(plan_, best, Precision::kLongDouble);
+        wide.ok() && wide->agrees()) {
+      std::swap(wide->notes, (*report)->notes);
+      *report = std::move(wide);
+      (*report)->notes.push_back(
+          "nearly equal numbers are subtracted; all is computed in long double");
+      for (Doubt& doubt : doubts) doubt.error /= kGain;
+    }
+    NoteDoubts(doubts, &**report);
+  }
+
+  // Returns the simplified formulas, which may subtract less.
+  std::vector<Expr> Shorter() const {
+    symbolic::Budget budget(100'000);
+    std::vector<Expr> shorter;
+    for (Expr e : symbolic::Simplify(outputs_, &budget)) {
+      shorter.push_back(symbolic::Uncancelled(e));
+    }
+    return shorter;
+  }
+
+  // Returns whether the formulas have values at the point, and `forms` have others.
+  bool ValuesDiffer(const std::vector<Expr>& forms) const {
+    symbolic::Bindings at;
+    for (size_t i = 0; i < plan_.point.size(); ++i) at[plan_.variables[i]] = plan_.point[i];
+    const absl::StatusOr<std::vector<double>> values = symbolic::Evaluate(outputs_, at);
+    const absl::StatusOr<std::vector<double>> others = symbolic::Evaluate(forms, at);
+    if (!values.ok() || !others.ok()) return false;
+    for (size_t k = 0; k < forms.size(); ++k) {
+      const double difference = std::abs((*values)[k] - (*others)[k]);
+      if (difference > 1e-11 * std::abs((*others)[k])) return true;
+    }
+    return false;
+  }
+
+  std::string OtherForm(const std::vector<Expr>& forms) const {
+    std::string text = "as written, the formula subtracts nearly equal numbers; computed from ";
+    absl::string_view separator;
+    for (size_t k = 0; k < forms.size(); ++k) {
+      if (forms[k] == outputs_[k]) continue;
+      absl::StrAppend(&text, separator, plan_.functions[k].name, " = ", ToText(forms[k]));
+      separator = ", ";
+    }
+    return text;
+  }
+
+  // Names the numbers of which fewer digits are right than a report shows.
+  static void NoteDoubts(const std::vector<Doubt>& doubts, Report* report) {
+    constexpr size_t kMostNamed = 4;
+    for (size_t i = 0; i < std::min(doubts.size(), kMostNamed) && doubts[i].error > 1e-11; ++i) {
+      const int digits = std::max(0, static_cast<int>(-std::log10(doubts[i].error)));
+      report->notes.push_back(absl::StrCat(
+          "nearly equal numbers are subtracted: ",
+          digits == 0 ? "perhaps none" : absl::StrCat("about ", digits), " of the digits of ",
+          doubts[i].name, digits == 1 ? " is right" : " are right"));
     }
   }
 
-  // Computes the values and the derivatives of all modes with numbers of type Real.
-  template <class Real>
-  absl::Status Compute() {
-    ASSIGN_OR_RETURN(report_.trace, Trace<Real>(outputs_));
-    ASSIGN_OR_RETURN(const std::vector<double> values, symbolic::Evaluate(outputs_, bindings_));
-    for (size_t k = 0; k < outputs_.size(); ++k) report_.functions[k].value = values[k];
-    RETURN_IF_ERROR(Jacobian<Real>());
-    for (size_t k = 0; k < outputs_.size() && report_.options.hessian; ++k) {
-      RETURN_IF_ERROR(Hessian<Real>(k));
-    }
-    CompareModes(report_);
-    return absl::OkStatus();
-  }
-
-  template <class Real>
-  absl::StatusOr<symbolic::Trace> Trace(absl::Span<const Expr> outputs) const {
-    return std::is_same_v<Real, double>
-               ? symbolic::MakeTrace(outputs, variables_, report_.point)
-               : symbolic::MakeWideTrace(outputs, variables_, report_.point);
-  }
-
-  template <class Real>
-  absl::Status Jacobian() {
-    std::vector<Entry*> entries;
-    const std::vector<std::vector<double>> magnitudes = PathMagnitudes(report_.trace);
-    for (size_t k = 0; k < outputs_.size(); ++k) {
-      for (size_t j = 0; j < variables_.size(); ++j) {
-        Entry& entry = report_.functions[k].gradient[j];
-        entry.magnitude = magnitudes[k][j];
-        entries.push_back(&entry);
-      }
-    }
-    const FormulaFunction f{program_};
-    if (report_.options.Asked(DerivativeMode::kNumeric)) {
-      FillNumeric(autodiff::numeric::Jacobian(Rounded<Real>(f), report_.point,
-                                              NumericOptions(report_.options)),
-                  entries);
-    }
-    const std::vector<Real> x(report_.point.begin(), report_.point.end());
-    if (report_.options.Asked(DerivativeMode::kForward)) {
-      Fill(DerivativeMode::kForward, autodiff::forward::Jacobian(f, x), entries);
-    }
-    if (report_.options.Asked(DerivativeMode::kReverse)) {
-      Fill(DerivativeMode::kReverse, autodiff::reverse::Jacobian(f, x), entries);
-    }
-    if (report_.options.Asked(DerivativeMode::kSymbolic)) return FillSymbolic(bindings_, entries);
-    return absl::OkStatus();
-  }
-
-  template <class Real>
-  absl::Status Hessian(size_t k) {
-    FunctionReport& function = report_.functions[k];
-    const absl::StatusOr<symbolic::Trace> trace =
-        Trace<Real>(symbolic::Gradient(function.formula, variables_));
-    if (!trace.ok()) {
-      return absl::OutOfRangeError(
-          absl::StrCat("a second derivative is not finite: ", trace.status().message()));
-    }
-    std::vector<Entry*> entries;
-    const std::vector<std::vector<double>> magnitudes = PathMagnitudes(*trace);
-    for (size_t i = 0; i < variables_.size(); ++i) {
-      for (size_t j = 0; j < variables_.size(); ++j) {
-        Entry& entry = function.hessian[i][j];
-        entry.magnitude = std::max(magnitudes[i][j], magnitudes[j][i]);
-        entries.push_back(&entry);
-      }
-    }
-    ASSIGN_OR_RETURN(const symbolic::Program program,
-                     symbolic::Program::Create({function.formula}, variables_));
-    const ScalarFormula f{&program};
-    if (report_.options.Asked(DerivativeMode::kNumeric)) {
-      FillNumeric(autodiff::numeric::Hessian(Rounded<Real>(f), report_.point,
-                                             NumericOptions(report_.options)),
-                  entries);
-    }
-    const std::vector<Real> x(report_.point.begin(), report_.point.end());
-    if (report_.options.Asked(DerivativeMode::kForward)) {
-      Fill(DerivativeMode::kForward, autodiff::forward::Hessian(f, x), entries);
-    }
-    if (report_.options.Asked(DerivativeMode::kReverse)) {
-      Fill(DerivativeMode::kReverse, autodiff::reverse::Hessian(f, x), entries);
-    }
-    if (report_.options.Asked(DerivativeMode::kSymbolic)) return FillSymbolic(bindings_, entries);
-    return absl::OkStatus();
-  }
-
-  // Simplifies the derivatives' formulas for reading; stops after a limited amount of work.
-  void SimplifyAll() {
+  // Simplifies the derivatives of the formulas as they are written, for reading; stops after a
+  // limited amount of work.
+  void SimplifyAll(Report* report) const {
     constexpr int64_t kWork = 1'000'000;  // about half a second
     std::vector<Entry*> entries;
-    for (FunctionReport& function : report_.functions) {
+    std::vector<Expr> derivatives;
+    for (FunctionReport& function : report->functions) {
+      const std::vector<Expr> gradient = symbolic::Gradient(function.formula, variables_);
+      derivatives.insert(derivatives.end(), gradient.begin(), gradient.end());
       for (Entry& entry : function.gradient) entries.push_back(&entry);
+      if (!plan_.options.hessian) continue;
+      for (const std::vector<Expr>& row : symbolic::Hessian(function.formula, variables_)) {
+        derivatives.insert(derivatives.end(), row.begin(), row.end());
+      }
       for (std::vector<Entry>& row : function.hessian) {
         for (Entry& entry : row) entries.push_back(&entry);
       }
     }
-    std::vector<Expr> derivatives;
-    for (Entry* entry : entries) derivatives.push_back(entry->derivative);
     symbolic::Budget budget(kWork);
     const std::vector<Expr> simplified = symbolic::Simplify(derivatives, &budget);
     for (size_t i = 0; i < entries.size(); ++i) entries[i]->formula = simplified[i];
     if (budget.exhausted()) {
-      report_.notes.push_back(
+      report->notes.push_back(
           "the derivatives' formulas are not simplified all the way, which would take long");
     }
   }
 
-  Report report_;
+  Report plan_;  // what to compute; its entries are empty
   std::vector<Expr> variables_;
-  std::vector<Expr> outputs_;
-  const symbolic::Program* program_ = nullptr;  // of outputs_
-  symbolic::Bindings bindings_;
+  std::vector<Expr> outputs_;  // the formulas as they are written
 };
 
 // Updates the report's disagreements with one entry. Rounding of function values limits the

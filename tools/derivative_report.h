@@ -63,8 +63,11 @@ struct Report {
   ReportOptions options;
   std::vector<FunctionReport> functions;
   autodiff::symbolic::Trace trace;
-  // On kinks at the point, on formulas that are not simplified, and on wide ranges.
+  // On kinks at the point, on formulas that are not simplified, on wide ranges, on lost digits and
+  // the forms that keep them, and on derivatives that are limits.
   std::vector<std::string> notes;
+  // Whether the first derivatives are limits of those beside the point, since the chain rule fails.
+  bool by_limits = false;
   // The largest differences between modes over all entries. A difference of two modes' derivatives
   // is divided by the entry's magnitude or the larger of the two derivatives, whichever is largest;
   // if one of the modes is numeric, at least by |f| / max(1, |x|), where x is the variable, or by
@@ -83,7 +86,11 @@ struct Report {
 // name:line:column), a point outside a formula's domain (the message names the subexpression and
 // its value), or a derivative that is not finite. If intermediate results leave the range of
 // doubles, if the computation fails, or if the derivatives of the modes differ, all is computed
-// again in long double; these results are taken if the modes then agree.
+// again in long double; these results are taken if the modes then agree. If a formula
+// subtracts nearly equal numbers, so that digits of the report would be wrong, it is computed from
+// another form that does not (autodiff/symbolic/uncancelled.h), or in long double; and notes name
+// the numbers of which digits are still missing. If an infinite slope meets a slope of 0, the
+// derivative is the limit of those beside the point (autodiff/symbolic/derivative_limit.h).
 absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
                                   absl::Span<const std::pair<std::string, double>> point,
                                   const ReportOptions& options);

@@ -301,6 +301,21 @@ TEST(ReportedTest, NotANumberIsNoAgreement) {
   EXPECT_FALSE(report->numeric_within_estimate);
 }
 
+// The terms of a derivative are those of its paths, also if they meet in one step: those of z/z are
+// 1/z and -1/z. What their roundings leave is no disagreement.
+TEST(ReportedTest, PathsThatCancelInOneStep) {
+  for (const auto& [formula, magnitude] : std::vector<std::pair<std::string, double>>{
+           {"y/y", 2 / 0.552}, {"x/log(logsumexp(y/y, z))", 0}}) {
+    const auto report =
+        MakeReport({formula}, {{"x", -0.375}, {"y", 0.552}, {"z", -0.419}}, ReportOptions());
+    ASSERT_TRUE(report.ok()) << formula << ": " << report.status();
+    EXPECT_TRUE(report->agrees()) << formula << ": " << report->exact_disagreement;
+    if (magnitude > 0) {
+      EXPECT_NEAR(report->functions[0].gradient[1].magnitude, magnitude, 1e-13) << formula;
+    }
+  }
+}
+
 // Reports on a formula of 1,000 variables and on one of 200 factors. (Simplifying each derivative
 // by itself, and looking at all nodes below each node, would take hours.)
 TEST(ReportedTest, LargeFormulasTakeNoTime) {
@@ -336,6 +351,120 @@ TEST(ReportedTest, LikeTermsAreJoined) {
   EXPECT_EQ(derivative("x*x*x*y"), "3*x^2*y");
   EXPECT_EQ(derivative("tanh(x)"), "1 - tanh(x)^2");
   EXPECT_EQ(derivative("x^y"), "y*x^(y - 1)");
+}
+
+// Where an infinite slope meets a slope of 0, the derivative is the limit of those beside the point.
+// The expected values follow from the functions' series.
+TEST(ReportedTest, AnInfiniteSlopeThatMeetsZero) {
+  for (const Reported& reported :
+       std::vector<Reported>{{"sqrt(x^4)", {{"x", 0}}, {0}},
+                             {"sqrt(x^2+y^2)^2", {{"x", 0}, {"y", 0}}, {0, 0}},
+                             {"n = x^2 + y^2; sqrt(n)^3", {{"x", 0}, {"y", 0}}, {0, 0}},
+                             {"(x^4)^(3/4)", {{"x", 0}}, {0}},
+                             {"sqrt((x-0.1)^4)", {{"x", 0.1}}, {0}},
+                             {"x*sqrt(x)", {{"x", 0}}, {0}},
+                             {"sqrt(x)*sqrt(x)", {{"x", 0}}, {1}},
+                             {"cbrt(x^3)*y", {{"x", 0}, {"y", 2}}, {2, 0}},
+                             {"cbrt(x)^3", {{"x", 0}}, {1}},
+                             {"cos(sqrt(x))", {{"x", 0}}, {-0.5}},
+                             {"abs(x)+sqrt(y^4)", {{"x", 0}, {"y", 0}}, {0, 0}},
+                             {"acos(1-x^4)", {{"x", 0}}, {0}},
+                             {"sqrt(max(x, 0))", {{"x", -1}}, {0}}}) {
+    ExpectInEveryMode(reported, 1e-14);
+    for (const DerivativeMode mode :
+         {DerivativeMode::kForward, DerivativeMode::kReverse, DerivativeMode::kSymbolic}) {
+      ReportOptions options;
+      options.modes = {mode};
+      const auto report = MakeReport({reported.formula}, reported.point, options);
+      ASSERT_TRUE(report.ok()) << reported.formula << ": " << report.status();
+      EXPECT_NEAR(report->functions[0].gradient[0].by_mode[static_cast<int>(mode)],
+                  reported.gradient[0], 1e-14)
+          << reported.formula;
+    }
+  }
+  EXPECT_EQ(MakeReport({"sqrt(x^4)"}, {{"x", 0}}, {})->notes.size(), 1u);
+  for (const auto& [formula, why] : std::vector<std::pair<std::string, std::string>>{
+           {"sqrt(x^2)", "its slope is -1 from the left, 1 from the right"},
+           {"x^2/x", "is not defined"},
+           {"(exp(x) - 1)/x", "is not defined"},
+           {"sqrt(x)", "is not finite"},
+           {"cbrt(x)", "is not finite"},
+           {"sqrt(x)+x^2", "is not finite"}}) {
+    for (const DerivativeMode mode : ReportOptions().modes) {
+      if (mode == DerivativeMode::kNumeric) continue;
+      ReportOptions options;
+      options.modes = {mode};
+      const auto report = MakeReport({formula}, {{"x", 0}}, options);
+      EXPECT_THAT(std::string(report.status().message()), HasSubstr(why)) << formula;
+    }
+  }
+}
+
+// Differences of nearly equal numbers. Values and derivatives are mpmath's, with 50 digits.
+TEST(ReportedTest, WhatCancelsKeepsItsDigits) {
+  for (const auto& [reported, value] : std::vector<std::pair<Reported, double>>{
+           {{"sqrt(1-tanh(x)^2)", {{"x", 30}}, {-1.8715245937680349e-13}}, 1.8715245937680349e-13},
+           {{"1/sqrt(1-tanh(x)^2)", {{"x", 15}}, {1634508.6862359024}}, 1634508.6862362083},
+           {{"ln(1-tanh(x)^2)", {{"x", 20}}, {-2.0}}, -38.613705638880109},
+           {{"1-tanh(x)", {{"x", 20}}, {-1.6993417021166356e-17}}, 8.496708510583178e-18},
+           {{"sqrt(1-sin(x)^2)", {{"x", 1.5707}}, {-0.9999999953605743}}, 9.632679474766715e-5},
+           {{"cosh(x)^2-1", {{"x", 1e-6}}, {2.0000000000013332e-6}}, 1.0000000000003332e-12},
+           {{"exp(x)-1", {{"x", 1e-10}}, {1.0000000001}}, 1.00000000005e-10},
+           {{"ln(1+x)", {{"x", 1e-15}}, {0.999999999999999}}, 9.9999999999999958e-16},
+           {{"ln(1+exp(x))", {{"x", -40}}, {4.248354255291589e-18}}, 4.248354255291589e-18},
+           {{"ln(cosh(x))", {{"x", 1e-5}}, {9.9999999996666675e-6}}, 4.9999999999166675e-11},
+           {{"1-sqrt(1-x^2)", {{"x", 1e-7}}, {1.000000000000005e-7}}, 5.000000000000012e-15},
+           {{"cosh(x)-sinh(x)", {{"x", 15}}, {-3.0590232050182579e-7}}, 3.0590232050182579e-7},
+           {{"ln(x+sqrt(x^2+1))", {{"x", -1e6}}, {9.999999999995e-7}}, -14.508657738524469},
+           {{"1-1/(1+exp(-x))", {{"x", 40}}, {-4.248354255291589e-18}}, 4.248354255291589e-18},
+           {{"atanh(tanh(x))", {{"x", 15}}, {1.0}}, 15.0},
+           {{"sqrt(x+1)-sqrt(x)", {{"x", 1e12}}, {-2.499999999998125e-19}}, 4.99999999999875e-7},
+           {{"1/x-1/(x+1)", {{"x", 1e8}}, {-1.9999999700000004e-24}}, 9.999999900000001e-17},
+           {{"(x^2-1)/(x-1)", {{"x", 1.00000001}}, {1.0}}, 2.0000000099999999}}) {
+    const auto report = MakeReport({reported.formula}, reported.point, {});
+    ASSERT_TRUE(report.ok()) << reported.formula << ": " << report.status();
+    EXPECT_TRUE(report->agrees()) << reported.formula;
+    const double slope = reported.gradient[0];
+    EXPECT_NEAR(report->functions[0].value, value, 1e-14 * std::abs(value)) << reported.formula;
+    for (int mode = 1; mode < 4; ++mode) {
+      EXPECT_NEAR(report->functions[0].gradient[0].by_mode[mode], slope, 1e-14 * std::abs(slope))
+          << reported.formula << ", mode " << mode;
+    }
+    EXPECT_FALSE(report->notes.empty()) << reported.formula;
+  }
+}
+
+// What no other form is known of says how many digits are right; and says no fewer than there are.
+TEST(ReportedTest, LostDigitsAreNoted) {
+  for (const auto& [formula, x, value] : std::vector<std::tuple<std::string, double, double>>{
+           {"x-sin(x)", 1e-5, 1.66666666665833374e-16},
+           {"tan(x)-x", 1e-6, 3.33333333333466621e-19},
+           {"(exp(x)-1-x)/x^2", 1e-6, 0.500000166666708333}}) {
+    const auto report = MakeReport({formula}, {{"x", x}}, {});
+    ASSERT_TRUE(report.ok()) << formula << ": " << report.status();
+    const double error = std::abs(report->functions[0].value / value - 1);
+    int digits = 11;  // all that a report shows
+    for (const std::string& note : report->notes) {
+      if (note.find("digits of f are right") == std::string::npos) continue;
+      digits = std::stoi(note.substr(note.find("about ") + 6));
+    }
+    EXPECT_GE(digits, 3) << formula;
+    EXPECT_LT(error, 3 * std::pow(10, -digits)) << formula;
+  }
+  for (const char* formula :
+       {"x*sin(x)", "x^2 - 1.44", "exp(x)/(1 + x^2)", "x - floor(x)", "cos(x)^2 - 0.5", "1 - x"}) {
+    EXPECT_EQ(MakeReport({formula}, {{"x", 1.2}}, {})->notes.size(), 0u) << formula;
+  }
+}
+
+// Constants of the chain rule overflow if they are multiplied; the derivatives do not.
+TEST(ReportedTest, ProductsOfHugeConstants) {
+  for (const Reported& reported :
+       std::vector<Reported>{{"atan2(x*1e200, 1e200)", {{"x", 1}}, {0.5}},
+                             {"ln(1e200*(1e200*x + 1))", {{"x", 1}}, {1}},
+                             {"ln(1+1e-200*sinh(1e-200*x)*exp(x))", {{"x", 1000}}, {1.001}}}) {
+    ExpectInEveryMode(reported, 1e-14);
+  }
 }
 
 TEST(ReportedTest, ADefinitionDoesNotHideThePoint) {

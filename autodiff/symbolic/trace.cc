@@ -152,7 +152,7 @@ class Tracer {
       const std::vector<long double>& tangents = trace_.rows[argument].tangents;
       const absl::StatusOr<Real> slope = ValueOf(Differentiate(step, variable));
       const Real partial = slope.ok() ? *slope : std::numeric_limits<Real>::quiet_NaN();
-      row.arguments.push_back({argument, partial});
+      row.arguments.push_back({argument, partial, MagnitudeOf(step, variable, partial)});
       // Skips products with a factor 0, because the other factor may not be finite and the product
       // would be NaN.
       if (partial == 0) continue;
@@ -162,6 +162,33 @@ class Tracer {
     }
     Name(e, std::move(row));
     return absl::OkStatus();
+  }
+
+  // How many places of the expression of one step hold the variable.
+  static int Places(Expr step, Expr variable) {
+    int places = step == variable;
+    for (Expr arg : step.args()) places += Places(arg, variable);
+    return places;
+  }
+
+  // Returns TraceArgument::magnitude. The step of a choice may hold whole formulas, those of branches
+  // that are not taken, and is not looked through.
+  long double MagnitudeOf(Expr step, Expr variable, Real partial) const {
+    if (Info(step.op()).chooses || Places(step, variable) < 2) return std::abs(partial);
+    const Real sum = SumOfMagnitudes(step, variable);
+    return std::isfinite(sum) ? sum : std::abs(partial);
+  }
+  Real SumOfMagnitudes(Expr step, Expr variable) const {
+    if (step == variable) return 1;
+    Real sum = 0;
+    for (size_t i = 0; i < step.args().size(); ++i) {
+      const Real inner = SumOfMagnitudes(step.arg(i), variable);
+      if (inner == 0) continue;
+      const absl::StatusOr<Real> outer = ValueOf(PartialDerivative(step, i));
+      if (!outer.ok()) return std::numeric_limits<Real>::quiet_NaN();
+      sum += std::abs(*outer) * inner;
+    }
+    return sum;
   }
 
   absl::StatusOr<std::vector<Real>> ValuesOf(absl::Span<const Expr> exprs) const {

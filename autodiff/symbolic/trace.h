@@ -17,6 +17,9 @@ namespace cotangent::autodiff::symbolic {
 struct TraceArgument {
   size_t row;           // the index of an earlier row in Trace::rows
   long double partial;  // the derivative of this row by that row, with other arguments constant
+  // The sum of the magnitudes of the terms of `partial`, one for each place at which the row's
+  // operation has the argument: 2/|z| for z/z, whose partial is 0.
+  long double magnitude;
 };
 
 struct TraceRow {

@@ -1,7 +1,8 @@
+#include "layers/ops/layer_norm.h"
+
 #include <vector>
 
 #include "inference/onnx/rules/rule.h"
-#include "layers/ops/layer_norm.h"
 
 namespace cotangent::inference {
 namespace {
