@@ -238,6 +238,12 @@ template <class A>
   }
 }
 
+// Returns whether all components of several numbers are finite, without a branch for each number.
+template <class A, class B, class... More>
+[[gnu::always_inline]] inline bool AllFinite(const A& a, const B& b, const More&... more) {
+  return ((int{AllFinite(a)} & int{AllFinite(b)}) & ... & int{AllFinite(more)}) != 0;
+}
+
 // Returns whether all components of a are finite, and its innermost value has all its digits, that
 // is, is neither 0 nor subnormal.
 template <class A>
@@ -313,7 +319,7 @@ template <DualNumber D>
       y.tangent = EdgeTangent(dfdx, x);
     return y;
   }
-  if (!(AllFinite(dfdx) & AllFinite(ValueOf(x)))) [[unlikely]]
+  if (!AllFinite(dfdx, ValueOf(x))) [[unlikely]]
     return D(f, EdgeTangent(dfdx, x));
   return D(f, dfdx * x.tangent);
 }
@@ -330,8 +336,7 @@ template <DualNumber D>
 template <DualNumber D>
 [[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
                                       const D& x, const typename D::Scalar& dfdy, const D& y) {
-  if (!(AllFinite(dfdx) & AllFinite(dfdy) & AllFinite(ValueOf(x)) & AllFinite(ValueOf(y))))
-      [[unlikely]]
+  if (!AllFinite(dfdx, dfdy, ValueOf(x), ValueOf(y))) [[unlikely]]
     return D(f, EdgeTangent(dfdx, x) + EdgeTangent(dfdy, y));
   return D(f, Combine(dfdx, x.tangent, dfdy, y.tangent));
 }
