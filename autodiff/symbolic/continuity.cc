@@ -1,12 +1,14 @@
 #include "autodiff/symbolic/continuity.h"
 
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/operation.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -70,15 +72,17 @@ LimitValue OfPower(const LimitValue& base, Expr exponent) {
   return {Kind::kFinite, Pow(base.value, exponent)};
 }
 
-// A function that is continuous everywhere, and its limits at both infinities.
-LimitValue OfFunction(Op op, const LimitValue& a, LimitValue low, LimitValue high) {
-  if (a.finite()) return {Kind::kFinite, Apply(op, {a.value})};
-  return SignOf(a) > 0 ? high : low;
+LimitValue OfFunction(Expr e, const LimitValue& a) {
+  const std::optional<Ends>& ends = Info(e.op()).ends;
+  if (!ends.has_value()) return {};
+  if (a.finite()) return {Kind::kFinite, Apply(e.op(), {a.value})};
+  const double end = SignOf(a) > 0 ? ends->high : ends->low;
+  if (std::isnan(end)) return {};
+  if (std::isinf(end)) return Infinite(end > 0 ? 1 : -1);
+  return {Kind::kFinite, e.pool().Constant(end)};
 }
 
 LimitValue OfNode(Expr e, const std::vector<LimitValue>& a) {
-  const auto number = [&](int n) { return LimitValue{Kind::kFinite, e.pool().Constant(n)}; };
-  const LimitValue up = Infinite(1), down = Infinite(-1);
   switch (e.op()) {
     case Op::kAdd:
       return OfSum(a);
@@ -86,33 +90,8 @@ LimitValue OfNode(Expr e, const std::vector<LimitValue>& a) {
       return OfProduct(a);
     case Op::kPow:
       return OfPower(a[0], e.arg(1));
-    case Op::kExp:
-      return OfFunction(e.op(), a[0], number(0), up);
-    case Op::kExpm1:
-      return OfFunction(e.op(), a[0], number(-1), up);
-    case Op::kSoftplus:
-      return OfFunction(e.op(), a[0], number(0), up);
-    case Op::kSigmoid:
-      return OfFunction(e.op(), a[0], number(0), number(1));
-    case Op::kSinh:
-    case Op::kAsinh:
-    case Op::kCbrt:
-      return OfFunction(e.op(), a[0], down, up);
-    case Op::kCosh:
-    case Op::kAbs:
-      return OfFunction(e.op(), a[0], up, up);
-    case Op::kTanh:
-    case Op::kErf:
-      return OfFunction(e.op(), a[0], number(-1), number(1));
-    case Op::kErfc:
-      return OfFunction(e.op(), a[0], number(2), number(0));
-    case Op::kSech:
-      return OfFunction(e.op(), a[0], number(0), number(0));
-    case Op::kSin:
-    case Op::kCos:
-      return OfFunction(e.op(), a[0], {}, {});
     default:
-      return {};
+      return OfFunction(e, a[0]);
   }
 }
 

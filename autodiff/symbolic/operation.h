@@ -36,6 +36,12 @@ enum class Kink {
 // Says where a function f(u) of one argument may be 0: nowhere, where u is 0, or where u is 1.
 enum class Zeros { kUnknown, kNowhere, kWhereArgumentIs, kWhereArgumentIsOne };
 
+// The limits of a function of one argument at minus and at plus infinity, which may be infinite; NaN
+// if it has none there, as sin.
+struct Ends {
+  double low, high;
+};
+
 // The questions that a rule for limits may ask. The limit's variable grows without bound.
 class LimitContext {
  public:
@@ -95,6 +101,9 @@ struct Operation {
   // Returns nothing if the operation is undefined there or that cannot be determined. A null
   // pointer means that no such form is known, or that limits.cc treats the operation itself.
   std::optional<Expr> (*limit)(LimitContext& context, Arguments) = nullptr;
+  // Given for functions of one argument that are continuous everywhere: the limit of the function is
+  // then its value at a finite limit of its argument, and one of these at an infinite one.
+  std::optional<Ends> ends = std::nullopt;
 
   Zeros zeros = Zeros::kUnknown;  // for functions of one argument
   // Returns expressions one of which is 0 wherever the function may fail to be smooth, apart from

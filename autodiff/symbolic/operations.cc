@@ -23,6 +23,9 @@ using Numbers = absl::Span<const double>;
 using Program = codegen::VectorProgram;
 using V = absl::Span<const codegen::Value>;
 
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
 Expr Half(Expr beside) { return beside.pool().Constant(Number::Ratio(1, 2)); }
 Expr Two(Expr beside) { return beside.pool().Constant(2); }
 Expr Ten(Expr beside) { return beside.pool().Constant(10); }

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "autodiff/symbolic/compiled_function.h"
@@ -46,6 +47,29 @@ class OperationTest : public testing::TestWithParam<int> {
   const Operation& operation_;
   const Expr e_;
 };
+
+// The functions tend to the limits that the table names: they are near a finite one at -60 or 60
+// already, and they go on growing towards an infinite one.
+TEST_P(OperationTest, EndsAreLimits) {
+  if (!operation_.ends.has_value()) return;
+  ASSERT_EQ(operation_.arguments, 1);
+  const auto program = Program::Create({e_}, {pool_.Variable("a")});
+  ASSERT_TRUE(program.ok());
+  const auto value = [&](double at) {
+    return program->Evaluate<double>(std::vector<double>{at})[0];
+  };
+  for (const auto& [end, sign] :
+       {std::pair(operation_.ends->low, -1), std::pair(operation_.ends->high, 1)}) {
+    if (std::isnan(end)) continue;
+    if (std::isfinite(end)) {
+      EXPECT_NEAR(value(60.0 * sign), end, 1e-15) << sign;
+    } else {
+      const double far = std::copysign(1, end) * value(1e6 * sign),
+                   further = std::copysign(1, end) * value(1e12 * sign);
+      EXPECT_TRUE(far > 10 && (further > far || std::isinf(further))) << sign;
+    }
+  }
+}
 
 TEST_P(OperationTest, DerivativesAreSlopes) {
   ASSERT_NE(operation_.derivative, nullptr);
