@@ -31,9 +31,6 @@ constexpr size_t kNumeric = static_cast<size_t>(DerivativeMode::kNumeric);
 constexpr char kWideNote[] =
     "intermediate results leave the range of doubles; all is computed in long double";
 
-// Differences above this relative size spoil digits that a report shows.
-constexpr double kVisible = 1e-11;
-
 // All formulas as one function with a result for each formula, for any scalar type S (see
 // autodiff/function.h).
 struct FormulaFunction {

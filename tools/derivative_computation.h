@@ -27,6 +27,9 @@ absl::StatusOr<Report> Computed(const Report& plan,
                                 const std::vector<autodiff::symbolic::Expr>& formulas,
                                 Precision precision);
 
+// Differences above this relative size spoil digits that a report shows.
+inline constexpr double kVisible = 1e-11;
+
 // A number of a report of which rounding has spoilt digits.
 struct Doubt {
   std::string name;  // f or df/dx

@@ -83,35 +83,48 @@ class ReportMaker {
   // and which digits are still missing. A report that failed is replaced only if the values of
   // another form differ: at a point where they do not, the formula has no derivative.
   void KeepDigits(absl::StatusOr<Report>* report) const {
-    constexpr double kGain = 1024;  // long double's roundings are 2048 times smaller
-    std::vector<Expr> best = outputs_, form;
+    std::vector<Expr> form;
     for (Expr e : outputs_) form.push_back(symbolic::Uncancelled(e));
     if (!report->ok() && !ValuesDiffer(form)) return;
-    double error = report->ok() ? Worst(Doubts(**report, best)) : 1;
-    if (report->ok() && form != best) error = std::max(error, Worst(Doubts(**report, form)));
-    if (error == 0) return;
-    for (const std::vector<Expr>& other : {form, Shorter()}) {
-      if (other == outputs_ || error == 0 || (!report->ok() && other != form)) continue;
-      absl::StatusOr<Report> better = Computed(plan_, other, Precision::kWhatItTakes);
-      if (!better.ok() || !better->agrees()) continue;
-      const double its_error = Worst(Doubts(*better, other));
-      if (report->ok() && its_error >= error) continue;
-      *report = std::move(better);
-      error = its_error;
-      best = other;
+    std::vector<Doubt> doubts;
+    double error = 1;
+    if (report->ok()) {
+      doubts = Doubts(**report, outputs_);
+      error = Worst(doubts);
+      if (form != outputs_) error = std::max(error, Worst(Doubts(**report, form)));
     }
+    std::vector<Expr> best = outputs_;
+    // Computes from another form, and keeps the result if its numbers are better.
+    const auto try_form = [&](const std::vector<Expr>& other) {
+      if (other == outputs_ || other == best) return;
+      absl::StatusOr<Report> better = Computed(plan_, other, Precision::kWhatItTakes);
+      if (!better.ok() || !better->agrees()) return;
+      std::vector<Doubt> its_doubts = Doubts(*better, other);
+      if (report->ok() && Worst(its_doubts) >= error) return;
+      *report = std::move(better);
+      doubts = std::move(its_doubts);
+      error = Worst(doubts);
+      best = other;
+    };
+    if (error > 0) try_form(form);
+    if (error > 0 && report->ok()) try_form(Shorter());
     if (best != outputs_) (*report)->notes.push_back(OtherForm(best));
-    if (!report->ok() || error == 0) return;
-    std::vector<Doubt> doubts = Doubts(**report, best);
-    if (absl::StatusOr<Report> wide = Computed(plan_, best, Precision::kLongDouble);
+    if (report->ok() && error > 0) Widen(best, std::move(doubts), &**report);
+  }
+
+  // Replaces a report, computed from `forms` with these doubts, by one in long double, if that
+  // agrees with itself. Notes which digits are still missing.
+  void Widen(const std::vector<Expr>& forms, std::vector<Doubt> doubts, Report* report) const {
+    constexpr double kGain = 1024;  // long double's roundings are 2048 times smaller
+    if (absl::StatusOr<Report> wide = Computed(plan_, forms, Precision::kLongDouble);
         wide.ok() && wide->agrees()) {
-      std::swap(wide->notes, (*report)->notes);
-      *report = std::move(wide);
-      (*report)->notes.push_back(
+      std::swap(wide->notes, report->notes);
+      *report = *std::move(wide);
+      report->notes.push_back(
           "nearly equal numbers are subtracted; all is computed in long double");
       for (Doubt& doubt : doubts) doubt.error /= kGain;
     }
-    NoteDoubts(doubts, &**report);
+    NoteDoubts(doubts, report);
   }
 
   // Returns the simplified formulas, which may subtract less.
@@ -133,7 +146,7 @@ class ReportMaker {
     if (!values.ok() || !others.ok()) return false;
     for (size_t k = 0; k < forms.size(); ++k) {
       const double difference = std::abs((*values)[k] - (*others)[k]);
-      if (difference > 1e-11 * std::abs((*others)[k])) return true;
+      if (difference > kVisible * std::abs((*others)[k])) return true;
     }
     return false;
   }
@@ -152,7 +165,7 @@ class ReportMaker {
   // Names the numbers of which fewer digits are right than a report shows.
   static void NoteDoubts(const std::vector<Doubt>& doubts, Report* report) {
     constexpr size_t kMostNamed = 4;
-    for (size_t i = 0; i < std::min(doubts.size(), kMostNamed) && doubts[i].error > 1e-11; ++i) {
+    for (size_t i = 0; i < std::min(doubts.size(), kMostNamed) && doubts[i].error > kVisible; ++i) {
       const int digits = std::max(0, static_cast<int>(-std::log10(doubts[i].error)));
       report->notes.push_back(absl::StrCat(
           "nearly equal numbers are subtracted: ",
