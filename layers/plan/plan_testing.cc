@@ -164,22 +164,22 @@ class Conditioning {
 
  private:
   void Measure() {
+    const Uses uses(graph_, results_, [&](const Node& node) {
+      return leaves_.values.contains(node.outputs[0]) || leaves_.labels.contains(node.outputs[0]);
+    });
     for (uint64_t k = 0; k < kShakings; ++k) {
-      for (const double divisor : {1.0, kReduced}) MeasureOnce(options_.seed + k, divisor);
+      for (const double divisor : {1.0, kReduced}) MeasureOnce(uses, options_.seed + k, divisor);
     }
   }
 
   // Disturbs everything by options_.shake / divisor, and multiplies the effect by the divisor.
-  void MeasureOnce(uint64_t seed, double divisor) {
+  void MeasureOnce(const Uses& uses, uint64_t seed, double divisor) {
     const double relative = options_.shake / divisor;
     SplitMix random(seed);
     Leaves leaves = leaves_;
     for (auto& [t, values] : leaves.values) Shake(relative, random, values);
     ReferenceEvaluator<double> shaken(graph_);
     GiveAll(leaves, shaken);
-    const Uses uses(graph_, results_, [&](const Node& node) {
-      return leaves.values.contains(node.outputs[0]) || leaves.labels.contains(node.outputs[0]);
-    });
     for (int i = 0; i < static_cast<int>(graph_.nodes().size()); ++i) {
       if (!uses.IsNeeded(i)) continue;
       const std::vector<TensorId>& outputs = graph_.node(i).outputs;
