@@ -326,6 +326,11 @@ TEST(Transforms, HappenAsOftenAsTheirTextsSay) {
   EXPECT_EQ(LinkOf("grey {} probability: 0.7").probability, 0.7);
 }
 
+TEST(TransformsDeathTest, ASecondOneForTheSameFieldEndsTheProgram) {
+  EXPECT_DEATH(TransformRegistration(TransformConfig::kGrey, nullptr),
+               "transform grey is registered twice");
+}
+
 TEST(Transforms, ErrorsNameTheSetting) {
   TransformConfig config;
   EXPECT_EQ(MakeLink(config, "transform[3]").status().message(),

@@ -2,6 +2,7 @@
 #ifndef COTANGENT_DATA_AUGMENTATION_LINK_OF_H_
 #define COTANGENT_DATA_AUGMENTATION_LINK_OF_H_
 
+#include <cstdlib>
 #include <string>
 
 #include "data/augmentation/transform.h"

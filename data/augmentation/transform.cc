@@ -20,12 +20,16 @@ std::map<TransformConfig::KindCase, RegisteredTransform>& RegisteredTransforms()
   return transforms;
 }
 
+const std::string& NameOf(TransformConfig::KindCase kind) {
+  return TransformConfig::descriptor()->FindFieldByNumber(kind)->name();
+}
+
 }  // namespace
 
 TransformRegistration::TransformRegistration(TransformConfig::KindCase kind, Make make,
                                              double probability) {
   if (!RegisteredTransforms().insert({kind, {make, probability}}).second)
-    RegisteredTwice(absl::StrCat("the transform of field ", kind));
+    RegisteredTwice(absl::StrCat("transform ", NameOf(kind)));
 }
 
 absl::StatusOr<ChainLink> MakeLink(const TransformConfig& config, absl::string_view place) {
@@ -33,7 +37,7 @@ absl::StatusOr<ChainLink> MakeLink(const TransformConfig& config, absl::string_v
     return absl::InvalidArgumentError(
         absl::StrCat(place, " names no transform; expected one such as affine { degrees: 10 }"));
   }
-  const std::string& name = config.GetDescriptor()->FindFieldByNumber(config.kind_case())->name();
+  const std::string& name = NameOf(config.kind_case());
   const auto known = RegisteredTransforms().find(config.kind_case());
   if (known == RegisteredTransforms().end()) {
     return absl::UnimplementedError(
