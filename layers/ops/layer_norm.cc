@@ -99,7 +99,6 @@ class PerRow {
   }
   // Returns the number of elements of a row.
   double count() const { return image_.count(); }
-  Shape vector() const { return {rows_.count}; }
 
  private:
   std::vector<TensorId> Matrices(std::vector<TensorId> operands) {
