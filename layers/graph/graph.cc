@@ -1,5 +1,6 @@
 #include "layers/graph/graph.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
@@ -12,7 +13,19 @@ TensorId Graph::NewTensor(absl::string_view name, Shape shape, int node) {
   tensors_.push_back({std::string(name), std::move(shape), node});
   const TensorId id = num_tensors() - 1;
   nodes_[node].outputs.push_back(id);
+  tensors_[id].storage = StorageOf(id);
   return id;
+}
+
+Storage Graph::StorageOf(TensorId id) const {
+  const Node& node = producer(id);
+  const auto output = std::find(node.outputs.begin(), node.outputs.end(), id);
+  return node.op->StorageOf(*this, node, static_cast<int>(output - node.outputs.begin()));
+}
+
+void Graph::ReplaceNode(int index, Node node) {
+  nodes_[index] = std::move(node);
+  for (TensorId output : nodes_[index].outputs) tensors_[output].storage = StorageOf(output);
 }
 
 std::vector<TensorId> Graph::AddNode(Op op, absl::string_view name, std::vector<TensorId> inputs,

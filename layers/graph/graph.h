@@ -97,12 +97,35 @@ struct Node {
   }
 };
 
+// Says in which format a plan stores a tensor, unless a fused pass (PassRole in operation.h)
+// or a convolution chooses another one.
+enum class Storage {
+  // 4-D images: NHWC, in the plan's precision (f32 or bf16). All other tensors: f32, row-major.
+  kActivations,
+  // f32, row-major, also if 4-D: parameters and tensors computed from parameters alone.
+  kPlain,
+  // Positions of maxima in pooling windows of at most 256 cells: unsigned 8-bit integers.
+  kSmallPositions,
+  // Positions of maxima in larger windows: signed 32-bit integers.
+  kLargePositions,
+  // Class numbers: signed 32-bit integers.
+  kLabels,
+  // Quantised activations (layers/ops/quantise.h) that are never negative: unsigned 8-bit integers.
+  kUnsignedBytes,
+  // All other quantised activations: signed 8-bit integers.
+  kSignedBytes,
+};
+
 struct TensorInfo {
   // The name of a leaf, such as "conv1.weight" for a parameter; otherwise the name of the node's
   // layer, followed by Output::suffix if it has one.
   std::string name;
   Shape shape;
   int node = -1;  // index of the node that produces the tensor
+  // What the node's operation says (Operation::StorageOf). It can depend on the storage of the
+  // node's inputs, which is why it is kept: finding it out anew from the leaves would take
+  // exponential time where results are read twice.
+  Storage storage = Storage::kActivations;
 };
 
 // At the end of each run (Plan::Run() in layers/plan/plan.h) a plan copies the value of tensor
@@ -142,7 +165,7 @@ class Graph {
   // Replaces node `index` by `node`, whose field `outputs` must list the same tensors. For code
   // that rewrites graphs for a plan (layers/plan/). REQUIRES: each input of the new node is
   // produced before position `index`, or is a leaf.
-  void ReplaceNode(int index, Node node) { nodes_[index] = std::move(node); }
+  void ReplaceNode(int index, Node node);
   // Inserts a new node with one output before node `index` and returns the output. For code that
   // rewrites graphs for a plan (layers/plan/). REQUIRES: the inputs of the new node are produced
   // before position `index`. The indices of the node that was at `index` and of all later nodes
@@ -181,6 +204,7 @@ class Graph {
 
  private:
   TensorId NewTensor(absl::string_view name, Shape shape, int node);
+  Storage StorageOf(TensorId id) const;
 
   std::shared_ptr<autodiff::symbolic::Pool> pool_;
   std::vector<Node> nodes_;

@@ -128,25 +128,6 @@ using Tape = autodiff::reverse::BasicTape<Dual>;
 
 // ---- The interface Operation, and the types that its functions use ----
 
-// Says in which format a plan stores a tensor, unless a fused pass (see PassRole below) or a
-// convolution chooses another one.
-enum class Storage {
-  // 4-D images: NHWC, in the plan's precision (f32 or bf16). All other tensors: f32, row-major.
-  kActivations,
-  // f32, row-major, also if 4-D: parameters and tensors computed from parameters alone.
-  kPlain,
-  // Positions of maxima in pooling windows of at most 256 cells: unsigned 8-bit integers.
-  kSmallPositions,
-  // Positions of maxima in larger windows: signed 32-bit integers.
-  kLargePositions,
-  // Class numbers: signed 32-bit integers.
-  kLabels,
-  // Quantised activations (layers/ops/quantise.h) that are never negative: unsigned 8-bit integers.
-  kUnsignedBytes,
-  // All other quantised activations: signed 8-bit integers.
-  kSignedBytes,
-};
-
 // Padding is the number of pixels added at each side of an image. PoolWindow is the geometry of
 // pooling windows that slide over the image, in pixels.
 struct Padding {
@@ -230,6 +211,8 @@ class Operation {
 
   // ---- Properties with defaults that suit most operations ----
 
+  // Returns how plans store output number `output` (from 0). The graph asks when it adds the output
+  // or replaces the node, and keeps the answer (TensorInfo::storage).
   virtual Storage StorageOf(const Graph&, const Node&, int /*output*/) const {
     return Storage::kActivations;
   }

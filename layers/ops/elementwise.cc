@@ -98,14 +98,11 @@ class ElementwiseOperation : public OperationOfPasses<ElementwiseOperation> {
 
   // A result is stored like weights (f32, row-major) if one of its 4-D inputs is.
   Storage StorageOf(const Graph& graph, const Node& node, int) const override {
-    for (TensorId t : node.inputs) {
-      if (graph.shape(t).rank() != 4) continue;
-      const Node& maker = graph.producer(t);
-      const int output = static_cast<int>(std::find(maker.outputs.begin(), maker.outputs.end(), t) -
-                                          maker.outputs.begin());
-      if (maker.op->StorageOf(graph, maker, output) == Storage::kPlain) return Storage::kPlain;
-    }
-    return Storage::kActivations;
+    const auto is_plain = [&](TensorId t) {
+      return graph.shape(t).rank() == 4 && graph.tensor(t).storage == Storage::kPlain;
+    };
+    return std::any_of(node.inputs.begin(), node.inputs.end(), is_plain) ? Storage::kPlain
+                                                                         : Storage::kActivations;
   }
 
   absl::Status Vjp(ReverseRule& rule) const override {

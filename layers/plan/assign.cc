@@ -544,9 +544,7 @@ std::string ChoiceKey(const Node& node) {
 }
 
 Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision) {
-  const Node& node = graph.producer(t);
-  const auto output = std::find(node.outputs.begin(), node.outputs.end(), t);
-  switch (node.op->StorageOf(graph, node, static_cast<int>(output - node.outputs.begin()))) {
+  switch (graph.tensor(t).storage) {
     case Storage::kSmallPositions:
       return {Layout::kNhwc, ElementType::kU8};
     case Storage::kLargePositions:

@@ -61,6 +61,18 @@ TEST(DeepNetworks, ArePlanned) {
             absl::OkStatus());
 }
 
+// Each gate reads its input twice: what is found out by going back along the graph from every tensor
+// takes exponential time.
+TEST(DeepNetworks, OfGatesArePlanned) {
+  constexpr char kGate[] =
+      "block { name: 'gate' layer { name: 'a' activation { kind: TANH } } "
+      "layer { input: 'a' input: 'input' multiply {} } }";
+  Tuner tuner(1);
+  EXPECT_EQ(StatusOfPlan(Built(kGate, Repeated(200, "use { block: 'gate' }")), tuner),
+            absl::OkStatus());
+  EXPECT_EQ(StatusOfPlan(Built("", Repeated(1000, "batch_norm {}")), tuner), absl::OkStatus());
+}
+
 // The tuner's `cancelled` turns true at its n-th call, n = 1, 2, ..., until planning is done before.
 TEST(Cancelling, EndsPlanningWhereverItIs) {
   Tuner known(1);

@@ -3,8 +3,7 @@
 // such kernels.
 //
 // Images are in NHWC, in f32 or bf16; all other tensors, features [N, K] and weights included, are
-// row-major f32, except labels, positions and quantised tensors (see Operation::StorageOf in
-// layers/graph/operation.h).
+// row-major f32, except labels, positions and quantised tensors (Storage in layers/graph/graph.h).
 #ifndef COTANGENT_LAYERS_PLAN_KERNEL_H_
 #define COTANGENT_LAYERS_PLAN_KERNEL_H_
 

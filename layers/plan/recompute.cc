@@ -154,12 +154,13 @@ Graph Recomputer::Rewrite(const std::vector<bool>& again) const {
     insertions.push_back({std::move(copy), t});
   }
   if (insertions.empty()) return graph;
+  const int count = static_cast<int>(insertions.size());
+  graph.InsertNodes(end_, std::move(insertions));
   for (int i = end_; i < static_cast<int>(graph_.nodes().size()); ++i) {
     Node node = graph_.node(i);
     node.inputs = late_inputs(node);
-    graph.ReplaceNode(i, std::move(node));
+    graph.ReplaceNode(i + count, std::move(node));
   }
-  graph.InsertNodes(end_, std::move(insertions));
   return graph;
 }
 
