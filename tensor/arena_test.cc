@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
@@ -81,6 +82,62 @@ TEST(ArenaPlanner, StaysNearTheLowerBoundOnRandomLifetimes) {
     ExpectNoOverlap(planner, pieces);
     EXPECT_LE(planner.total(), planner.LowerBound() * 1.3);
   }
+}
+
+// The published algorithm, which compares each piece with every other.
+std::vector<int64_t> OffsetsByComparison(const std::vector<Piece>& pieces) {
+  std::vector<int> order(pieces.size()), placed;
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return pieces[a].bytes > pieces[b].bytes; });
+  std::vector<int64_t> offsets(pieces.size());
+  const auto size = [&](int i) {
+    return (pieces[i].bytes + kAlignment - 1) / kAlignment * kAlignment;
+  };
+  for (int i : order) {
+    std::sort(placed.begin(), placed.end(), [&](int a, int b) { return offsets[a] < offsets[b]; });
+    int64_t best = -1, smallest = 0, end = 0;
+    for (int j : placed) {
+      if (pieces[j].last_use < pieces[i].first_use || pieces[i].last_use < pieces[j].first_use)
+        continue;
+      const int64_t gap = offsets[j] - end;
+      if (gap >= size(i) && (best < 0 || gap < smallest)) best = end, smallest = gap;
+      end = std::max(end, offsets[j] + size(j));
+    }
+    offsets[i] = best >= 0 ? best : end;
+    placed.push_back(i);
+  }
+  return offsets;
+}
+
+TEST(ArenaPlanner, PlacesAsComparingAllPiecesDoes) {
+  std::mt19937 random(2);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Piece> pieces(1 + random() % 80);
+    const int64_t steps = 1 + random() % 200, longest = 1 + random() % steps;
+    for (Piece& piece : pieces) {
+      piece.bytes = 1 + random() % (round % 2 == 0 ? 1000 : 100000);
+      piece.first_use = random() % steps * (round % 3 == 0 ? 1000000007 : 1);
+      piece.last_use = piece.first_use + random() % longest;
+    }
+    const ArenaPlanner planner = PlanOf(pieces);
+    const std::vector<int64_t> expected = OffsetsByComparison(pieces);
+    for (size_t i = 0; i < pieces.size(); ++i) ASSERT_EQ(planner.offset(i), expected[i]) << round;
+  }
+}
+
+// Comparing all of these pieces with each other takes minutes, and the test's time limit is one.
+TEST(ArenaPlanner, PlacesManyPieces) {
+  std::mt19937 random(3);
+  const int64_t layers = 150000;
+  std::vector<Piece> pieces;
+  for (int64_t i = 0; i < layers; ++i) {
+    const int64_t bytes = 64 << (random() % 6);
+    pieces.push_back({bytes, i, 2 * layers - i});
+    pieces.push_back({bytes, 2 * layers - i - 1, 2 * layers - i});
+  }
+  const ArenaPlanner planner = PlanOf(pieces);
+  EXPECT_LE(planner.total(), planner.LowerBound() * 1.1);
 }
 
 TEST(ArenaPlanner, RejectsNonsense) {

@@ -24,8 +24,7 @@ using tensor::ConvolutionChoice;
 using tensor::Direction;
 using tensor::Layout;
 
-// The approximate time in seconds that it takes to move a byte. This constant only serves to weigh
-// conversions against measured times.
+// The approximate seconds that moving a byte takes, to weigh conversions against measured times.
 constexpr double kSecondsPerByte = 1 / 12e9;
 // The price of a byte of the peak memory of the plan, the compiled graph, in seconds per training
 // step. At this price, a tenth of resnet18's memory is worth some 2% of the time of its training
@@ -33,8 +32,7 @@ constexpr double kSecondsPerByte = 1 / 12e9;
 constexpr double kSecondsPerPeakByte = 1 / 6e9;
 // How many bytes of the last-level cache constant weights may occupy from one run to the next.
 constexpr int64_t kCacheBytes = 12 << 20;
-// How often at most the search for the best choices (ChooseBest() below) goes through all
-// convolutions, from each of its starting points.
+// How often at most ChooseBest() below goes through all convolutions, from each starting point.
 constexpr int kSweeps = 4;
 // Memory in use is tracked for at most this many stretches of the schedule. Each choice that the
 // search tries takes time in proportion, so with a stretch for each item, the time for planning
@@ -114,6 +112,17 @@ struct Candidate {
   std::vector<int> followers;  // indices of its recomputed copies, which get its choice
 
   const ConvolutionChoice& choice() const { return choices[chosen].choice; }
+  // Returns whether a faster choice (they are in order of time) has the same formats and takes no more
+  // memory. Then choice number `i` is never better.
+  bool IsDominated(size_t i) const {
+    const ConvolutionChoice& own = choices[i].choice;
+    return std::any_of(choices.begin(), choices.begin() + i, [&](const MeasuredChoice& faster) {
+      const ConvolutionChoice& other = faster.choice;
+      return other.in_layout == own.in_layout && other.in_type == own.in_type &&
+             other.out_layout == own.out_layout && other.out_type == own.out_type &&
+             faster.temporary_bytes <= choices[i].temporary_bytes;
+    });
+  }
 };
 
 class Assigner {
@@ -252,14 +261,10 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
   }
   if (made != kNoTensor)
     uses_[made].maker = Use::kConvolution, uses_[made].convolution = index, uses_[made].made = item;
-  const auto leads = [&](const Candidate& other) {
-    return !node.outputs.empty() && node.again_of == graph_.node(other.node).outputs[0];
-  };
-  const auto leader = std::find_if(convolutions_.begin(), convolutions_.end(), leads);
-  if (leader != convolutions_.end()) {
-    candidate.leader = static_cast<int>(leader - convolutions_.begin());
-    candidate.choices = leader->choices;
-    leader->followers.push_back(index);
+  if (node.again_of != kNoTensor && uses_[node.again_of].convolution >= 0) {
+    candidate.leader = uses_[node.again_of].convolution;
+    candidate.choices = convolutions_[candidate.leader].choices;
+    convolutions_[candidate.leader].followers.push_back(index);
   }
   convolutions_.push_back(std::move(candidate));
   return absl::OkStatus();
@@ -480,6 +485,7 @@ bool Assigner::Improve() {
     size_t best = before;
     double least = CostWithFollowers(c) + Peak() * kSecondsPerPeakByte;
     for (size_t i = 0; i < c.choices.size(); ++i) {
+      if (i == before || c.IsDominated(i)) continue;
       Choose(c, i);
       if (const double cost = CostWithFollowers(c) + Peak() * kSecondsPerPeakByte; cost < least)
         least = cost, best = i;
