@@ -44,13 +44,13 @@ std::vector<ConvolutionCandidate> AllCandidates(const ConvolutionShape& shape, D
   return all;
 }
 
-// Sums the output gradient `data`, in any layout, over images and pixels for each channel. The
-// pixels of an image are added in f32, the images in double, so that large batches lose no
-// precision.
+// Sums the output gradient `data`, in any layout, over images and pixels for each channel: up to
+// kPixels pixels in f32, and these sums in double, so that large batches and images lose no precision.
 template <typename T>
 void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) {
   const Strides strides = StridesOf(shape, layout);
   const int64_t channels = shape.channels(), pixels = shape.height() * shape.width();
+  constexpr int64_t kPixels = 4096;
   const int64_t span = std::min<int64_t>(strides.block, 16);
   ParallelFor((channels + span - 1) / span, [&](int64_t share) {
     const int64_t begin = share * span;
@@ -58,10 +58,12 @@ void SumChannels(const Shape& shape, Layout layout, const T* data, float* sums) 
     double total[16] = {};
     for (int64_t n = 0; n < shape.batch(); ++n) {
       const T* at = data + strides.Offset(n, begin, 0, 0);
-      float image[16] = {};
-      for (int64_t p = 0; p < pixels; ++p, at += strides.w)
-        for (int64_t i = 0; i < count; ++i) image[i] += static_cast<float>(at[i]);
-      for (int64_t i = 0; i < count; ++i) total[i] += image[i];
+      for (int64_t first = 0; first < pixels; first += kPixels) {
+        float part[16] = {};
+        for (int64_t p = first; p < std::min(first + kPixels, pixels); ++p, at += strides.w)
+          for (int64_t i = 0; i < count; ++i) part[i] += static_cast<float>(at[i]);
+        for (int64_t i = 0; i < count; ++i) total[i] += part[i];
+      }
     }
     for (int64_t i = 0; i < count; ++i) sums[begin + i] = static_cast<float>(total[i]);
   });

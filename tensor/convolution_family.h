@@ -50,12 +50,12 @@ struct SideTypes {
   friend bool operator==(const SideTypes&, const SideTypes&) = default;
 };
 
-// The kinds of kernels, from slowest to fastest: by method, or by the instruction set that a kernel
-// was written for. For each pair of element types, Candidates() lists only those of the fastest
-// kind.
+// The kinds of kernels, from worst to best: by method, or by the instruction set that a kernel was
+// written for. For each pair of element types, Candidates() lists only those of the best kind.
 enum class KernelKind : uint8_t {
   kReference,  // plain loops, for testing
   kGemm,       // copies the inputs of each output pixel into a row, then multiplies matrices
+  kOneByOne,   // adds up millions of products one by one in f32, which loses digits
   kPortable,   // uses instructions that every processor of this architecture has
   kAvx2,
   kAvx512,

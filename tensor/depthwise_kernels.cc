@@ -86,8 +86,7 @@ inline __attribute__((always_inline)) void CorrelateTile(const Correlation& r, i
   for (int t = 0; t < kTaps; ++t) {
     source[t] = r.source + r.source_at[first + t] + c * kBytes<kBf16>;
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v)
-      sums[t][v] = Load(r.sums + r.sum_at[first + t] + c + v * kLanes, lanes);
+    for (int v = 0; v < kVectors; ++v) sums[t][v] = Zero();
   }
   const char* gradient = r.gradient + c * kBytes<kBf16>;
   int64_t offset = 0;
@@ -108,8 +107,10 @@ inline __attribute__((always_inline)) void CorrelateTile(const Correlation& r, i
 #pragma GCC unroll 8
   for (int t = 0; t < kTaps; ++t) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v)
-      Store(r.sums + r.sum_at[first + t] + c + v * kLanes, sums[t][v], lanes);
+    for (int v = 0; v < kVectors; ++v) {
+      float* const sum = r.sums + r.sum_at[first + t] + c + v * kLanes;
+      Store(sum, Add(Load(sum, lanes), sums[t][v]), lanes);
+    }
   }
 }
 
@@ -318,8 +319,7 @@ void CorrelateRowsOf(const RowCorrelation& r, int64_t row) {
 #pragma GCC unroll 3
         for (int y = 0; y < kRows; ++y) {
 #pragma GCC unroll 8
-          for (int x = 0; x < kTaps; ++x)
-            sums[y][x] = Load(r.sums + sum_at[y * kTaps + x] + c, lanes);
+          for (int x = 0; x < kTaps; ++x) sums[y][x] = Zero();
         }
         int64_t pixel = 0;
         for (; pixel + kPixels <= r.pixels; pixel += kPixels) {
@@ -339,8 +339,10 @@ void CorrelateRowsOf(const RowCorrelation& r, int64_t row) {
 #pragma GCC unroll 3
         for (int y = 0; y < kRows; ++y) {
 #pragma GCC unroll 8
-          for (int x = 0; x < kTaps; ++x)
-            Store(r.sums + sum_at[y * kTaps + x] + c, sums[y][x], lanes);
+          for (int x = 0; x < kTaps; ++x) {
+            float* const sum = r.sums + sum_at[y * kTaps + x] + c;
+            Store(sum, Add(Load(sum, lanes), sums[y][x]), lanes);
+          }
         }
       });
 }

@@ -15,6 +15,9 @@ namespace {
 constexpr int64_t kBlock = 64;
 constexpr int64_t kMostRows = 2 * kBlock;
 constexpr int64_t kDepth = 256;
+// The most products that are added up one piece after the other. What so many give is added to what
+// those before gave, because a single sum in f32 over millions of products would lose what it adds.
+constexpr int64_t kMostDepth = 64 * kDepth;
 // Products with fewer multiplications than this run on one thread. This many take about 10 us on a
 // core with AVX-512.
 constexpr double kFewMultiplications = 5e5;
@@ -35,6 +38,7 @@ struct Work {
   // [kDepth][panel_columns()].
   alignas(64) float panels[kDepth * kBlock];
   alignas(64) float products[kMostRows * kBlock];  // of the rows and columns of one block
+  alignas(64) float part[kMostRows * kBlock];      // of these, what kMostDepth products give
   int64_t piece_row = -1, piece_column = -1;  // position of the piece of b in `panels`; -1: none
 
   // Returns the columns that the kernel computes at once.
@@ -64,6 +68,9 @@ void MultiplyBlock(Factors factors, const MatrixView& a, const MatrixView& b, co
   const int64_t panel_columns = work.panel_columns();
   for (int64_t k = 0; k < a.columns; k += kDepth) {
     const int64_t depth = std::min(kDepth, a.columns - k);
+    const bool is_first = k < kMostDepth;
+    float* const to = is_first ? c : work.part;
+    const int64_t to_row = is_first ? c_row : kBlock;
     FetchPanels(b, k, depth, block.column, block.columns, work);
     for (int64_t j = 0; j < block.columns; j += panel_columns) {
       work.kernels.multiply(
@@ -76,10 +83,13 @@ void MultiplyBlock(Factors factors, const MatrixView& a, const MatrixView& b, co
            .a_step = (a.transposed ? a.row : 1) * 4,
            .b = reinterpret_cast<const char*>(work.panels + j * kDepth),
            .b_step = panel_columns * 4,
-           .c = c + j,
-           .c_row = c_row,
-           .accumulate = k > 0});
+           .c = to + j,
+           .c_row = to_row,
+           .accumulate = k % kMostDepth > 0});
     }
+    const bool is_last = (k + depth) % kMostDepth == 0 || k + depth == a.columns;
+    if (!is_first && is_last)
+      work.kernels.combine(block.rows, block.columns, 1, to, to_row, 1, c, c_row);
   }
 }
 

@@ -42,11 +42,7 @@ void MultiplyBlock(const PanelProduct& p, int64_t pixel, Lanes last) {
     }
   }
   Vector sums[kPixels][kVectors];
-  if (p.accumulate) {
-    SetAll(
-        sums, [&](int i, int v)
-                  __attribute__((always_inline)) { return load(p.out + out_at[i], v); });
-  } else if (p.bias != nullptr) {
+  if (p.bias != nullptr && !p.accumulate) {
     SetAll(
         sums, [&](int, int v) __attribute__((always_inline)) { return load(p.bias, v); });
   } else {
@@ -69,6 +65,12 @@ void MultiplyBlock(const PanelProduct& p, int64_t pixel, Lanes last) {
         for (int v = 0; v < kVectors; ++v) sums[i][v] = MulAdd(x, columns[v], sums[i][v]);
       }
     }
+  }
+  if (p.accumulate) {
+    SetAll(
+        sums, [&](int i, int v) __attribute__((always_inline)) {
+          return Add(sums[i][v], load(p.out + out_at[i], v));
+        });
   }
   if (p.addend != nullptr) {
     SetAll(
@@ -125,7 +127,7 @@ void CorrelateBlock(const PanelCorrelation& r, int64_t row) {
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) sums[i][v] = Load(to + i * r.sums_row + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) sums[i][v] = Zero();
   }
   const float* const source = r.source + row;
   const float* gradient = r.gradient;
@@ -144,7 +146,10 @@ void CorrelateBlock(const PanelCorrelation& r, int64_t row) {
 #pragma GCC unroll 8
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 3
-    for (int v = 0; v < kVectors; ++v) Store(to + i * r.sums_row + v * kLanes, sums[i][v]);
+    for (int v = 0; v < kVectors; ++v) {
+      float* const sum = to + i * r.sums_row + v * kLanes;
+      Store(sum, Add(Load(sum), sums[i][v]));
+    }
   }
 }
 

@@ -12,8 +12,7 @@ void MultiplyBlock(const Product& p, int64_t row) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v)
-      sums[r][v] = p.accumulate ? Load(c + r * p.c_row + v * kLanes) : Zero();
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = Zero();
   }
   // Prefetches the next kRows rows of c, which may not be in a cache yet, while these are computed.
 #pragma GCC unroll 16
@@ -49,6 +48,14 @@ void MultiplyBlock(const Product& p, int64_t row) {
           sums[r][v] = MulAdd(x, columns[v], sums[r][v]);
         }
       }
+    }
+  }
+  if (p.accumulate) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        sums[r][v] = Add(Load(c + r * p.c_row + v * kLanes), sums[r][v]);
     }
   }
 #pragma GCC unroll 16

@@ -16,7 +16,9 @@ namespace cotangent::tensor::product_kernels {
 
 // Arguments of Kernels::multiply, which computes c[row][0 .. lanes * vectors) = sum over k < depth
 // of a[row][k] * b[k][0 .. lanes * vectors), added to c if `accumulate`. An element of a or b is
-// one f32, or a pair of bf16 whose two products are both added. Sums are f32.
+// one f32, or a pair of bf16 whose two products are both added. Sums are f32. They begin at 0, also
+// if they are added to c in the end: a sum of millions of products in one go would lose what it adds,
+// so callers divide such sums.
 struct Product {
   int64_t rows = 0, vectors = 0, depth = 0;  // vectors: registers of a row of c, <= panel_vectors
   const char* a = nullptr;

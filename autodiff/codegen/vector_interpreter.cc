@@ -265,14 +265,35 @@ void VectorInterpreter::Run(const KernelCall& call) const {
     heap_registers.resize(static_cast<size_t>(num_registers_) * kBlock);
     registers = heap_registers.data();
   }
-  const int64_t rows = columns_ == 0 ? 1 : call.rows;
-  const int64_t columns = columns_ == 0 ? call.rows : columns_;
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t column = 0; column < columns; column += kBlock) {
-      const int count = static_cast<int>(std::min<int64_t>(kBlock, columns - column));
-      RunBlock(call, registers, row, column, count);
+  // A single sum in f32 over millions of rows would lose what it adds. So up to kTogether rows (of a
+  // flat kernel: blocks) are added up by themselves, unless a call has so few that it does not pay.
+  constexpr int64_t kTogether = 4096, kFew = 16;
+  if (sums_.empty() || call.rows <= kFew) return RunPart(call, registers, 0, call.rows);
+  const int64_t most = columns_ == 0 ? kTogether * kBlock : kTogether;
+  const size_t width = std::max(columns_, 1);
+  std::vector<float> part(sums_.size() * width);
+  std::vector<float*> sums;
+  for (size_t i = 0; i < sums_.size(); ++i) sums.push_back(part.data() + i * width);
+  KernelCall part_call = call;
+  part_call.sums = sums.data();
+  for (int64_t begin = 0; begin < call.rows; begin += most) {
+    std::fill(part.begin(), part.end(), 0.0f);
+    RunPart(part_call, registers, begin, std::min(begin + most, call.rows));
+    for (size_t i = 0; i < sums_.size(); ++i) {
+      for (size_t j = 0; j < width; ++j) call.sums[i][j] += sums[i][j];
     }
   }
+}
+
+void VectorInterpreter::RunPart(const KernelCall& call, float* registers, int64_t begin,
+                                int64_t end) const {
+  const auto run = [&](int64_t row, int64_t first, int64_t last) {
+    for (int64_t column = first; column < last; column += kBlock)
+      RunBlock(call, registers, row, column,
+               static_cast<int>(std::min<int64_t>(kBlock, last - column)));
+  };
+  if (columns_ == 0) return run(0, begin, end);
+  for (int64_t row = begin; row < end; ++row) run(row, 0, columns_);
 }
 
 }  // namespace cotangent::autodiff::codegen

@@ -36,6 +36,8 @@ class VectorInterpreter {
   };
 
   void AssignRegisters(const VectorProgram& program);
+  // Runs the rows (of a flat kernel: the elements) from `begin` on, without `end`.
+  void RunPart(const KernelCall& call, float* registers, int64_t begin, int64_t end) const;
   void RunBlock(const KernelCall& call, float* registers, int64_t row, int64_t column,
                 int count) const;
   void LoadBlock(const Instruction& load, const KernelCall& call, int64_t row, int64_t column,

@@ -68,26 +68,36 @@ class ResampleOperation : public LinearOperation<OperationWithKernel<ResampleOpe
   // The number of channels that Run() processes at a time. The sums of so many channels fit into
   // registers and the first-level cache.
   static constexpr int64_t kChannels = 64;
+  // The most lines whose pixels are added up one after the other: a single sum in f32 over millions
+  // of pixels would lose what it adds.
+  static constexpr size_t kLines = 16;
 
   static void Run(const ResampleAttributes& weights, const Buffer& x, const Buffer& y) {
     const int64_t channels = x.shape[1], height = Height(x), width = Width(x);
     const int64_t out_width = Width(y), lines = y.shape[0] * Height(y);
     WithElementType(x, [&]<typename T>(T*) {
       ParallelRanges(lines, LeastItems(out_width * channels), [&](int64_t begin, int64_t end) {
-        float sums[kChannels];
+        float sums[kChannels], part[kChannels];
         for (int64_t line = begin; line < end; ++line) {
           const int64_t n = line / Height(y), i = line % Height(y);
           for (int64_t j = 0; j < out_width; ++j) {
             for (int64_t first = 0; first < channels; first += kChannels) {
               const int64_t count = std::min(kChannels, channels - first);
               std::fill_n(sums, count, 0.0f);
-              for (const AxisWeights::Term& row : weights.rows.terms[i]) {
-                for (const AxisWeights::Term& column : weights.columns.terms[j]) {
-                  const float weight = static_cast<float>(row.weight * column.weight);
-                  const T* in = x.as<T>() +
-                                ((n * height + row.from) * width + column.from) * channels + first;
-                  for (int64_t c = 0; c < count; ++c) sums[c] += weight * static_cast<float>(in[c]);
+              const std::vector<AxisWeights::Term>& rows = weights.rows.terms[i];
+              for (size_t row = 0; row < rows.size(); row += kLines) {
+                float* const to = row == 0 ? sums : part;
+                std::fill_n(to, count, 0.0f);
+                for (size_t r = row; r < std::min(row + kLines, rows.size()); ++r) {
+                  for (const AxisWeights::Term& column : weights.columns.terms[j]) {
+                    const float weight = static_cast<float>(rows[r].weight * column.weight);
+                    const T* in = x.as<T>() +
+                                  ((n * height + rows[r].from) * width + column.from) * channels +
+                                  first;
+                    for (int64_t c = 0; c < count; ++c) to[c] += weight * static_cast<float>(in[c]);
+                  }
                 }
+                for (int64_t c = 0; row > 0 && c < count; ++c) sums[c] += part[c];
               }
               T* out = y.as<T>() + (line * out_width + j) * channels + first;
               for (int64_t c = 0; c < count; ++c) out[c] = static_cast<T>(sums[c]);

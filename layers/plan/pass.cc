@@ -135,7 +135,8 @@ class Region {
   // the whole region, with line, block and image 0.)
   void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums,
             int64_t sum_stride) const;
-  int64_t RowBytes() const;
+  // Returns the most rows that one call of the kernel computes.
+  int64_t RowsACall() const;
   // Returns the distance in bytes from an operand's current element to the element to be
   // prefetched.
   int64_t Ahead(const Operand& o) const { return by_line_ ? o.step_line : kRowsAhead * o.step_row; }
@@ -184,11 +185,11 @@ void Region::BindOperand(const Buffer& buffer, Operand& operand) {
   }
 }
 
-int64_t Region::RowBytes() const {
-  int64_t bytes = 0;
+int64_t Region::RowsACall() const {
+  int64_t bytes = 0;  // of a row
   for (const Operand& operand : e_.loads) bytes += columns_ * Bytes(operand.format.type);
   for (const Operand& operand : e_.stores) bytes += columns_ * Bytes(operand.format.type);
-  return std::max<int64_t>(bytes, 1);
+  return std::max<int64_t>(8, kBlockBytes / std::max<int64_t>(bytes, 1));
 }
 
 void Region::Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows,
@@ -243,9 +244,8 @@ void Region::RunFlat(int64_t share, int64_t shares, float* sums, int64_t sum_str
 
 // Treats the pixels of all images as one sequence of rows.
 void Region::RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
-  const int64_t rows = batch_ * height_ * width_;
+  const int64_t rows = batch_ * height_ * width_, step = RowsACall();
   const auto [begin, end] = PartOf(rows, share, shares);
-  const int64_t step = std::max<int64_t>(8, kBlockBytes / RowBytes());
   for (int64_t row = begin; row < end; row += step)
     Call(0, 0, 0, row, std::min(step, end - row), sums, sum_stride);
 }
@@ -254,14 +254,13 @@ void Region::RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_st
 // each line, too, because the step from the last window of a line to the first window of the next
 // line differs from the step between windows.
 void Region::RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
-  const int64_t tasks = batch_ * blocks_;
+  const int64_t tasks = batch_ * blocks_, step = RowsACall();
   const auto [begin, end] = PartOf(tasks, share, shares);
   for (int64_t task = begin; task < end; ++task) {
     const int64_t image = task / blocks_, block = task % blocks_;
-    if (!by_line_) {
-      Call(image, block, 0, 0, height_ * width_, sums, sum_stride);
-      continue;
-    }
+    for (int64_t row = 0; !by_line_ && row < height_ * width_; row += step)
+      Call(image, block, 0, row, std::min(step, height_ * width_ - row), sums, sum_stride);
+    if (!by_line_) continue;
     for (int64_t line = 0; line < height_; ++line)
       Call(image, block, line, 0, width_, sums, sum_stride);
   }
