@@ -65,11 +65,13 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
   }
   if (validation == 0 || (*source)->Has(data::Split::kValidation)) return source;
   std::shared_ptr<const data::Source> divided = data::WithValidation(*source, validation);
+  const int64_t images = (*source)->Size(data::Split::kTrain).value_or(0);
   ASSIGN_OR_RETURN(const auto size, divided->Size(data::Split::kValidation));
-  if (size == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "train.evaluation.validation is ", validation, ", which is none of the ",
-        (*source)->Size(data::Split::kTrain).value_or(0), " training images; take a larger share"));
+  if (size == 0 || size == images) {
+    return absl::InvalidArgumentError(absl::StrCat("train.evaluation.validation is ", validation,
+                                                   ", which is ", size == 0 ? "none" : "all",
+                                                   " of the ", images, " training images; take a ",
+                                                   size == 0 ? "larger" : "smaller", " share"));
   }
   return divided;
 }

@@ -42,7 +42,9 @@ absl::StatusOr<FoundCheckpoint> OpenCheckpoint(
     if (absl::IsResourceExhausted(checkpoint.status()) ||
         absl::IsInvalidArgument(checkpoint.status()))
       return checkpoint.status();
-    return absl::InvalidArgumentError(
+    return absl::Status(
+        absl::IsNotFound(checkpoint.status()) ? absl::StatusCode::kNotFound
+                                              : absl::StatusCode::kInvalidArgument,
         absl::StrCat(checkpoint.status().message(),
                      "; expected a file that train wrote, or the directory of a run"));
   }

@@ -94,6 +94,7 @@ TEST(Quantise, CalibratesWritesAndReadsBack) {
 
   const std::string path = testing::TempDir() + "/int8.safetensors";
   ASSERT_TRUE(WriteInferenceFile(path, trained).ok());
+  EXPECT_TRUE(absl::IsNotFound(training::OpenCheckpoint(path + ".none").status()));
   const auto found = training::OpenCheckpoint(path);
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_GT(found->checkpoint.Find("conv2.weight")->rows, 0);

@@ -121,9 +121,9 @@ int64_t SafetensorsHeaderLength(const char* bytes) {
 }
 
 int64_t ElementsOf(const std::vector<int64_t>& shape, int64_t most) {
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
   int64_t count = 1;
   for (int64_t extent : shape) {
-    if (extent == 0) return 0;
     if (count > most / extent) return -1;
     count *= extent;
   }

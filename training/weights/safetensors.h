@@ -55,8 +55,7 @@ absl::Status CheckSafetensorsPlaces(const SafetensorsHeader& header, int64_t dat
 // Returns the bytes of one number of a type such as "F32", or 0 for an unknown type.
 int64_t SafetensorsBytes(absl::string_view dtype);
 
-// Returns the product of the extents, or -1 if it, or the product of the extents before the first
-// one that is 0, is larger than `most`.
+// Returns the product of the extents, or -1 if it is larger than `most`.
 int64_t ElementsOf(const std::vector<int64_t>& shape, int64_t most);
 
 }  // namespace cotangent::training

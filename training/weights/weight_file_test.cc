@@ -93,6 +93,17 @@ TEST(WeightFile, WhatIsCutShortAnywhereIsAnError) {
   }
 }
 
+// The product of the extents before the 0 is beyond what 64 bits can count.
+TEST(WeightFile, AnEmptyTensorMayHaveHugeExtents) {
+  const std::string header =
+      R"({"t":{"dtype":"F32","shape":[4294967296,4294967296,0],"data_offsets":[0,0]}})";
+  std::string bytes(8, '\0');
+  bytes[0] = static_cast<char>(header.size());
+  const auto file = ParseSafetensorsWeights(bytes + header, "empty.safetensors");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_THAT(Values(*file, "t"), ElementsAre());
+}
+
 TEST(WeightFile, AFlippedByteOfAStorageIsFound) {
   std::string bytes = data::ReadFile(Path("small.pth")).value();
   const size_t storage = bytes.find("/data/0");
