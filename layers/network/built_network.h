@@ -40,7 +40,7 @@ struct LayerRow {
   std::string kind;           // "convolution", "relu"
   Shape output;               // includes the batch axis
   int64_t parameters = 0;     // learnt or frozen numbers
-  int64_t multiply_adds = 0;  // per image, forward; convolutions and linear layers only
+  int64_t multiply_adds = 0;  // per image, forward; of matrix products only
 };
 
 struct BuiltNetwork {

@@ -267,6 +267,8 @@ absl::StatusOr<Value> AttentionLayer(const Layer& layer, LayerBuilder& b) {
                                     LayerBuilder::ConstantInitialiser(0), channels, out));
     return AddBias(b.graph(), b.name(), y, bias);
   };
+  // Four matrices of weights for each pixel; the scores of all pairs of pixels, and the mix by them.
+  b.row().multiply_adds = pixels * (4 * channels * channels + 2 * pixels * channels);
   ASSIGN_OR_RETURN(const TensorId qkv, project("in_proj", b.input().id, 3 * channels, xavier));
   ASSIGN_OR_RETURN(const TensorId y, Attend(b.graph(), b.name(), qkv, text.heads()));
   return b.Made(project("out_proj", y, channels, LayerBuilder::DefaultWeightInitialiser()));

@@ -1,5 +1,6 @@
 #include "layers/zoo/zoo.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -74,6 +75,16 @@ TEST(Zoo, NamesParametersAsPyTorchDoes) {
   EXPECT_THAT(ParameterNames(resnet), Contains("layer4.1.conv2.weight"));
   EXPECT_EQ(resnet.states.front().name, "bn1.running_mean");
   EXPECT_EQ(resnet.states.size(), 40u);
+}
+
+// For each of 8 x 8 pixels and 256 channels: 4 matrices of 256 x 256 numbers, and products with all
+// pixels for the scores and for the mix.
+TEST(Zoo, TheWorkOfAttentionIsDescribed) {
+  const BuiltNetwork network = BuildZoo("compact_transformer");
+  const auto row = std::find_if(network.layers.begin(), network.layers.end(),
+                                [](const LayerRow& row) { return row.kind == "attention"; });
+  ASSERT_NE(row, network.layers.end());
+  EXPECT_EQ(row->multiply_adds, 64 * (4 * 256 * 256 + 2 * 64 * 256));
 }
 
 TEST(Zoo, ConvnetIsDescribed) {
