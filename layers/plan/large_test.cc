@@ -6,12 +6,10 @@
 #include <memory>
 #include <vector>
 
-#include "base/cpu.h"
 #include "gtest/gtest.h"
 #include "layers/graph/graph.h"
 #include "layers/graph/vjp.h"
 #include "layers/ops/average_pool.h"
-#include "layers/ops/convolution.h"
 #include "layers/ops/elementwise.h"
 #include "layers/ops/max_pool.h"
 #include "layers/ops/resample.h"
@@ -26,7 +24,7 @@ namespace {
 constexpr int64_t kSide = 4096, kCount = kSide * kSide;
 constexpr float kValue = 0.1f;
 constexpr double kSum = double{kValue} * kCount;
-constexpr double kTolerance = 1e-4;  // relative
+constexpr double kTolerance = 1e-3;  // relative
 
 template <class T>
 T Made(absl::StatusOr<T> value) {
@@ -78,21 +76,6 @@ TEST_F(LargeImage, SumsAndMeans) {
   EXPECT_NEAR(First(moments.mean) / kValue, 1, kTolerance);
   EXPECT_NEAR(First(moments.variance), 0, 1e-10);
   EXPECT_NEAR(First(gradient) / kValue, 1, kTolerance);
-}
-
-TEST_F(LargeImage, Convolutions) {
-  const TensorId pixel = graph_.Parameter("pixel", {1, 1, 1, 1}),
-                 all = graph_.Parameter("all", {1, 1, kSide, kSide});
-  const TensorId convolved = Made(Convolution(graph_, "convolution", x_, pixel, {}));
-  const TensorId sum = Made(ChannelSum(graph_, "sum", convolved));
-  const TensorId linear = Made(Linear(graph_, "linear", x_, all));
-  const TensorId gradient = GradientOf(sum, pixel);
-  Run({linear, gradient});
-  // Without AVX2, the only matrix product is oneDNN's, which adds up one by one.
-  if (HasAvx2()) {
-    EXPECT_NEAR(First(linear) / kSum, 1, kTolerance);
-  }
-  EXPECT_NEAR(First(gradient) / kSum, 1, kTolerance);
 }
 
 }  // namespace
