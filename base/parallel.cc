@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "base/cpu_quota.h"
-#include "base/load.h"
+#include "base/disturbance.h"
 #include "base/scheduler.h"
 
 namespace cotangent {
@@ -27,27 +27,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
-using std::chrono::milliseconds;
 
-// A job is one call of ParallelFor(), a share is one call of the function that the job runs. The
-// process is "disturbed" while other programs are busy or if a quota limits its processor time
-// (Disturbance below).
+// A job is one call of ParallelFor(), a share is one call of the function that the job runs.
 //
 // How long a thread spins before it sleeps, when it waits for a job or for the last share of a job.
 // Waking a thread takes the system 5 to 50 us, longer than most pauses between two operations of a
-// network, so threads spin during such pauses unless disturbed. If disturbed, a spinning thread
-// takes the processor from the thread that it waits for. The two times were found by measuring on 2
-// cores of a virtual machine, kernel 6.18.
-constexpr microseconds kSpinUndisturbed{500}, kSpinDisturbed{4};
-// The system is asked at most once every kAskEvery how much processor time other programs use.
-// Other programs count as busy if the processors that they leave free are fewer than our threads by
-// more than max(kMostMissing, kMostMissingPerThread * threads). (An editor and a browser at rest
-// take less.)
-constexpr milliseconds kAskEvery{100};
-constexpr double kMostMissing = 0.25, kMostMissingPerThread = 0.03;
-// A thread that has spun in vain checks this often, while it waits for other threads to finish
-// their shares, whether they are running.
-constexpr microseconds kLookEvery{60};
+// network; and if other programs are waiting for a processor (base/disturbance.h), they take that
+// of a sleeping thread for some milliseconds. So threads spin, but hardly where other programs
+// compete for nearly every processor: there, spinning uses up the time in which a thread could
+// compute. The two times were found by measuring on 2 cores of a virtual machine, kernel 6.18.
+constexpr microseconds kSpin{500}, kSpinWhereCrowded{4};
+// A thread that waits for shares of other threads checks this often whether these threads are
+// running: while it spins beside other programs, and while it sleeps.
+constexpr microseconds kLookSpinning{25}, kLookSleeping{60};
 
 void Pause() {
 #if defined(__x86_64__)
@@ -55,63 +47,6 @@ void Pause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
-}
-
-// Tells whether other programs compete for our processors, or a quota (base/cpu_quota.h) grants
-// less processor time than our threads would take.
-//
-// The time that our threads wait to be scheduled (proc_pid_schedstat(5)) does not show whether
-// other programs compete: threads that sleep and wake also delay each other, when the kernel wakes
-// one on the other's processor.
-class Disturbance {
- public:
-  explicit Disturbance(int threads)
-      : most_missing_(std::max(kMostMissing, kMostMissingPerThread * threads)),
-        threads_(threads),
-        rationed_(CpuQuota().value_or(threads) < threads) {}
-
-  // Returns true if a quota limits our threads, or if other programs were busy at the last check;
-  // checks again if kAskEvery has passed since. Each thread calls this before it waits, so it must
-  // be cheap.
-  bool Lately(Clock::time_point now) {
-    if (rationed_) return true;
-    Clock::rep due = due_.load(std::memory_order_relaxed);
-    const Clock::rep next = (now + kAskEvery).time_since_epoch().count();
-    if (now.time_since_epoch().count() >= due && due_.compare_exchange_strong(due, next)) Ask();
-    return disturbed_.load(std::memory_order_relaxed);
-  }
-
- private:
-  void Ask() {
-    const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock.owns_lock()) return;
-    const double left = load_.processors() * (1 - load_.SinceLast());
-    disturbed_.store(left < threads_ - most_missing_, std::memory_order_relaxed);
-  }
-
-  const double most_missing_;
-  const int threads_;
-  const bool rationed_;
-  std::mutex mutex_;
-  OtherLoad load_;
-  std::atomic<Clock::rep> due_{0};
-  std::atomic<bool> disturbed_{false};
-};
-
-// Spins until ready() returns true, for at most kSpinUndisturbed or, if disturbed, kSpinDisturbed.
-// Returns what ready() returned last.
-template <typename Ready>
-bool SpinUntil(Disturbance& disturbance, const Ready& ready) {
-  if (ready()) return true;
-  const Clock::time_point start = Clock::now();
-  const auto most = disturbance.Lately(start) ? kSpinDisturbed : kSpinUndisturbed;
-  do {
-    for (int i = 0; i < 16; ++i) {
-      if (ready()) return true;
-      Pause();
-    }
-  } while (Clock::now() - start < most);
-  return ready();
 }
 
 // Whether the calling thread computes a share, or is a thread of the pool.
@@ -150,7 +85,7 @@ class Pool {
       caller_ = std::this_thread::get_id();
       members_[0].thread.Enter();
     }
-    if (!unbound.has_value() && disturbance_.Lately(Clock::now())) {
+    if (!unbound.has_value() && disturbance_.Lately(Clock::now()) != Disturbance::kNone) {
       unbound = processors_;
       KeepTo(processor_of_caller_);
     }
@@ -173,13 +108,37 @@ class Pool {
     if (sleeping_.load() > 0) WakeSleepers(epoch_, INT_MAX);
   }
 
+  // Spins until ready() returns true, but not for long: thread `self` stops when it has lent its
+  // processor to another thread (HelpWhoeverWasPutAside()). Returns what ready() returned last.
+  template <typename Ready>
+  bool Spin(int self, const Ready& ready) {
+    if (ready()) return true;
+    const Clock::time_point start = Clock::now();
+    const Disturbance disturbance = disturbance_.Lately(start);
+    const Clock::time_point end =
+        start + (disturbance == Disturbance::kCrowded ? kSpinWhereCrowded : kSpin);
+    Clock::time_point look = disturbance == Disturbance::kNone ? end : start + kLookSpinning;
+    int64_t run[kMostLookedAt] = {};
+    for (Clock::time_point now = start; now < end; now = Clock::now()) {
+      if (now >= look && pending_.load() != 0) {
+        if (HelpWhoeverWasPutAside(self, run)) break;
+        look = now + kLookSpinning;
+      }
+      for (int i = 0; i < 16; ++i) {
+        if (ready()) return true;
+        Pause();
+      }
+    }
+    return ready();
+  }
+
   void WaitForOthers() {
     const auto done = [this] { return pending_.load(std::memory_order_acquire) == 0; };
-    if (SpinUntil(disturbance_, done)) return;
+    if (Spin(0, done)) return;
     waiting_.store(true);
     int64_t run[kMostLookedAt] = {};
     for (uint32_t left = pending_.load(); left != 0; left = pending_.load()) {
-      SleepOn(pending_, left, kLookEvery);
+      SleepOn(pending_, left, kLookSleeping);
       if (pending_.load() != 0) HelpWhoeverWasPutAside(0, run);
     }
     waiting_.store(false, std::memory_order_relaxed);
@@ -232,16 +191,17 @@ class Pool {
   // processor time in ns that thread i (below kMostLookedAt) had used when this function last
   // looked at it (0 at first). If a thread that is computing a share has not run since, the system
   // has suspended it while others wait for it. The function moves the first such thread to the
-  // processor of `self`, which is about to be free.
-  void HelpWhoeverWasPutAside(int self, int64_t run[kMostLookedAt]) {
+  // processor of `self`, which must sleep then, and returns true; false if there is none.
+  bool HelpWhoeverWasPutAside(int self, int64_t run[kMostLookedAt]) {
     for (int i = 0; i < std::min(threads(), kMostLookedAt); ++i) {
       Member& other = members_[i];
       if (i == self || !other.thread.IsWorking()) continue;
       const int64_t before = std::exchange(run[i], other.thread.TimeRun());
       if (before != run[i]) continue;
       other.thread.MoveHere();
-      return;
+      return true;
     }
+    return false;
   }
 
   void Work(int thread) {
@@ -251,12 +211,11 @@ class Pool {
     while (!stopping_.load()) {
       const uint32_t epoch = epoch_.load();
       Compute(thread);
-      if (SpinUntil(disturbance_, [&] { return epoch_.load(std::memory_order_relaxed) != epoch; }))
-        continue;
+      if (Spin(thread, [&] { return epoch_.load(std::memory_order_relaxed) != epoch; })) continue;
       sleeping_.fetch_add(1);
       int64_t run[kMostLookedAt] = {};
       while (epoch_.load() == epoch && pending_.load() != 0) {
-        SleepOn(epoch_, epoch, kLookEvery);
+        SleepOn(epoch_, epoch, kLookSleeping);
         if (epoch_.load() == epoch && pending_.load() != 0) HelpWhoeverWasPutAside(thread, run);
       }
       SleepOn(epoch_, epoch);  // returns at once if epoch_ has changed since
@@ -270,7 +229,7 @@ class Pool {
   const cpu_set_t processors_ = Processors(),
                   processor_of_caller_ = ProcessorOf(0, threads_, processors_);
   std::vector<std::thread> workers_;
-  Disturbance disturbance_;
+  DisturbanceWatch disturbance_;
 
   // The current job. The caller writes these while no share is being computed.
   parallel::Share share_ = nullptr;

@@ -1,0 +1,46 @@
+#include "base/disturbance.h"
+
+#include <algorithm>
+
+#include "base/cpu_quota.h"
+
+namespace cotangent {
+namespace {
+
+// The system is asked at most this often.
+constexpr std::chrono::milliseconds kAskEvery{100};
+// Threads count as undisturbed if the processors left to them are fewer than they are by at most
+// max(kMostMissing, kMostMissingPerThread * threads). (An editor and a browser at rest take less.)
+constexpr double kMostMissing = 0.25, kMostMissingPerThread = 0.03;
+// With fewer processors left per thread than this, they count as crowded. On 2 processors, one busy
+// loop leaves 2 threads 0.65 to 0.8 each, and two leave 0.4 to 0.5.
+constexpr double kCrowdedPerThread = 0.55;
+
+}  // namespace
+
+Disturbance DisturbanceOf(double left, int threads) {
+  if (left >= threads - std::max(kMostMissing, kMostMissingPerThread * threads))
+    return Disturbance::kNone;
+  return left < kCrowdedPerThread * threads ? Disturbance::kCrowded : Disturbance::kSome;
+}
+
+DisturbanceWatch::DisturbanceWatch(int threads)
+    : threads_(threads),
+      always_crowded_(load_.processors() < threads || CpuQuota().value_or(threads) < threads) {}
+
+Disturbance DisturbanceWatch::Lately(Clock::time_point now) {
+  if (always_crowded_) return Disturbance::kCrowded;
+  Clock::rep due = due_.load(std::memory_order_relaxed);
+  const Clock::rep next = (now + kAskEvery).time_since_epoch().count();
+  if (now.time_since_epoch().count() >= due && due_.compare_exchange_strong(due, next)) Ask();
+  return lately_.load(std::memory_order_relaxed);
+}
+
+void DisturbanceWatch::Ask() {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return;
+  const double left = load_.processors() * (1 - load_.SinceLast());
+  lately_.store(DisturbanceOf(left, threads_), std::memory_order_relaxed);
+}
+
+}  // namespace cotangent

@@ -1,0 +1,54 @@
+// Tells how much of the processors other programs leave to this process's threads
+// (base/parallel.h), so that threads know how to wait for each other.
+#ifndef COTANGENT_BASE_DISTURBANCE_H_
+#define COTANGENT_BASE_DISTURBANCE_H_
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+
+#include "base/load.h"
+
+namespace cotangent {
+
+enum class Disturbance {
+  kNone,     // other programs leave a processor for each thread (or nearly)
+  kSome,     // they leave less, but a thread that is waited for most likely runs
+  kCrowded,  // they compete for nearly every processor, or a quota limits processor time
+};
+
+// Returns how disturbed `threads` threads are that share `left` processors, those that other
+// programs do not use; 0.5 means half of a processor's time.
+Disturbance DisturbanceOf(double left, int threads);
+
+// Asks the system, now and then, how much processor time other programs use.
+//
+// The time that our threads wait to be scheduled (proc_pid_schedstat(5)) does not show whether
+// other programs compete: threads that sleep and wake also delay each other, when the kernel wakes
+// one on the other's processor.
+class DisturbanceWatch {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit DisturbanceWatch(int threads);
+
+  // Returns kCrowded if there are fewer processors than threads, or if a quota (base/cpu_quota.h)
+  // grants less processor time than the threads would take. Otherwise returns how disturbed they
+  // were at the last check, and checks again if 0.1 s has passed since. Any thread may call this at
+  // any time. Threads call it before they wait, so it is cheap.
+  Disturbance Lately(Clock::time_point now);
+
+ private:
+  void Ask();
+
+  std::mutex mutex_;  // guards load_
+  OtherLoad load_;
+  const int threads_;
+  const bool always_crowded_;
+  std::atomic<Clock::rep> due_{0};
+  std::atomic<Disturbance> lately_{Disturbance::kNone};
+};
+
+}  // namespace cotangent
+
+#endif  // COTANGENT_BASE_DISTURBANCE_H_
