@@ -116,9 +116,19 @@ std::string Printable(absl::string_view text) {
   return printable;
 }
 
-bool IsUtf16(absl::string_view text) {
-  if (absl::StartsWith(text, "\xff\xfe") || absl::StartsWith(text, "\xfe\xff")) return true;
-  return text.size() > 1 && (text[0] == 0) != (text[1] == 0);
+absl::string_view WideEncodingOf(absl::string_view text) {
+  constexpr absl::string_view kZeros("\0\0\0", 3);
+  const bool is_low_first = absl::StartsWith(text, "\xff\xfe"),
+             is_high_first = absl::StartsWith(text, "\xfe\xff");
+  const absl::string_view first = text.substr(0, 4);
+  if (first.size() == 4 && first != absl::string_view("\0\0\0\0", 4)) {
+    const bool has_mark = first == absl::string_view("\0\0\xfe\xff", 4) ||
+                          (is_low_first && absl::EndsWith(first, kZeros.substr(1)));
+    if (has_mark || absl::StartsWith(first, kZeros) || absl::EndsWith(first, kZeros))
+      return "UTF-32";
+  }
+  if (is_low_first || is_high_first) return "UTF-16";
+  return text.size() > 1 && (text[0] == 0) != (text[1] == 0) ? "UTF-16" : "";
 }
 
 ForeignCharacter ForeignCharacterAt(absl::string_view text) {

@@ -1,5 +1,5 @@
 // Functions for plain text that editors or word processors may have changed. They remove byte-order
-// marks, replace what must not reach a terminal, recognise UTF-16, and describe typographic quotes,
+// marks, replace what must not reach a terminal, recognise UTF-16 and UTF-32, and describe typographic quotes,
 // no-break spaces and other non-ASCII characters for error messages.
 #ifndef COTANGENT_BASE_EDITOR_TEXT_H_
 #define COTANGENT_BASE_EDITOR_TEXT_H_
@@ -21,9 +21,10 @@ std::string WithoutEditorMarks(absl::string_view text);
 // one.
 std::string Printable(absl::string_view text);
 
-// Returns whether `text` begins as a text in UTF-16 does, of either byte order: with a byte-order
-// mark, or with two bytes of which exactly one is 0, as in an ASCII character.
-bool IsUtf16(absl::string_view text);
+// Returns "UTF-16" or "UTF-32" if `text` begins as a text in that encoding does, of either byte
+// order: with a byte-order mark, or with an ASCII character, which is a byte among zeros. Otherwise
+// returns "".
+absl::string_view WideEncodingOf(absl::string_view text);
 
 // Describes a non-ASCII character of a UTF-8 text, for error messages.
 struct ForeignCharacter {

@@ -37,14 +37,19 @@ TEST(Printable, ReplacesControlCharactersButNewlinesAndTabs) {
   EXPECT_EQ(Printable(std::string("\0", 1)), "\xef\xbf\xbd");
 }
 
-TEST(IsUtf16, ByItsMarkOrTheZerosOfAscii) {
-  for (const std::string& text : {std::string("\xff\xfel\0", 4), std::string("\xfe\xff\0l", 4),
-                                  std::string("l\0a\0", 4), std::string("\0l\0a", 4)})
-    EXPECT_TRUE(IsUtf16(text));
+TEST(WideEncoding, ByItsMarkOrTheZerosOfAscii) {
+  for (const std::string& text :
+       {std::string("\xff\xfel\0", 4), std::string("\xfe\xff\0l", 4), std::string("l\0a\0", 4),
+        std::string("\0l\0a", 4), std::string("\xff\xfe"), std::string("l\0", 2)})
+    EXPECT_EQ(WideEncodingOf(text), "UTF-16");
+  for (const std::string& text :
+       {std::string("\xff\xfe\0\0l\0\0\0", 8), std::string("\0\0\xfe\xff\0\0\0l", 8),
+        std::string("l\0\0\0", 4), std::string("\0\0\0l", 4)})
+    EXPECT_EQ(WideEncodingOf(text), "UTF-32");
   for (const std::string& text :
        {std::string(), std::string("l"), std::string("la"), std::string("\0", 1),
-        std::string("\0\0\0l", 4), std::string("\xef\xbb\xbfla")})
-    EXPECT_FALSE(IsUtf16(text));
+        std::string("\0\0\0\0", 4), std::string("\xef\xbb\xbfla")})
+    EXPECT_EQ(WideEncodingOf(text), "");
 }
 
 }  // namespace

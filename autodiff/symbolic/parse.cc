@@ -445,9 +445,9 @@ class Parser {
 }  // namespace
 
 absl::StatusOr<Expr> Parse(absl::string_view text, Pool& pool, const ParseOptions& options) {
-  if (IsUtf16(text)) {
+  if (const absl::string_view encoding = WideEncodingOf(text); !encoding.empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(options.source, ":1:1: the text is in UTF-16; save it as UTF-8"));
+        absl::StrCat(options.source, ":1:1: the text is in ", encoding, "; save it as UTF-8"));
   }
   return Parser(WithoutEditorMarks(text), pool, options).Formula();
 }

@@ -264,9 +264,9 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenCsv(const std::string& text, T
   if (!absl::EndsWithIgnoreCase(text, ".csv")) return nullptr;
   const auto contents = ReadFile(text);
   if (!contents.ok()) return absl::InvalidArgumentError(contents.status().message());
-  if (IsUtf16(*contents))
+  if (const absl::string_view encoding = WideEncodingOf(*contents); !encoding.empty())
     return absl::InvalidArgumentError(
-        absl::StrCat(text, ": the text is in UTF-16; save it as CSV in UTF-8"));
+        absl::StrCat(text, ": the text is in ", encoding, "; save it as CSV in UTF-8"));
   if (const size_t zero = contents->find('\0'); zero != std::string::npos) {
     const auto line = 1 + std::count(contents->begin(), contents->begin() + zero, '\n');
     return absl::InvalidArgumentError(absl::StrCat(

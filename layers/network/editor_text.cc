@@ -21,7 +21,8 @@ std::string Finding(absl::string_view text) {
 
 absl::Status CheckCharacters(const Source& source) {
   const absl::string_view text = source.text();
-  if (IsUtf16(text)) return source.Error(0, "the text is in UTF-16; save it as UTF-8");
+  if (const absl::string_view encoding = WideEncodingOf(text); !encoding.empty())
+    return source.Error(0, absl::StrCat("the text is in ", encoding, "; save it as UTF-8"));
   if (const size_t zero = text.find('\0'); zero != absl::string_view::npos)
     return source.Error(zero, "a byte 0, which no text has; save the text as UTF-8");
   const bool is_text = std::none_of(text.begin(), text.end(), [](char c) {
