@@ -31,11 +31,6 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
   evaluator->network_ = std::make_unique<layers::BuiltNetwork>(std::move(built));
   const layers::BuiltNetwork& made = *evaluator->network_;
   evaluator->loss_ = made.graph.producer(made.loss).as<layers::LossAttributes>();
-  if (evaluator->loss_.kind == layers::LossKind::kFormula) {
-    ASSIGN_OR_RETURN(evaluator->loss_program_, autodiff::symbolic::Program::Create(
-                                                   {evaluator->loss_.formula},
-                                                   {made.graph.Operand(0), made.graph.Operand(1)}));
-  }
 
   ASSIGN_OR_RETURN(std::unique_ptr<layers::FoldedGraph> folded,
                    layers::FoldedGraph::Create(made.graph, made.prediction, store));
@@ -80,26 +75,14 @@ const float* Evaluator::Run() {
 
 layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,
                                       int64_t count) const {
-  const int64_t classes = network_->classes;
-  const bool has_values = target_kind_ != data::TargetKind::kClass;
-  const auto* const labels = static_cast<const int32_t*>(targets);
-  const auto* const values = static_cast<const float*>(targets);
-  if (!loss_program_.has_value()) {
-    char* const data = reinterpret_cast<char*>(const_cast<float*>(scores));
-    layers::LossTargets compared;
-    if (has_values) {
-      compared.shares = values;
-    } else {
-      compared.labels = labels;
-    }
-    return layers::SumLosses(loss_, {data, {count, classes}, {}}, compared);
+  char* const data = reinterpret_cast<char*>(const_cast<float*>(scores));
+  layers::LossTargets compared;
+  if (target_kind_ != data::TargetKind::kClass) {
+    compared.shares = static_cast<const float*>(targets);
+  } else {
+    compared.labels = static_cast<const int32_t*>(targets);
   }
-  double sum = 0;
-  for (int64_t i = 0; i < count * classes; ++i) {
-    const double target = has_values ? values[i] : labels[i / classes] == i % classes ? 1 : 0;
-    sum += loss_program_->Evaluate<double>(std::vector<double>{scores[i], target})[0];
-  }
-  return {sum / static_cast<double>(classes), static_cast<double>(count)};
+  return layers::SumLosses(loss_, {data, {count, network_->classes}, {}}, compared);
 }
 
 // What Evaluate() has found about each batch. Every rank (process that takes part) fills in the

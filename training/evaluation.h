@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "autodiff/symbolic/evaluate.h"
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "distributed/communicator.h"
@@ -106,9 +105,6 @@ class Evaluator {
   std::unique_ptr<layers::Plan> plan_;
   bool parameters_changed_ = true;
   layers::LossAttributes loss_;
-  // Set if the loss is a formula in the network text (the text that describes the network and its
-  // training).
-  std::optional<autodiff::symbolic::Program> loss_program_;
   data::TargetKind target_kind_ = data::TargetKind::kClass;
   TargetScale target_scale_;
 };

@@ -7,8 +7,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "layers/network/network_text.h"
+#include "layers/ops/losses/loss_kind.h"
 #include "optim/optimizer.h"
 #include "tensor/onednn.h"
 #include "training/memory.h"
@@ -45,12 +47,12 @@ absl::Status CheckOptimizer(const layers::Network& text, const layers::BuiltNetw
 // numbers.
 absl::Status CheckSettings(const layers::Network& text, const layers::BuiltNetwork& built,
                            int64_t classes) {
-  const bool has_class_weights = text.loss().has_softmax_cross_entropy() ||
-                                 text.loss().kind_case() == layers::Loss::KIND_NOT_SET;
-  if (text.train().class_weight() == layers::Train::BALANCED && !has_class_weights) {
+  if (text.train().class_weight() == layers::Train::BALANCED &&
+      !layers::HasClassWeights(text.loss())) {
     return Bad(text,
-               "train.class_weight is BALANCED: only softmax_cross_entropy has weights of classes; "
-               "take sampling: BALANCED, or that loss");
+               absl::StrCat("train.class_weight is BALANCED: only ",
+                            absl::StrJoin(layers::LossesWithClassWeights(), ", "),
+                            " has weights of classes; take sampling: BALANCED, or that loss"));
   }
   RETURN_IF_ERROR(AugmentationOf(text).status());
   RETURN_IF_ERROR(MixingOf(text).status());
@@ -209,13 +211,13 @@ void WriteBalancedWeights(const data::Dataset& images, layers::Network& network)
   for (const int32_t label : images.labels) ++counts[label];
   const auto present = static_cast<double>(
       std::count_if(counts.begin(), counts.end(), [](int64_t count) { return count > 0; }));
-  auto& loss = *network.mutable_loss()->mutable_softmax_cross_entropy();
-  loss.clear_class_weight();
+  std::vector<double> weights;
   for (const int64_t count : counts) {
-    loss.add_class_weight(count == 0 ? 0
-                                     : static_cast<double>(images.size()) /
-                                           (present * static_cast<double>(count)));
+    weights.push_back(count == 0 ? 0
+                                 : static_cast<double>(images.size()) /
+                                       (present * static_cast<double>(count)));
   }
+  layers::SetClassWeights(weights, *network.mutable_loss());
 }
 
 absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,

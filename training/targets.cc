@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "layers/network/loss_text.h"
 #include "layers/network/network_text.h"
+#include "layers/ops/losses/loss_kind.h"
 
 namespace cotangent::training {
 namespace {
@@ -31,15 +31,7 @@ double MeanOver(int64_t images, const Value& value) {
 }  // namespace
 
 data::TargetKind TargetKindOf(const layers::Network& network) {
-  switch (layers::TargetKindOf(network.loss())) {
-    case layers::TargetKind::kClass:
-      return data::TargetKind::kClass;
-    case layers::TargetKind::kLabels:
-      return data::TargetKind::kLabels;
-    case layers::TargetKind::kNumbers:
-      return data::TargetKind::kNumbers;
-  }
-  return data::TargetKind::kClass;
+  return static_cast<data::TargetKind>(layers::TargetKindOf(network.loss()));
 }
 
 const Measure& MeasureOf(data::TargetKind kind) {

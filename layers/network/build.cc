@@ -11,14 +11,20 @@
 #include "absl/strings/str_join.h"
 #include "base/glob.h"
 #include "layers/network/connections.h"
-#include "layers/network/loss_text.h"
 #include "layers/network/nearest_name.h"
 #include "layers/network/recipe.h"
 #include "layers/ops/layer.h"
+#include "layers/ops/losses/loss_kind.h"
 #include "layers/ops/reshape.h"
 
 namespace cotangent::layers {
 namespace {
+
+// Returns whether training mixes the images of a batch (and so their targets) with each other.
+bool MixesImages(const Network& network) {
+  const Train::Augmentation& augmentation = network.train().augmentation();
+  return augmentation.has_mixup() || augmentation.has_cutmix();
+}
 
 std::vector<std::string> KindNames() {
   std::vector<std::string> names;
@@ -197,7 +203,7 @@ class Builder {
     return Error(absl::StrCat(text.place(), text.place().empty() ? "" : ": ", "the last layer '",
                               last.maker, "' gives ", builder.Seen(last),
                               " for an image, but there are ", built_.classes, " ",
-                              TargetNames(TargetKindOf(network_.loss())),
+                              PluralOf(TargetKindOf(network_.loss())),
                               "; end the network with linear { features: ", built_.classes, " }"));
   }
 

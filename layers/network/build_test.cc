@@ -4,12 +4,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "autodiff/symbolic/evaluate.h"
-#include "autodiff/symbolic/expression.h"
 #include "base/status_macros.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "layers/network/loss_text.h"
 #include "layers/network/network_text.h"
 #include "layers/ops/dropout.h"
 #include "layers/ops/elementwise.h"
@@ -353,27 +350,6 @@ INSTANTIATE_TEST_SUITE_P(
             "input.width is 1000000000000; expected 1 to 16384"},
         Bad{"layer { linear {} } input { channels: 1000 width: 16384 height: 16384 }",
             "a batch of 128 images 1000x16384x16384 is too large; use a smaller batch_size"}));
-
-// Compares losses with binary_cross_entropy_with_logits, mse_loss, l1_loss and
-// huber_loss(delta=0.8) of PyTorch 2.14.1: the expected values are their means, in double, for the
-// x and t below.
-TEST(LossText, OfLabelsAndNumbersIsPyTorchs) {
-  const double x[] = {1.5, -0.25, 0.75, -1, 2, 0.5}, t[] = {0.7, 0.3, 0, 0, 0.25, 0.75};
-  const auto mean = [&](const std::string& text) {
-    autodiff::symbolic::Pool pool;
-    const Network network = *ParseNetwork(absl::StrCat("layer { linear {} } loss { ", text, " }"));
-    const LossAttributes loss = *ParseLoss(network.loss(), 3, pool);
-    EXPECT_EQ(loss.kind, LossKind::kFormula);
-    double sum = 0;
-    for (int i = 0; i < 6; ++i)
-      sum += *autodiff::symbolic::Evaluate(loss.formula, {{"a0", x[i]}, {"a1", t[i]}});
-    return sum / 6;
-  };
-  EXPECT_NEAR(mean("binary_cross_entropy {}"), 0.829748398, 1e-9);
-  EXPECT_NEAR(mean("squared_error {}"), 0.938333333, 1e-9);
-  EXPECT_NEAR(mean("absolute_error {}"), 0.85, 1e-9);
-  EXPECT_NEAR(mean("huber { delta: 0.8 }"), 0.390625, 1e-9);
-}
 
 TEST(LossText, SaysWhatTargetsAre) {
   const auto targets = [](const std::string& text, BuildOptions options = {}) {

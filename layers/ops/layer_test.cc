@@ -19,7 +19,6 @@
 #include "layers/ops/dropout.h"
 #include "layers/ops/elementwise.h"
 #include "layers/ops/layer_norm.h"
-#include "layers/ops/loss.h"
 #include "layers/ops/max_pool.h"
 #include "layers/ops/pad.h"
 #include "layers/ops/reshape.h"
@@ -522,119 +521,6 @@ INSTANTIATE_TEST_SUITE_P(All, ActivationTest,
                                          "x * sigmoid(x)", "sigmoid(x)", "tanh(x)", "softplus(x)",
                                          "x / (1 + abs(x))", "x * min(max(x + 3, 0), 6) / 6",
                                          "sin(3 * x) * exp(-x^2)"));
-
-LossAttributes LossByFormula(const Graph& graph) {
-  LossAttributes loss{.kind = LossKind::kFormula};
-  const Expr difference = graph.Operand(0) - graph.Operand(1);
-  loss.formula = difference * difference * difference * difference;
-  return loss;
-}
-
-const std::vector<LossAttributes>& Losses() {
-  static const std::vector<double> weights = {1, 0.5, 2, 0.25, 3, 1, 1.5}, nothing(7, 0.0);
-  static const Graph& formulas = *new Graph();
-  static const std::vector<LossAttributes> losses = {
-      {.kind = LossKind::kSoftmaxCrossEntropy},
-      {.kind = LossKind::kSoftmaxCrossEntropy, .label_smoothing = 0.2},
-      {.kind = LossKind::kSoftmaxCrossEntropy, .label_smoothing = 0.1, .class_weights = weights},
-      {.kind = LossKind::kHinge},
-      {.kind = LossKind::kHinge, .class_weights = weights, .margin = 0.5},
-      {.kind = LossKind::kMeanSquaredError},
-      {.kind = LossKind::kFocal, .gamma = 2},
-      {.kind = LossKind::kFocal, .class_weights = weights, .gamma = 0.5},
-      {.kind = LossKind::kSoftmaxCrossEntropy, .class_weights = nothing},
-      {.kind = LossKind::kSoftmaxCrossEntropy, .label_smoothing = 0.1, .class_weights = nothing},
-      {.kind = LossKind::kFocal, .class_weights = nothing, .gamma = 2},
-      LossByFormula(formulas)};
-  return losses;
-}
-
-TEST(LossTest, All) {
-  for (size_t i = 0; i < Losses().size(); ++i) {
-    SCOPED_TRACE(absl::StrCat("loss ", i));
-    Graph graph;
-    const TensorId x = graph.Input("x", {5, 12}), labels = graph.Input("labels", {5}),
-                   w = graph.Parameter("w", {7, 12});
-    ExpectPlanAgrees(
-        graph, Made(LossOf(graph, "loss", Made(Linear(graph, "fc", x, w)), labels, Losses()[i])));
-  }
-}
-
-// Checks losses with targets [N, K] instead of labels, for those losses that accept targets.
-TEST(LossTest, OfTargets) {
-  for (size_t i = 0; i < Losses().size(); ++i) {
-    SCOPED_TRACE(absl::StrCat("loss ", i));
-    Graph graph;
-    const TensorId x = graph.Input("x", {5, 12}), w = graph.Parameter("w", {7, 12});
-    // The targets are a state, because no derivative by a state is computed.
-    const TensorId targets = graph.State("targets", {5, 7});
-    const auto loss = LossOf(graph, "loss", Made(Linear(graph, "fc", x, w)), targets, Losses()[i]);
-    const bool possible =
-        Losses()[i].class_weights.empty() || Losses()[i].kind == LossKind::kSoftmaxCrossEntropy;
-    ASSERT_EQ(loss.ok(), possible);
-    if (possible) ExpectPlanAgrees(graph, *loss);
-  }
-}
-
-// The expected values are those of cross_entropy and mse_loss of PyTorch 2.14.1, in double, except
-// where a comment says otherwise.
-TEST(LossTest, OfTargetsIsPyTorchs) {
-  float x[6] = {1.5f, -0.25f, 0.75f, -1, 2, 0.5f}, gradient[6], loss;
-  const float t[6] = {0.7f, 0.3f, 0, 0, 0.25f, 0.75f};
-  const auto expect = [&](const LossAttributes& attributes, double value,
-                          const std::vector<double>& slopes) {
-    MeanLoss(attributes, {reinterpret_cast<char*>(x), {2, 3}, {}}, {.shares = t}, &loss,
-             {reinterpret_cast<char*>(gradient), {2, 3}, {}});
-    EXPECT_NEAR(loss, value, 1e-6);
-    for (int i = 0; i < 6; ++i) EXPECT_NEAR(gradient[i], slopes[i], 1e-6) << i;
-  };
-  expect({}, 1.194872376,
-         {-0.046259219, -0.097217767, 0.143476986, 0.019556287, 0.267798517, -0.287354804});
-  expect({.label_smoothing = 0.1}, 1.229039042,
-         {-0.027925886, -0.098884433, 0.126810319, 0.002889620, 0.263631851, -0.266521471});
-  expect({.label_smoothing = 0.1, .class_weights = {1, 2, 0.5}}, 1.282460005,
-         {0.059146472, -0.235420193, 0.176273722, 0.001015476, 0.096821993, -0.097837469});
-  expect({.kind = LossKind::kMeanSquaredError}, 0.938333333,
-         {0.266666667, -0.183333333, 0.25, -0.333333333, 0.583333333, -0.083333333});
-  // PyTorch lacks the next two losses; the expected values follow from their definitions, computed
-  // with PyTorch's functions.
-  expect({.kind = LossKind::kFocal, .gamma = 2}, 0.742211219,
-         {0.057767248, -0.149825455, 0.092058206, 0.017982391, 0.345278616, -0.363261007});
-  expect({.kind = LossKind::kHinge, .margin = 1}, 1.7375, {-0.2, -0.3, 0.5, 0, 0.375, -0.375});
-}
-
-// If all images of a batch have weight 0, the loss and the gradient are 0, not NaN.
-TEST(LossTest, OfABatchWithoutWeightIsZero) {
-  for (const LossKind kind : {LossKind::kSoftmaxCrossEntropy, LossKind::kHinge,
-                              LossKind::kMeanSquaredError, LossKind::kFocal}) {
-    const LossAttributes attributes{
-        .kind = kind, .label_smoothing = 0.1, .class_weights = {1, 0, 0}, .margin = 1, .gamma = 2};
-    float x[6] = {1, 2, 3, -1, 0, 4}, gradient[6] = {7, 7, 7, 7, 7, 7}, loss = 7;
-    const int32_t labels[2] = {1, 2};
-    MeanLoss(attributes, {reinterpret_cast<char*>(x), {2, 3}, {}}, {.labels = labels}, &loss,
-             {reinterpret_cast<char*>(gradient), {2, 3}, {}});
-    EXPECT_EQ(loss, 0);
-    EXPECT_THAT(gradient, testing::Each(0.0f));
-  }
-}
-
-// Takes the gradient of a loss for the result y of ExpectPlanAgrees(), which differentiates y in
-// reverse and in forward mode, and then once more (the Hessian-vector product of y).
-TEST(GradientTest, OfLossesHasDerivatives) {
-  for (size_t i = 0; i < Losses().size(); ++i) {
-    if (Losses()[i].kind == LossKind::kHinge) continue;
-    SCOPED_TRACE(absl::StrCat("loss ", i));
-    Graph graph;
-    const TensorId x = graph.Input("x", {5, 7}), labels = graph.Input("labels", {5});
-    ExpectPlanAgrees(
-        graph, Made(Gradient(graph, Made(LossOf(graph, "loss", x, labels, Losses()[i])), {x}))[0]);
-    if (!Losses()[i].class_weights.empty() && Losses()[i].kind == LossKind::kFocal) continue;
-    Graph other;
-    const TensorId y = other.Input("x", {5, 7}), targets = other.State("targets", {5, 7});
-    ExpectPlanAgrees(
-        other, Made(Gradient(other, Made(LossOf(other, "loss", y, targets, Losses()[i])), {y}))[0]);
-  }
-}
 
 // The tangent that is given for one output of an operation is not replaced by the one that the
 // operation's rule makes together with that of its other output.

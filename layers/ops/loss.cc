@@ -1,6 +1,6 @@
-// The loss as an operation: its reference implementation, its derivatives and its kernel. N is the
-// number of images and K the number of classes. Targets [N, K] are shares of the classes (which
-// usually sum to 1), or arbitrary numbers.
+// The loss as an operation: its reference implementation, its derivatives and its kernel, for every
+// loss of layers/ops/losses/. N is the number of images and K the number of classes. Targets [N, K]
+// are shares of the classes (which usually sum to 1), or arbitrary numbers.
 
 #include "layers/ops/loss.h"
 
@@ -22,9 +22,8 @@
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/loss_hessian.h"
-#include "layers/ops/loss_rows.h"
+#include "layers/ops/losses/loss_kind.h"
 #include "layers/ops/rules.h"
-#include "layers/ops/softmax.h"
 #include "layers/plan/kernel.h"
 
 namespace cotangent::layers {
@@ -33,90 +32,36 @@ namespace {
 namespace codegen = autodiff::codegen;
 namespace symbolic = autodiff::symbolic;
 
-// ---- The reference implementation of losses ----
-
-// Returns the loss of one image with a label and the gradient of this loss by the predictions x
-// [K]. Both are multiplied by the class weights but not divided by the sum of the weights of the
-// batch.
-template <class T>
-std::pair<T, std::vector<T>> LossOfRow(const LossAttributes& a, const std::vector<T>& x,
-                                       int64_t label) {
-  using namespace autodiff::functions;  // NOLINT: pow() for T = double
-  const int64_t classes = static_cast<int64_t>(x.size());
-  const auto weight = [&](int64_t k) { return a.class_weights.empty() ? 1.0 : a.class_weights[k]; };
-  const auto target = [&](int64_t k) { return k == label ? 1.0 : 0.0; };
-  T loss(0.0);
-  std::vector<T> gradient(classes, T(0.0));
-  switch (a.kind) {
-    case LossKind::kSoftmaxCrossEntropy: {
-      // The loss is -sum_k t_k w_k ln p_k for the smoothed target t and class weights w.
-      const std::vector<T> p = Probabilities(x), log_p = LogProbabilities(x);
-      for (int64_t k = 0; k < classes; ++k) {
-        const double t =
-            weight(k) * ((1 - a.label_smoothing) * target(k) + a.label_smoothing / classes);
-        loss = loss - T(t) * log_p[k];
-        for (int64_t j = 0; j < classes; ++j)
-          gradient[j] = gradient[j] + T(t) * (p[j] - T(k == j ? 1.0 : 0.0));
-      }
-      break;
-    }
-    case LossKind::kHinge:
-      for (int64_t k = 0; k < classes; ++k) {
-        const T slack = T(a.margin) + x[k] - x[label];
-        if (k == label || !(T(0.0) < slack)) continue;
-        loss = loss + T(weight(label)) * slack;
-        gradient[k] = gradient[k] + T(weight(label));
-        gradient[label] = gradient[label] - T(weight(label));
-      }
-      break;
-    case LossKind::kMeanSquaredError:
-      for (int64_t k = 0; k < classes; ++k) {
-        const T difference = x[k] - T(target(k));
-        loss = loss + T(weight(label) / classes) * difference * difference;
-        gradient[k] = T(2 * weight(label) / classes) * difference;
-      }
-      break;
-    case LossKind::kFocal: {
-      const std::vector<T> p = Probabilities(x);
-      const T rest = T(1.0) - p[label], log_p = LogProbabilities(x)[label];
-      loss = -(T(weight(label)) * pow(rest, T(a.gamma)) * log_p);
-      // slope is the derivative of the loss by ln p of the label; ln p itself has the derivative d
-      // ln p / d x_k = [k = label] - p_k.
-      const T slope =
-          T(weight(label)) *
-          (T(a.gamma) * pow(rest, T(a.gamma - 1)) * log_p * p[label] - pow(rest, T(a.gamma)));
-      for (int64_t k = 0; k < classes; ++k) gradient[k] = slope * (T(target(k)) - p[k]);
-      break;
-    }
-    case LossKind::kFormula:
-      break;  // Compute() handles it, for all predictions at once
-  }
-  return {loss, gradient};
+double WeightOf(const LossAttributes& attributes, int32_t label) {
+  return attributes.class_weights.empty() ? 1.0 : attributes.class_weights[label];
 }
 
-// Returns the loss of one image with targets [K], and its gradient by the predictions x [K];
-// neither is divided by the number of images.
-template <class T>
-std::pair<T, std::vector<T>> LossOfTargets(const LossAttributes& a, const std::vector<T>& x,
-                                           const T* targets) {
-  const auto classes = static_cast<int64_t>(x.size());
-  T loss(0.0);
-  std::vector<T> gradient(classes, T(0.0));
-  for (int64_t k = 0; k < classes; ++k) {
-    if (a.kind == LossKind::kMeanSquaredError) {
-      const T difference = x[k] - targets[k], share(1.0 / static_cast<double>(classes));
-      loss = loss + share * difference * difference;
-      gradient[k] = T(2.0) * share * difference;
-      continue;
-    }
-    const auto [of_class, along] = LossOfRow(a, x, k);
-    loss = loss + targets[k] * of_class;
-    for (int64_t j = 0; j < classes; ++j) gradient[j] = gradient[j] + targets[k] * along[j];
-  }
-  return {loss, gradient};
+// Returns the contribution of image n to the mean loss over a batch: its loss, divided by
+// `divisor`. Writes the gradient [K] of that contribution by the image's predictions.
+double LossOfImage(const LossAttributes& attributes, const Buffer& prediction,
+                   const LossTargets& targets, int64_t n, double divisor, float* gradient,
+                   std::vector<float>& scratch) {
+  const int64_t classes = prediction.shape[1];
+  const LossImage image{prediction.as<float>() + n * classes, classes, divisor, gradient,
+                        attributes.class_weights};
+  return targets.shares != nullptr
+             ? attributes.image_loss->OfTargets(image, targets.shares + n * classes, scratch)
+             : attributes.image_loss->OfLabel(image, targets.labels[n]);
 }
 
-// ---- The operation `loss` ----
+LossSums SumFormula(const LossAttributes& attributes, const Buffer& prediction,
+                    const LossTargets& targets) {
+  const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
+  double sum = 0;
+  for (int64_t i = 0; i < batch * classes; ++i) {
+    const double target = targets.shares != nullptr                    ? targets.shares[i]
+                          : targets.labels[i / classes] == i % classes ? 1
+                                                                       : 0;
+    sum += attributes.program->Evaluate<double>(
+        std::vector<double>{prediction.as<float>()[i], target})[0];
+  }
+  return {sum / static_cast<double>(classes), static_cast<double>(batch)};
+}
 
 class LossOperation : public OperationWithKernel<LossOperation> {
  public:
@@ -162,7 +107,7 @@ class LossOperation : public OperationWithKernel<LossOperation> {
     const int64_t batch = static_cast<int64_t>(x.size()) / classes;
     T loss(0.0);
     std::vector<T> gradient;
-    if (a.kind == LossKind::kFormula) {
+    if (a.formula) {
       const Expr prediction = e.graph.Operand(0), target = e.graph.Operand(1);
       ASSIGN_OR_RETURN(const autodiff::symbolic::Program program,
                        autodiff::symbolic::Program::Create(
@@ -184,11 +129,15 @@ class LossOperation : public OperationWithKernel<LossOperation> {
       const T share(total_weight > 0 ? 1.0 / total_weight : 0.0);  // weights all 0: the loss is 0
       for (int64_t n = 0; n < batch; ++n) {
         const std::vector<T> row(x.begin() + n * classes, x.begin() + (n + 1) * classes);
-        const auto [row_loss, row_gradient] =
-            has_targets ? LossOfTargets(a, row, targets.data() + n * classes)
-                        : LossOfRow(a, row, labels[n]);
-        loss = loss + share * row_loss;
-        for (const T& g : row_gradient) gradient.push_back(share * g);
+        ReferenceImage<T> image{row, a.class_weights};
+        if (has_targets) {
+          image.targets.assign(targets.begin() + n * classes, targets.begin() + (n + 1) * classes);
+        } else {
+          image.label = labels[n];
+        }
+        a.image_loss->Compute(image);
+        loss = loss + share * image.loss;
+        for (const T& g : image.gradient) gradient.push_back(share * g);
       }
     }
     e.values[node.outputs[0]] = {loss};
@@ -203,7 +152,7 @@ class LossOperation : public OperationWithKernel<LossOperation> {
     const TensorId prediction = kernel.node.inputs[0], labels = kernel.node.inputs[1],
                    loss = kernel.node.outputs[0], gradient = kernel.node.outputs[1];
     const bool has_targets = HasTargets(kernel.graph, kernel.node);
-    if (attributes.kind != LossKind::kFormula) {
+    if (!attributes.formula) {
       return [buffer = kernel.buffer, attributes, prediction, labels, loss, gradient,
               has_targets](int64_t) {
         LossTargets targets;
@@ -263,23 +212,17 @@ const Op kLoss = &loss_operation;
 
 void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
               const LossTargets& targets, float* loss, const Buffer& gradient) {
-  const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
-  const auto x = [&](int64_t n) { return prediction.as<float>() + n * classes; };
-  const auto d = [&](int64_t n) { return gradient.as<float>() + n * classes; };
+  const int64_t batch = prediction.shape[0];
+  std::vector<float> scratch;
+  const bool has_targets = targets.shares != nullptr;
+  const double divisor =
+      has_targets ? static_cast<double>(batch)
+                  : SumOfWeights(attributes, {targets.labels, static_cast<size_t>(batch)});
   double total = 0;
-  if (targets.shares != nullptr) {
-    std::vector<float> row;
+  if (divisor > 0) {
     for (int64_t n = 0; n < batch; ++n)
-      total += TargetRow(attributes, x(n), classes, targets.shares + n * classes,
-                         static_cast<double>(batch), d(n), row);
-    *loss = static_cast<float>(total);
-    return;
-  }
-  const double total_weight =
-      SumOfWeights(attributes, {targets.labels, static_cast<size_t>(batch)});
-  if (total_weight > 0) {
-    for (int64_t n = 0; n < batch; ++n)
-      total += LossRow(attributes, x(n), classes, targets.labels[n], total_weight, d(n));
+      total += LossOfImage(attributes, prediction, targets, n, divisor,
+                           gradient.as<float>() + n * prediction.shape[1], scratch);
   } else {
     SetToZero(gradient);
   }
@@ -295,18 +238,12 @@ double SumOfWeights(const LossAttributes& attributes, absl::Span<const int32_t> 
 LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
                    const LossTargets& targets) {
   const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
-  std::vector<float> gradient(classes), row;
+  if (attributes.formula) return SumFormula(attributes, prediction, targets);
+  std::vector<float> gradient(classes), scratch;
   LossSums sums;
   for (int64_t n = 0; n < batch; ++n) {
-    const float* const x = prediction.as<float>() + n * classes;
-    if (targets.shares != nullptr) {
-      sums.loss +=
-          TargetRow(attributes, x, classes, targets.shares + n * classes, 1, gradient.data(), row);
-      sums.weight += 1;
-    } else {
-      sums.loss += LossRow(attributes, x, classes, targets.labels[n], 1, gradient.data());
-      sums.weight += WeightOf(attributes, targets.labels[n]);
-    }
+    sums.loss += LossOfImage(attributes, prediction, targets, n, 1, gradient.data(), scratch);
+    sums.weight += targets.shares != nullptr ? 1 : WeightOf(attributes, targets.labels[n]);
   }
   return sums;
 }
@@ -329,11 +266,18 @@ absl::StatusOr<TensorId> LossOf(Graph& graph, absl::string_view name, TensorId p
     return Invalid(name, absl::StrCat(loss.class_weights.size(), " class weights for ",
                                       predicted[1], " classes"));
   }
-  if (has_targets && !loss.class_weights.empty() && loss.kind != LossKind::kSoftmaxCrossEntropy) {
-    return Invalid(name, "only softmax cross-entropy weights classes of targets that are shares");
+  if (has_targets && !loss.class_weights.empty() &&
+      !(loss.image_loss != nullptr && loss.image_loss->weights_targets())) {
+    return Invalid(name, "this loss does not weight the classes of targets that are shares");
   }
   LossAttributes attributes = loss;
-  if (loss.formula) attributes.formula = graph.pool().Import(loss.formula);
+  if (loss.formula) {
+    attributes.formula = graph.pool().Import(loss.formula);
+    ASSIGN_OR_RETURN(
+        symbolic::Program program,
+        symbolic::Program::Create({attributes.formula}, {graph.Operand(0), graph.Operand(1)}));
+    attributes.program = std::make_shared<const symbolic::Program>(std::move(program));
+  }
   return graph.AddNode(kLoss, name, {prediction, labels}, attributes,
                        {{"", Shape()}, {".gradient", predicted}})[0];
 }

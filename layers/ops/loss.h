@@ -4,11 +4,13 @@
 #define COTANGENT_LAYERS_OPS_LOSS_H_
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "autodiff/symbolic/evaluate.h"
 #include "layers/graph/graph.h"
 #include "layers/plan/buffer.h"
 
@@ -18,34 +20,32 @@ namespace cotangent::layers {
 // from 0) or targets [N, K]. Outputs: the mean loss [] and its gradient by the prediction [N, K].
 extern const Op kLoss;
 
-enum class LossKind { kSoftmaxCrossEntropy, kHinge, kMeanSquaredError, kFocal, kFormula };
+class ImageLoss;  // declared in layers/ops/losses/loss_kind.h
 
+// A loss with its settings. Exactly one of `formula` and `image_loss` is set: ParseLoss()
+// (layers/ops/losses/loss_kind.h) makes such attributes.
 struct LossAttributes {
-  LossKind kind = LossKind::kSoftmaxCrossEntropy;
-  double label_smoothing = 0;  // for softmax cross-entropy
-  // Empty: all 1. With labels, the loss of an image is weighted by its class, and the sum over the
-  // batch is divided by the sum of these weights, as in PyTorch. kFormula ignores the weights.
-  std::vector<double> class_weights;
-  // For the hinge loss: mean over the batch of sum_{j != y} max(0, margin + x_j - x_y), where x is
-  // the prediction of an image and y its label.
-  double margin = 1;
-  // For the focal loss (1 - p_y)^gamma * cross-entropy, where p_y is the softmax of the prediction
-  // at the label y.
-  double gamma = 2;
-  // For kFormula: an elementwise formula in a0 = prediction and a1 = target (labels become one-hot
-  // vectors). The loss is its mean over all elements.
+  // An elementwise formula in a0 = prediction and a1 = target (labels become one-hot vectors). The
+  // loss is its mean over all elements.
   Expr formula;
+  // A loss that is computed image by image.
+  std::shared_ptr<const ImageLoss> image_loss;
+  // Empty: all 1. With labels, the loss of an image is weighted by its class, and the sum over the
+  // batch is divided by the sum of these weights, as in PyTorch. Formulas ignore the weights.
+  std::vector<double> class_weights;
+  // The value of `formula` for SumLosses(). LossOf() sets it.
+  std::shared_ptr<const autodiff::symbolic::Program> program;
 };
 
 // Returns the mean loss [] of predictions [N, K]. `labels` holds either class numbers [N] or
 // targets [N, K].
 //
-// For the mean squared error and for a formula, predictions are compared with targets element by
-// element. For the other losses, the targets of an image are shares of the classes: the loss of the
-// image is the sum over the classes of the share times the loss that the image would have with that
-// class as its label. With targets, only softmax cross-entropy accepts class weights, which
-// multiply the terms of their classes; the sum over the batch is then divided by the number of
-// images, not by the weights, as in PyTorch's cross_entropy with probabilities.
+// A formula (and the mean squared error) compares predictions with targets element by element. For
+// the other losses, the targets of an image are shares of the classes: the loss of the image is the
+// sum over the classes of the share times the loss that the image would have with that class as its
+// label. With targets, only a loss that weights_targets() (softmax cross-entropy) accepts class
+// weights, which multiply the terms of their classes; the sum over the batch is then divided by the
+// number of images, not by the weights, as in PyTorch's cross_entropy with probabilities.
 absl::StatusOr<TensorId> LossOf(Graph& graph, absl::string_view name, TensorId prediction,
                                 TensorId labels, const LossAttributes& loss);
 
@@ -59,7 +59,7 @@ struct LossTargets {
 // Computes the mean loss of f32 predictions [N, K], weighted as LossAttributes and LossOf() say,
 // and its gradient by the prediction. Sums in double in a fixed order, so the result does not
 // depend on the number of threads. If all labels of the batch have weight 0, the loss and the
-// gradient are 0. Does not support kFormula.
+// gradient are 0. Not for formulas.
 void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
               const LossTargets& targets, float* loss, const Buffer& gradient);
 
@@ -69,11 +69,13 @@ double SumOfWeights(const LossAttributes& attributes, absl::Span<const int32_t> 
 
 // Sums from which the mean loss over a data set is computed. SumLosses() returns those of one
 // batch: add up both fields over all batches, then divide loss by weight. Up to rounding, the
-// result does not depend on how the data set is divided into batches. Does not support kFormula.
+// result does not depend on how the data set is divided into batches. REQUIRES: LossOf() has set the
+// program, if the loss is a formula.
 struct LossSums {
   // Sum over the images of the loss, for labels times the weight of the label's class.
   double loss = 0;
-  // For labels: sum of the weights of the labels' classes; for targets: number of images.
+  // For labels: sum of the weights of the labels' classes; for targets and formulas: number of
+  // images.
   double weight = 0;
 };
 LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,

@@ -28,6 +28,7 @@
 #include "layers/ops/elementwise.h"
 #include "layers/ops/layer_norm.h"
 #include "layers/ops/loss.h"
+#include "layers/ops/losses/loss_kind.h"
 #include "layers/ops/max_pool.h"
 #include "layers/ops/pad.h"
 #include "layers/ops/reshape.h"
@@ -92,7 +93,9 @@ class Builder {
                             {.height = graph_.shape(x)[2], .width = graph_.shape(x)[3]}));
   }
   TensorId Loss(TensorId x) {
-    return Made(LossOf(graph_, "loss", x, graph_.Input("labels", {graph_.shape(x)[0]}), {}));
+    const Shape& shape = graph_.shape(x);
+    const LossAttributes loss = *ParseLoss({}, shape[1], graph_.pool());
+    return Made(LossOf(graph_, "loss", x, graph_.Input("labels", {shape[0]}), loss));
   }
 
  private:
