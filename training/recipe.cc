@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "layers/network/network_text.h"
+#include "layers/network/recipe.h"
 #include "layers/ops/losses/loss_kind.h"
 #include "optim/optimizer.h"
 #include "tensor/onednn.h"
@@ -143,14 +144,11 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
 
 absl::Status CheckWithoutData(const layers::Network& text, const layers::BuiltNetwork& built) {
   RETURN_IF_ERROR(CheckSettings(text, built, built.classes));
-  const double epochs = text.train().epochs();
-  if (!(epochs > 0))
-    return Bad(text, absl::StrCat("train.epochs is ", epochs, "; expected a number above 0"));
   absl::Status status;
   for (const int64_t steps_per_epoch : {int64_t{1'000'000}, int64_t{1}}) {
-    const double steps = epochs * static_cast<double>(steps_per_epoch);
-    status =
-        CheckOptimizer(text, built, {steps_per_epoch, std::max<int64_t>(1, std::llround(steps))});
+    const int64_t images = steps_per_epoch * text.train().batch_size() * text.train().accumulate();
+    ASSIGN_OR_RETURN(const optim::RunLength run, RunLengthOf(text, images));
+    status = CheckOptimizer(text, built, run);
     if (status.ok()) break;
   }
   return status;
@@ -222,27 +220,18 @@ void WriteBalancedWeights(const data::Dataset& images, layers::Network& network)
 
 absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
                                                     const data::Normalization& of_data) {
+  if (absl::Status status = layers::CheckRecipe(network); !status.ok())
+    return layers::AtPlace(network, status);
   data::Normalization normalization = of_data;
   const auto& recipe = network.train().normalisation();
-  const auto take = [&network](const auto& from, auto& to, absl::string_view name,
-                               bool positive) -> absl::Status {
-    if (from.empty()) return absl::OkStatus();
-    if (from.size() != network.input().channels()) {
-      return Bad(network, absl::StrCat("train.normalisation.", name, " has ", from.size(),
-                                       " numbers; expected one for each of ",
-                                       network.input().channels(), " channels"));
-    }
-    for (int c = 0; c < from.size(); ++c) {
-      if (!std::isfinite(from[c]) || (positive && from[c] <= 0)) {
-        return Bad(network, absl::StrCat("train.normalisation.", name, ": ", from[c], " is not a ",
-                                         positive ? "number above 0" : "finite number"));
-      }
-      to[c] = from[c];
-    }
-    return absl::OkStatus();
-  };
-  RETURN_IF_ERROR(take(recipe.mean(), normalization.mean, "mean", false));
-  RETURN_IF_ERROR(take(recipe.deviation(), normalization.deviation, "deviation", true));
+  for (const int count : {recipe.mean_size(), recipe.deviation_size()}) {
+    if (count > static_cast<int>(normalization.mean.size()))
+      return Bad(network, absl::StrCat("train.normalisation is of ", count,
+                                       " channels; expected at most ", normalization.mean.size()));
+  }
+  std::copy(recipe.mean().begin(), recipe.mean().end(), std::begin(normalization.mean));
+  std::copy(recipe.deviation().begin(), recipe.deviation().end(),
+            std::begin(normalization.deviation));
   return normalization;
 }
 
