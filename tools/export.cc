@@ -4,18 +4,19 @@
 
 #include <filesystem>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "data/file.h"
 #include "inference/inference_file.h"
 #include "inference/onnx/onnx_export.h"
-#include "nlohmann/json.hpp"
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
+#include "training/metrics.h"
 #include "training/trained_network.h"
 
 ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
@@ -40,20 +41,18 @@ constexpr char kUsage[] =
 std::optional<double> LoggedAccuracy(const training::FoundCheckpoint& found) {
   const std::string directory = std::filesystem::path(found.path).parent_path().string();
   const absl::StatusOr<std::string> log =
-      data::ReadFile(data::JoinPath(directory.empty() ? "." : directory, "metrics.jsonl"));
-  if (!log.ok()) return std::nullopt;
+      data::ReadFile(data::JoinPath(directory.empty() ? "." : directory, training::kMetricsFile));
+  double of_checkpoint = 0;
+  if (!log.ok() || !absl::SimpleAtod(found.checkpoint.Get("step"), &of_checkpoint))
+    return std::nullopt;
   std::optional<double> accuracy;
-  std::istringstream lines(*log);
-  for (std::string text; std::getline(lines, text);) {
-    const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object()) continue;
+  for (const absl::string_view text : absl::StrSplit(*log, '\n')) {
+    const auto line = training::ParseMetricsLine(text);
+    if (!line) continue;
     // The last evaluation may be of an earlier step's parameters.
-    const auto step = line.contains("test_step") ? line.find("test_step") : line.find("step");
-    if (step == line.end() || !step->is_number() ||
-        absl::StrCat(step->get<int64_t>()) != found.checkpoint.Get("step"))
-      continue;
-    const auto measured = line.find("test_accuracy");
-    if (measured != line.end() && measured->is_number()) accuracy = measured->get<double>();
+    const auto step = training::Find(*line, line->count("test_step") > 0 ? "test_step" : "step");
+    const auto measured = training::Find(*line, "test_accuracy");
+    if (step == of_checkpoint && measured) accuracy = measured;
   }
   return accuracy;
 }

@@ -30,6 +30,7 @@
 #include "tools/tuner_watch.h"
 #include "training/explain.h"
 #include "training/learning_rate.h"
+#include "training/metrics.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
 #include "training/report/batch_picture.h"
@@ -247,7 +248,7 @@ class TerminalObserver : public Progress {
       : tuner_(tuner),
         record_({.page = absl::GetFlag(FLAGS_report) ? data::JoinPath(output_dir, kReport) : "",
                  .event_directory = absl::GetFlag(FLAGS_tensorboard) ? output_dir : "",
-                 .metrics = data::JoinPath(output_dir, "metrics.jsonl"),
+                 .metrics = data::JoinPath(output_dir, training::kMetricsFile),
                  .say = [this](const std::string& line) { Say(line); }}),
         records_(absl::GetFlag(FLAGS_report) || absl::GetFlag(FLAGS_tensorboard)) {}
 

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -20,8 +22,8 @@
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "data/file.h"
-#include "nlohmann/json.hpp"
 #include "training/checkpoint.h"
+#include "training/metrics.h"
 
 namespace cotangent::training {
 namespace {
@@ -45,7 +47,7 @@ std::string ReadAll(int descriptor) {
 }
 
 bool BelongsToARun(const std::string& name) {
-  return name == "metrics.jsonl" || name == "network.textproto" || name == kBestCheckpoint ||
+  return name == kMetricsFile || name == "network.textproto" || name == kBestCheckpoint ||
          name == "report.html" || absl::StartsWith(name, "events.out.tfevents.") ||
          (absl::StartsWith(name, "checkpoint-") && absl::EndsWith(name, ".safetensors"));
 }
@@ -62,11 +64,9 @@ std::vector<fs::path> FilesIn(const std::string& directory) {
 
 // Returns the "step" of a line, or -1 if the line is not a JSON object with an integer "step".
 int64_t StepOf(absl::string_view line) {
-  const nlohmann::json object =
-      nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) return -1;
-  const auto step = object.find("step");
-  return step != object.end() && step->is_number_integer() ? step->get<int64_t>() : -1;
+  const std::optional<MetricsLine> numbers = ParseMetricsLine(line);
+  const double step = numbers ? Find(*numbers, "step").value_or(-1) : -1;
+  return step >= 0 && step < 1e18 && step == std::floor(step) ? static_cast<int64_t>(step) : -1;
 }
 
 }  // namespace

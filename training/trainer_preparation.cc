@@ -10,6 +10,7 @@
 #include "data/file.h"
 #include "google/protobuf/message.h"
 #include "layers/network/network_text.h"
+#include "training/metrics.h"
 #include "training/source.h"
 #include "training/targets.h"
 #include "training/trainer.h"
@@ -157,7 +158,7 @@ absl::Status Trainer::PrepareData() {
   if (absl::Status status = data::WriteFileAtomically(text_path, state_.network); !status.ok())
     return Running(status);
   absl::StatusOr<std::unique_ptr<MetricsLog>> metrics =
-      MetricsLog::Open(data::JoinPath(options_.output_dir, "metrics.jsonl"), state_.step);
+      MetricsLog::Open(data::JoinPath(options_.output_dir, kMetricsFile), state_.step);
   if (!metrics.ok()) return Running(metrics.status());
   metrics_ = *std::move(metrics);
   return absl::OkStatus();

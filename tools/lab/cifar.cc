@@ -14,7 +14,6 @@
 #include "data/image_file.h"
 #include "data/sources/source.h"
 #include "layers/zoo/zoo.h"
-#include "nlohmann/json.hpp"
 #include "tools/command_line.h"
 #include "tools/lab/experiments.h"
 #include "tools/lab/section.h"
@@ -22,6 +21,7 @@
 #include "tools/tuner_watch.h"
 #include "training/checkpoint.h"
 #include "training/evaluation.h"
+#include "training/metrics.h"
 #include "training/plan_cache.h"
 #include "training/run.h"
 #include "training/run_directory.h"
@@ -46,20 +46,19 @@ struct Metrics {
 // Reads the log of the run in `directory`. Returns an error if the file does not exist or if a line
 // is not a JSON object; the error names the line.
 absl::StatusOr<Metrics> ReadMetrics(const std::string& directory) {
-  const std::string path = data::JoinPath(directory, "metrics.jsonl");
+  const std::string path = data::JoinPath(directory, training::kMetricsFile);
   ASSIGN_OR_RETURN(const auto text, data::ReadFile(path));
   Metrics metrics;
   int number = 0;
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     ++number;
     if (line.empty()) continue;
-    const auto json =
-        nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object())
+    const auto numbers = training::ParseMetricsLine(line);
+    if (!numbers)
       return absl::InvalidArgumentError(
           absl::StrCat(path, ":", number, ":1: expected a JSON object"));
     const auto number_of = [&](const char* key) {
-      return json.contains(key) && json[key].is_number() ? json[key].get<double>() : NAN;
+      return training::Find(*numbers, key).value_or(NAN);
     };
     const double epoch = number_of("epoch");
     if (const double loss = number_of("train_loss"); std::isfinite(loss))

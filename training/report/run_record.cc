@@ -13,7 +13,7 @@
 #include "data/file.h"
 #include "data/image_file.h"
 #include "layers/network/network_text.h"
-#include "nlohmann/json.hpp"
+#include "training/metrics.h"
 #include "training/report/batch_picture.h"
 
 namespace cotangent::training::report {
@@ -147,10 +147,9 @@ void RunRecord::RecordGradients(int64_t step) {
 }
 
 void RunRecord::WriteEvents(int64_t step, const std::string& line, bool is_evaluation) {
-  const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
   std::vector<std::pair<std::string, double>> scalars;
-  for (const auto& [key, value] : object.items()) {
-    if (key != "step" && value.is_number()) scalars.push_back({TagOf(key), value});
+  for (const auto& [key, value] : ParseMetricsLine(line).value_or(MetricsLine())) {
+    if (key != "step") scalars.push_back({TagOf(key), value});
   }
   if (!is_evaluation) {
     for (const auto& [name, curve] : page_.gradient_norms)

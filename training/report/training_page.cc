@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "nlohmann/json.hpp"
+#include "training/metrics.h"
 #include "training/report/html.h"
 #include "training/report/plot.h"
 
@@ -77,10 +78,11 @@ std::string LayerTable(const std::vector<LayerLine>& layers) {
 Curves ParseMetrics(const std::string& text) {
   std::map<std::string, std::map<double, double>> by_step;
   for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
-    const nlohmann::json row = nlohmann::json::parse(line.begin(), line.end(), nullptr, false);
-    if (!row.is_object() || !row.contains("step") || !row["step"].is_number()) continue;
-    for (const auto& [key, value] : row.items()) {
-      if (key != "step" && value.is_number()) by_step[key][row["step"]] = value;
+    const std::optional<MetricsLine> numbers = ParseMetricsLine(line);
+    const std::optional<double> step = numbers ? Find(*numbers, "step") : std::nullopt;
+    if (!step) continue;
+    for (const auto& [key, value] : *numbers) {
+      if (key != "step") by_step[key][*step] = value;
     }
   }
   Curves curves;
