@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -37,6 +40,8 @@ constexpr char kStep[] = "step", kEpoch[] = "epoch", kEpochs[] = "epochs", kSeed
 constexpr char kOptimizerPrefix[] = "optimizer/";
 constexpr char kAveragePrefix[] = "ema/";
 
+constexpr double kAnyNumber = -std::numeric_limits<double>::infinity();
+
 constexpr size_t kLongestQuote = 60;  // characters of a damaged entry in a message
 
 constexpr char kAnotherNetwork[] =
@@ -58,6 +63,11 @@ absl::flat_hash_map<std::string, std::string> ParseChoices(const std::string& te
   return choices;
 }
 
+// Returns a damaged entry of the metadata as messages show it.
+std::string Quoted(const std::string& text) {
+  return absl::StrCat(text.substr(0, kLongestQuote), text.size() > kLongestQuote ? "..." : "");
+}
+
 // Returns the names as a JSON list. Bytes that are not valid UTF-8 are replaced.
 std::string ClassesText(const std::vector<std::string>& classes) {
   return json(classes).dump(-1, ' ', false, json::error_handler_t::replace);
@@ -74,8 +84,7 @@ absl::StatusOr<std::vector<std::string>> ParseClasses(const std::string& text,
   const auto is_name = [](const json& name) { return name.is_string(); };
   if (!list.is_array() || !std::all_of(list.begin(), list.end(), is_name)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": its metadata's classes cannot be read: they are ",
-                     text.substr(0, kLongestQuote), text.size() > kLongestQuote ? "..." : "",
+        absl::StrCat(path, ": its metadata's classes cannot be read: they are ", Quoted(text),
                      R"(; expected a list of names such as ["cat", "dog"], as train writes it)"));
   }
   for (const json& name : list) classes.push_back(name.get<std::string>());
@@ -84,9 +93,54 @@ absl::StatusOr<std::vector<std::string>> ParseClasses(const std::string& text,
 
 std::string PrecisionName(ElementType type) { return type == ElementType::kBf16 ? "bf16" : "f32"; }
 
-// Writes a double so that FromExact() restores the same bits.
+// Writes a double so that NumberReader restores the same bits.
 std::string Exactly(double value) { return absl::StrFormat("%a", value); }
-double FromExact(const std::string& text) { return strtod(text.c_str(), nullptr); }
+
+// Reads the numbers of a checkpoint's metadata and remembers the first error.
+class NumberReader {
+ public:
+  // `path` names the checkpoint in error messages.
+  NumberReader(const Checkpoint& checkpoint, const std::string& path)
+      : checkpoint_(checkpoint), path_(path) {}
+
+  // Each reads the number under `key` into `value`. A missing entry, as in checkpoints of earlier
+  // versions, leaves `value` as it is. An entry that is no number, or one below `least`, is an
+  // error. Only with kAnyNumber may a real number be infinite.
+  void Read(const char* key, double least, double& value) {
+    const std::string text = checkpoint_.Get(key);
+    char* end = nullptr;
+    const double found = strtod(text.c_str(), &end);
+    const bool is_right =
+        *end == '\0' && found >= least && (std::isfinite(found) || least == kAnyNumber);
+    Take(key, text, is_right, "a number", least, found, value);
+  }
+  template <class Integer>
+  void Read(const char* key, std::type_identity_t<Integer> least, Integer& value) {
+    const std::string text = checkpoint_.Get(key);
+    Integer found = 0;
+    const bool is_right = absl::SimpleAtoi(text, &found) && found >= least;
+    Take(key, text, is_right, "an integer", static_cast<double>(least), found, value);
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  template <class Number>
+  void Take(const char* key, const std::string& text, bool is_right, const char* what, double least,
+            Number found, Number& value) {
+    if (text.empty() || !status_.ok()) return;
+    if (is_right) {
+      value = found;
+    } else {
+      status_ = absl::InvalidArgumentError(absl::StrCat(
+          path_, ": its metadata's ", key, " cannot be read: it is ", Quoted(text), "; expected ",
+          what, least > kAnyNumber ? absl::StrCat(" of at least ", least) : ""));
+    }
+  }
+
+  const Checkpoint& checkpoint_;
+  const std::string& path_;
+  absl::Status status_;
+};
 
 // Copies tensors of the checkpoint into the slots (ranges of `values`, for parameters or
 // statistics) of the same names. Unless `prefix` is empty, a tensor named `prefix` + name is
@@ -168,18 +222,20 @@ absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::s
   RunState state;
   if (!absl::SimpleAtoi(checkpoint.Get(kStep), &state.step) || state.step < 0)
     return absl::InvalidArgumentError(absl::StrCat(path, ": its metadata name no step"));
-  state.epochs = FromExact(checkpoint.Get(kEpochs));
-  state.train_seconds = FromExact(checkpoint.Get(kTrainSeconds));
-  state.epoch_loss = FromExact(checkpoint.Get(kEpochLoss));
-  (void)!absl::SimpleAtoi(checkpoint.Get(kEpochLosses), &state.epoch_losses);
-  (void)!absl::SimpleAtoi(checkpoint.Get(kSkipped), &state.skipped);
-  (void)!absl::SimpleAtoi(checkpoint.Get(kSeed), &state.seed);
-  (void)!absl::SimpleAtoi(checkpoint.Get(kThreads), &state.threads);
-  state.learning_rate = FromExact(checkpoint.Get(kLearningRate));
-  if (!checkpoint.Get(kBest).empty()) state.best = FromExact(checkpoint.Get(kBest));
-  (void)!absl::SimpleAtoi(checkpoint.Get(kBestStep), &state.best_step);
-  (void)!absl::SimpleAtoi(checkpoint.Get(kStale), &state.stale);
-  (void)!absl::SimpleAtoi(checkpoint.Get(kValidatedStep), &state.validated_step);
+  NumberReader numbers(checkpoint, path);
+  numbers.Read(kEpochs, 0.0, state.epochs);
+  numbers.Read(kTrainSeconds, 0.0, state.train_seconds);
+  numbers.Read(kEpochLoss, kAnyNumber, state.epoch_loss);
+  numbers.Read(kEpochLosses, 0, state.epoch_losses);
+  numbers.Read(kSkipped, 0, state.skipped);
+  numbers.Read(kSeed, 0, state.seed);
+  numbers.Read(kThreads, 0, state.threads);
+  numbers.Read(kLearningRate, 0.0, state.learning_rate);
+  numbers.Read(kBest, kAnyNumber, state.best);
+  numbers.Read(kBestStep, -1, state.best_step);
+  numbers.Read(kStale, 0, state.stale);
+  numbers.Read(kValidatedStep, -1, state.validated_step);
+  RETURN_IF_ERROR(numbers.status());
   state.network = checkpoint.Get(kNetwork);
   state.dataset = checkpoint.Get(kDataset);
   ASSIGN_OR_RETURN(state.classes, ParseClasses(checkpoint.Get(kClasses), path));

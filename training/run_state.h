@@ -58,8 +58,8 @@ void DescribeMachine(RunState& state);
 
 Metadata ToMetadata(const RunState& state);
 // Reads the run's state from a checkpoint's metadata. `path` names the checkpoint in error
-// messages. Returns InvalidArgument if the metadata have no step, or if the classes or the
-// quantisation in them cannot be read.
+// messages. Returns InvalidArgument if the metadata have no step, or if a number, the classes or
+// the quantisation in them cannot be read.
 absl::StatusOr<RunState> ReadRunState(const Checkpoint& checkpoint, const std::string& path);
 
 // Compares the configuration of a checkpoint with that of the run resumed from it. Returns one line
