@@ -22,6 +22,7 @@
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "tools/precision.h"
+#include "tools/shared_flags.h"
 #include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/explain.h"
@@ -30,25 +31,24 @@
 #include "training/recipe.h"
 #include "training/trained_network.h"
 
-ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
+COTANGENT_NETWORK_FLAG("convnet");
 ABSL_FLAG(std::string, checkpoint, "",
           "with --inference, instead of --network: a trained network, quantised ones too");
-ABSL_FLAG(int64_t, batch_size, 0, "images a step; as the network text says if not given");
-ABSL_FLAG(std::string, precision, "", "f32 or bf16; as the network text says if not given");
+COTANGENT_BATCH_SIZE_FLAG;
+COTANGENT_PRECISION_FLAG;
 ABSL_FLAG(std::string, memory, "", "what a step of training may take, as 4GiB");
-ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
+COTANGENT_THREADS_FLAG;
 ABSL_FLAG(int64_t, classes, 10, "classes of a network whose text does not say");
 ABSL_FLAG(double, seconds, 3, "for how long to measure, at least");
 ABSL_FLAG(int64_t, steps, 10, "how many steps to measure, at least");
 ABSL_FLAG(bool, inference, false, "measure answers instead of training");
-ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
+COTANGENT_EXACT_FLAG;
 ABSL_FLAG(bool, json, false, "print one JSON object");
 ABSL_FLAG(bool, explain, false,
           "print the plan before: its operations with their times; with --json only what its "
           "convolutions "
           "take alone");
-ABSL_FLAG(std::string, set, "",
-          "field.path=value: override a field of the network text; may be repeated");
+COTANGENT_SET_FLAG;
 
 namespace cotangent::tools {
 namespace {

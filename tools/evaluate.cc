@@ -20,6 +20,7 @@
 #include "tools/command_line.h"
 #include "tools/labelled_images.h"
 #include "tools/precision.h"
+#include "tools/shared_flags.h"
 #include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
@@ -30,18 +31,16 @@
 #include "training/targets.h"
 #include "training/trained_network.h"
 
-ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
+COTANGENT_CHECKPOINT_FLAG;
 ABSL_FLAG(std::string, dataset, "",
           "cifar10, cifar100, mnist, sample, or a path; what the network was trained with if not "
           "given");
-ABSL_FLAG(std::string, data_dir, "",
-          "where the data are; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
+COTANGENT_DATA_DIR_FLAG;
 ABSL_FLAG(bool, tta, false, "average over views of each image, as the network's recipe says");
 ABSL_FLAG(int64_t, batch_size, 0, "images at a time; that of the training if not given");
-ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
-ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
-ABSL_FLAG(std::string, on_bad_image, "stop",
-          "what a picture that cannot be read does: stop or skip (it, and say so)");
+COTANGENT_THREADS_FLAG;
+COTANGENT_EXACT_FLAG;
+COTANGENT_ON_BAD_IMAGE_FLAG;
 ABSL_FLAG(std::string, report, "",
           "write a page: what is taken for what, whether probabilities can be believed, the surest "
           "mistakes");

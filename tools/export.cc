@@ -16,10 +16,11 @@
 #include "inference/onnx/onnx_export.h"
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
+#include "tools/shared_flags.h"
 #include "training/metrics.h"
 #include "training/trained_network.h"
 
-ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
+COTANGENT_CHECKPOINT_FLAG;
 ABSL_FLAG(
     std::string, format, "onnx",
     "onnx (for ONNX Runtime and other engines) or safetensors (a checkpoint without what only "

@@ -21,6 +21,7 @@
 #include "tools/answers.h"
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
+#include "tools/shared_flags.h"
 #include "tools/tuner_watch.h"
 #include "training/attribution.h"
 #include "training/evaluation.h"
@@ -31,12 +32,12 @@
 #include "training/targets.h"
 #include "training/trained_network.h"
 
-ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
+COTANGENT_CHECKPOINT_FLAG;
 ABSL_FLAG(int, top, 5, "how many classes to print for each picture, the most probable first");
 ABSL_FLAG(std::string, format, "text", "of standard output: text, json (one object) or csv");
 ABSL_FLAG(std::string, explain, "",
           "write a picture of what in the one picture given the answer rests on");
-ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
+COTANGENT_THREADS_FLAG;
 
 namespace cotangent::tools {
 namespace {

@@ -23,6 +23,7 @@
 #include "tools/command_line.h"
 #include "tools/labelled_images.h"
 #include "tools/precision.h"
+#include "tools/shared_flags.h"
 #include "tools/tuner_watch.h"
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
@@ -31,13 +32,12 @@
 #include "training/targets.h"
 #include "training/trained_network.h"
 
-ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
+COTANGENT_CHECKPOINT_FLAG;
 ABSL_FLAG(
     std::string, calibration, "",
     "the data set whose training images are looked at, but for some by whose accuracy is judged "
     "which layers may be rounded; what the network was trained with if not given");
-ABSL_FLAG(std::string, data_dir, "",
-          "where the data are; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
+COTANGENT_DATA_DIR_FLAG;
 ABSL_FLAG(std::string, output, "net.int8.safetensors", "the file to write");
 ABSL_FLAG(int64_t, images, 512, "how many images are looked at");
 ABSL_FLAG(
@@ -53,7 +53,7 @@ ABSL_FLAG(
 ABSL_FLAG(
     std::string, keep, "",
     "a layer that keeps computing with real numbers, such as head or layer4.*; may be repeated");
-ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
+COTANGENT_THREADS_FLAG;
 ABSL_FLAG(std::string, format, "text", "of standard output: text or json");
 
 namespace cotangent::tools {

@@ -21,16 +21,17 @@
 #include "layers/zoo/zoo.h"
 #include "tools/command_line.h"
 #include "tools/precision.h"
+#include "tools/shared_flags.h"
 #include "tools/text_table.h"
 #include "tools/tuner_watch.h"
 #include "training/explain.h"
 #include "training/plan_cache.h"
 #include "training/recipe.h"
 
-ABSL_FLAG(std::string, network, "resnet18", "a network of the zoo, or the path of a network text");
+COTANGENT_NETWORK_FLAG("resnet18");
 ABSL_FLAG(int64_t, batch_size, 128, "images a rank and step");
-ABSL_FLAG(std::string, precision, "", "f32 or bf16; as the network text says if not given");
-ABSL_FLAG(int, threads, 0, "threads of a rank that compute; 0: one a core");
+COTANGENT_PRECISION_FLAG;
+COTANGENT_THREADS_FLAG;
 ABSL_FLAG(
     std::string, gigabits, "10",
     "what the network between ranks carries a second, each way; by commas for several tables");
@@ -40,8 +41,7 @@ ABSL_FLAG(double, microseconds_between, 5,
 ABSL_FLAG(std::string, ranks, "2,4,8,16,32,64,128,256,512,1024", "how many ranks, by commas");
 ABSL_FLAG(int64_t, bucket_bytes, 0,
           "the least bytes of gradients sent together; 0: as training chooses for the network");
-ABSL_FLAG(std::string, set, "",
-          "field.path=value: override a field of the network text; may be repeated");
+COTANGENT_SET_FLAG;
 
 namespace cotangent::tools {
 namespace {

@@ -15,13 +15,14 @@
 #include "tools/checkpoint_flag.h"
 #include "tools/command_line.h"
 #include "tools/precision.h"
+#include "tools/shared_flags.h"
 #include "tools/tuner_watch.h"
 
-ABSL_FLAG(std::string, checkpoint, "", "a checkpoint that train wrote, or the directory of a run");
+COTANGENT_CHECKPOINT_FLAG;
 ABSL_FLAG(int, port, 8080, "where to listen; 0: any port that is free");
 ABSL_FLAG(std::string, address, "127.0.0.1",
           "the address to listen at; 0.0.0.0 lets every machine of the network in");
-ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
+COTANGENT_THREADS_FLAG;
 ABSL_FLAG(int64_t, batch_size, 16, "the most pictures that are computed at once");
 ABSL_FLAG(double, delay, 2,
           "milliseconds that a picture waits, at most, for others that are on their way");

@@ -27,6 +27,7 @@
 #include "tools/command_line.h"
 #include "tools/precision.h"
 #include "tools/progress.h"
+#include "tools/shared_flags.h"
 #include "tools/tuner_watch.h"
 #include "training/explain.h"
 #include "training/learning_rate.h"
@@ -41,22 +42,21 @@
 #include "training/run_state.h"
 #include "training/source.h"
 
-ABSL_FLAG(std::string, network, "convnet", "a network of the zoo, or the path of a network text");
+COTANGENT_NETWORK_FLAG("convnet");
 ABSL_FLAG(std::string, dataset, "cifar10",
           "cifar10, cifar100, mnist, sample, a folder of pictures or a CSV file that lists them");
-ABSL_FLAG(std::string, data_dir, "",
-          "where the data are, or go; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent");
+COTANGENT_DATA_DIR_FLAG;
 ABSL_FLAG(std::string, output_dir, "",
           "where checkpoints and metrics go; runs/NETWORK if not given");
 ABSL_FLAG(double, epochs, 0,
           "passes over the training images; as the network text says if not given");
-ABSL_FLAG(int64_t, batch_size, 0, "images a step; as the network text says if not given");
-ABSL_FLAG(std::string, precision, "", "f32 or bf16; as the network text says if not given");
+COTANGENT_BATCH_SIZE_FLAG;
+COTANGENT_PRECISION_FLAG;
 ABSL_FLAG(
     std::string, memory, "",
     "what a step may take, as 4GiB: results are computed again rather than kept as far as that "
     "asks for");
-ABSL_FLAG(int, threads, 0, "threads that compute; 0: one a core");
+COTANGENT_THREADS_FLAG;
 ABSL_FLAG(uint64_t, seed, 0,
           "of initial values, order, augmentation, dropout; as the network text says if not given");
 ABSL_FLAG(int64_t, max_steps, 0, "stop after so many steps of the run; 0: do not");
@@ -68,8 +68,7 @@ ABSL_FLAG(
     double, validation, 0,
     "set this share of the training images apart and evaluate on it; as the network text says "
     "if not given");
-ABSL_FLAG(std::string, on_bad_image, "stop",
-          "what a picture that cannot be read does: stop or skip (it, and say so)");
+COTANGENT_ON_BAD_IMAGE_FLAG;
 ABSL_FLAG(int, workers, 0,
           "threads that make batches ahead of the step; 0: one a core where there is much to do");
 ABSL_FLAG(std::string, cache, "",
@@ -78,7 +77,7 @@ ABSL_FLAG(std::string, cache, "",
           "later epochs and runs");
 ABSL_FLAG(std::string, on_nonfinite, "stop",
           "what a loss or gradient that is infinite or not a number does: stop or skip (the step)");
-ABSL_FLAG(bool, exact, false, "no Winograd convolutions");
+COTANGENT_EXACT_FLAG;
 ABSL_FLAG(bool, describe, false, "print the network as a table and do not train");
 ABSL_FLAG(bool, explain, false,
           "print what the planned step does, with measured times, and do not train");
@@ -98,8 +97,7 @@ ABSL_FLAG(
 ABSL_FLAG(std::string, map, "",
           "NAME_IN_FILE=NAME_IN_NETWORK, with one * on both sides or none: for --init_from; may be "
           "repeated");
-ABSL_FLAG(std::string, set, "",
-          "field.path=value: override a field of the network text; may be repeated");
+COTANGENT_SET_FLAG;
 
 namespace cotangent::tools {
 namespace {

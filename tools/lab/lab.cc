@@ -21,6 +21,7 @@
 #include "tools/lab/experiments.h"
 #include "tools/lab/page.h"
 #include "tools/lab/section.h"
+#include "tools/shared_flags.h"
 
 ABSL_FLAG(std::string, output_dir, "lab", "where lab.html and results.json go");
 ABSL_FLAG(std::string, activation, "",
@@ -31,7 +32,7 @@ ABSL_FLAG(std::string, runs_dir, "",
           "for `cifar`: holds the output directories of `train`, named as their networks; "
           "OUTPUT_DIR/runs if not given");
 ABSL_FLAG(bool, train, false, "for `cifar`: trains the networks that --runs_dir has no run of");
-ABSL_FLAG(int, threads, 0, "for what runs on several; one for each physical core if 0");
+COTANGENT_THREADS_FLAG;
 
 namespace cotangent::tools::lab {
 namespace {
