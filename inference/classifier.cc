@@ -14,7 +14,6 @@
 #include "training/evaluation.h"
 #include "training/plan_cache.h"
 #include "training/source.h"
-#include "training/targets.h"
 #include "training/trained_network.h"
 
 namespace cotangent::inference {
@@ -27,15 +26,6 @@ constexpr int64_t kBatchFactor = 4;
 
 constexpr int64_t kMostBatch = 4096;
 constexpr int kMostThreads = 1024;
-
-// Replaces x by its softmax: p_k = exp(x_k) / sum over j of exp(x_j).
-void Softmax(absl::Span<float> x) {
-  const float largest = *std::max_element(x.begin(), x.end());
-  double sum = 0;
-  for (float value : x) sum += std::exp(static_cast<double>(value) - largest);
-  for (float& value : x)
-    value = static_cast<float>(std::exp(static_cast<double>(value) - largest) / sum);
-}
 
 absl::Status Check(const ClassifierOptions& options) {
   if (options.batch_size < 1 || options.batch_size > kMostBatch)
@@ -170,18 +160,10 @@ class PlannedClassifier : public Classifier {
       }
       std::copy_n(plan.Run(), result.size(), result.begin());
     }
-    switch (answers()) {
-      case Answers::kClasses:
-        if (plan.gives_probabilities()) return;
-        for (size_t i = 0; i < pictures.size(); ++i)
-          Softmax(result.subspan(i * classes().size(), classes().size()));
-        return;
-      case Answers::kLabels:
-        for (float& score : result) score = static_cast<float>(training::Sigmoid(score));
-        return;
-      case Answers::kNumbers:
-        plan.target_scale().Restore(result);
-        return;
+    const size_t count = classes().size();
+    for (size_t i = 0; i < pictures.size(); ++i) {
+      const std::vector<double> of_picture = plan.AnswersOf(result.data() + i * count);
+      std::copy(of_picture.begin(), of_picture.end(), result.begin() + i * count);
     }
   }
 

@@ -3,17 +3,14 @@
 #include <stdio.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "data/files_below.h"
 #include "data/fit.h"
@@ -29,7 +26,6 @@
 #include "training/recipe.h"
 #include "training/report/attribution_picture.h"
 #include "training/source.h"
-#include "training/targets.h"
 #include "training/trained_network.h"
 
 COTANGENT_CHECKPOINT_FLAG;
@@ -48,31 +44,6 @@ constexpr char kUsage[] =
     "\n"
     "  predict --checkpoint=runs/convnet IMAGE|DIR... [--format=text|json|csv] "
     "[--explain=out.png]\n";
-
-// Returns e^x_k / sum_j e^x_j for each score x_k.
-std::vector<double> Softmax(const float* scores, int64_t classes) {
-  const float largest = *std::max_element(scores, scores + classes);
-  std::vector<double> probabilities(classes);
-  for (int64_t k = 0; k < classes; ++k)
-    probabilities[k] = std::exp(static_cast<double>(scores[k]) - largest);
-  const double sum = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
-  for (double& p : probabilities) p /= sum;
-  return probabilities;
-}
-
-// Converts the network's scores for one image to answers: a probability for each class, a
-// probability for each label by itself, or numbers in their own units.
-std::vector<double> AnswersOf(const training::Evaluator& evaluator, const float* scores) {
-  const int64_t count = evaluator.classes();
-  std::vector<float> answers(scores, scores + count);
-  if (evaluator.target_kind() == data::TargetKind::kClass && !evaluator.gives_probabilities())
-    return Softmax(scores, count);
-  evaluator.target_scale().Restore(absl::MakeSpan(answers));
-  std::vector<double> result(answers.begin(), answers.end());
-  if (evaluator.target_kind() == data::TargetKind::kLabels)
-    std::transform(result.begin(), result.end(), result.begin(), training::Sigmoid);
-  return result;
-}
 
 // If `path` is a folder, appends the files below it in natural order; otherwise appends `path`
 // itself.
@@ -179,7 +150,7 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
     }
     const std::vector<uint8_t> bytes = data::FitPicture(*image, fit.shape, fit.fit);
     writer.Write(bytes.data(), {}, evaluator->images());
-    const std::vector<double> answers = AnswersOf(*evaluator, evaluator->Run());
+    const std::vector<double> answers = evaluator->AnswersOf(evaluator->Run());
     fputs(answer_writer.Answer(path, answers).c_str(), stdout);
     if (!explains) continue;
     RETURN_IF_ERROR(ExplainAnswer(trained, writer, fit.shape, bytes, answers, options, *tuner));

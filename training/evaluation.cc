@@ -73,6 +73,18 @@ const float* Evaluator::Run() {
   return plan_->result(network_->prediction);
 }
 
+std::vector<double> Evaluator::AnswersOf(const float* results) const {
+  const int64_t count = network_->classes;
+  if (target_kind_ == data::TargetKind::kClass && !gives_probabilities())
+    return Softmax({results, static_cast<size_t>(count)});
+  std::vector<float> restored(results, results + count);
+  target_scale_.Restore(absl::MakeSpan(restored));
+  std::vector<double> answers(restored.begin(), restored.end());
+  if (target_kind_ == data::TargetKind::kLabels)
+    std::transform(answers.begin(), answers.end(), answers.begin(), Sigmoid);
+  return answers;
+}
+
 layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,
                                       int64_t count) const {
   char* const data = reinterpret_cast<char*>(const_cast<float*>(scores));

@@ -150,6 +150,16 @@ double Score(data::TargetKind kind, absl::Span<const float> answers,
   return std::accumulate(r2.begin(), r2.end(), 0.0) / static_cast<double>(count);
 }
 
+std::vector<double> Softmax(absl::Span<const float> x) {
+  const float largest = *std::max_element(x.begin(), x.end());
+  std::vector<double> probabilities;
+  for (const float value : x)
+    probabilities.push_back(std::exp(static_cast<double>(value) - largest));
+  const double sum = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
+  for (double& p : probabilities) p /= sum;
+  return probabilities;
+}
+
 double Sigmoid(double x) {
   return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x));
 }

@@ -64,6 +64,9 @@ std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
 double Score(data::TargetKind kind, absl::Span<const float> answers,
              absl::Span<const float> targets, int64_t count);
 
+// Returns exp(x_k) / sum over j of exp(x_j), the probabilities of classes whose logits are x.
+std::vector<double> Softmax(absl::Span<const float> x);
+
 // Returns 1 / (1 + exp(-x)), the probability of a label whose logit is x.
 double Sigmoid(double x);
 

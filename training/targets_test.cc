@@ -44,6 +44,12 @@ TEST(Determination, IsTheShareOfVarianceThatAnswersExplain) {
   EXPECT_EQ(Score(data::TargetKind::kNumbers, {2, 2, 2}, {1, 2, 3}, 1), 0);
 }
 
+TEST(Softmax, IsOfAnySize) {
+  EXPECT_THAT(Softmax({0, 1.0986122886681098f}),  // ln 3
+              ElementsAre(::testing::DoubleNear(0.25, 1e-7), ::testing::DoubleNear(0.75, 1e-7)));
+  EXPECT_THAT(Softmax({5000, -5000, 5000}), ElementsAre(0.5, 0, 0.5));
+}
+
 TEST(TargetScale, ComesFromTheTrainingImagesAndIsTakenBack) {
   data::Dataset images;
   images.target_kind = data::TargetKind::kNumbers;

@@ -83,16 +83,6 @@ struct Answers {
   double accuracy = 0;
 };
 
-// Returns the class with the largest of ten scores, and its probability. The scores are
-// probabilities (if `probabilities`) or logits, to which a softmax is applied.
-std::pair<int, double> Decide(const float* scores, bool probabilities) {
-  const int best = static_cast<int>(std::max_element(scores, scores + kClasses) - scores);
-  if (probabilities) return {best, scores[best]};
-  double sum = 0;
-  for (int k = 0; k < kClasses; ++k) sum += std::exp(static_cast<double>(scores[k]) - scores[best]);
-  return {best, 1 / sum};
-}
-
 absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Dataset& test,
                                int threads, layers::Tuner& tuner) {
   ASSIGN_OR_RETURN(auto evaluator, training::Evaluator::Create(trained.network, kClasses, kBatch,
@@ -112,8 +102,9 @@ absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Da
     }
     const float* const scores = evaluator->Run();
     for (int64_t k = 0; k < count; ++k) {
-      const auto [prediction, confidence] =
-          Decide(scores + k * kClasses, evaluator->gives_probabilities());
+      const float* const row = scores + k * kClasses;
+      const int prediction = static_cast<int>(std::max_element(row, row + kClasses) - row);
+      const double confidence = evaluator->AnswersOf(row)[prediction];
       const int label = test.labels[first + k];
       ++answers.confusion[label][prediction];
       if (prediction == label)
