@@ -9,21 +9,22 @@
 // have level 0), so the statements of one level do not wait for one another. Statements of one
 // level and one type are grouped into chunks, vectors of up to eight statements that are replayed
 // together (kernel.h): a loop that computes something for i = 1, 2, ... is replayed for up to eight
-// values of i together. Three rules make the operands of a chunk lie side by side in memory:
+// values of i together. (One or two statements that are left over are replayed one by one.) Three
+// rules make the operands of a chunk lie side by side in memory:
 //
 //   - the statements of one level and type are ordered by the slot of their first variable;
 //   - results get new slots, in the order of the schedule;
 //   - constants get new slots too, in the order in which they are first used.
 //
-// A sum of many terms, s += term, does not count as a sequence of steps: all its terms have one
-// level, and a chunk adds as many of them at once as it has lanes.
+// A sum of many terms (kLongSum in schedule.cc), s += term, does not count as a sequence of steps:
+// all its terms have one level, and a chunk adds as many of them at once as it has lanes.
 
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
-#include "autodiff/reverse/kernel.h"
+#include "autodiff/reverse/machine.h"
 #include "autodiff/reverse/recorder.h"
 
 namespace cotangent::autodiff::reverse::replay {
