@@ -119,7 +119,7 @@ struct Convolution::State {
   Direction direction;
   ConvolutionChoice choice;
   std::unique_ptr<ConvolutionImplementation> implementation;
-  bool sum_bias_gradient;  // whether Run() sums the gradient in a separate loop
+  bool sum_bias_gradient;  // whether Run() sums the bias gradient in a separate loop
 };
 
 Convolution::Convolution(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -200,7 +200,7 @@ ConvolutionTime Measure(Convolution& convolution, const ConvolutionArguments& ar
   auto fastest = [&](auto function, const std::function<void()>& before) {
     double best = SecondsOf(function), spent = best;  // the first run warms up
     if (best > 2 * options.clearly_slow) return best;
-    for (int i = 0; i < options.repetitions && (i < 2 || spent < options.budget_seconds); ++i) {
+    for (int i = 0; i < options.repetitions && (i < 1 || spent < options.budget_seconds); ++i) {
       if (before) before();
       const double seconds = SecondsOf(function);
       best = i == 0 && before ? seconds : std::min(best, seconds);

@@ -20,7 +20,8 @@
 // names one implementation with its layouts and types. Candidates() lists the choices that are
 // worth trying, Convolution::Create() makes a convolution that computes by one of them, and
 // Measure() times it. A linear layer is a convolution whose kernel is as large as the image,
-// without padding; it has additional candidates that run it as a matrix product.
+// without padding, dilation or groups; it has candidates of its own, which run it as a matrix
+// product.
 //
 // Weights are "plain" as f32 [out, in / groups, height, width], and "packed" in the layout and type
 // that an implementation reads.
@@ -92,8 +93,9 @@ enum class Algorithm : uint8_t {
 };
 std::string_view Name(Algorithm algorithm);  // "direct", "winograd", "matmul"
 
-// Returns a hash of the names of all families of implementations (convolution_family.h). Times of
-// candidates that a program with another hash has measured may lack the fastest ones.
+// Returns a hash of the names of all families of implementations (convolution_family.h). A program
+// with another hash has other families, so candidates that it measured may not include the fastest
+// ones of this program.
 uint64_t FamiliesFingerprint();
 
 // One way to compute one direction of a convolution. `in_*` describe the activations on the input
@@ -135,7 +137,8 @@ struct Int8Convolution {
 };
 
 // Weights of 8-bit convolutions are the integers from -127 to 127: -128 is not used, so that the
-// range is symmetric. Returns weight / scale, rounded to such an integer (ties to even).
+// range is symmetric. RoundedWeight() returns weight / scale, rounded to such an integer (ties to
+// even).
 inline constexpr float kLargestInt8Weight = 127;
 inline int8_t RoundedWeight(float weight, float scale) {
   return static_cast<int8_t>(
@@ -147,8 +150,9 @@ inline int8_t RoundedWeight(float weight, float scale) {
 bool Int8Available();
 
 // Returns the choices that are worth measuring for a forward convolution with Epilogue::int8 (for
-// out_type kF32 those that write f32 or bf16); none if Int8Available() is false, and none for
-// groups without VNNI or AMX. Convolution::Create() refuses some of them if there is an addend.
+// out_type kF32 those that write f32 and, if Bf16Available(), bf16); none if the shape is invalid
+// or Int8Available() is false, and none for groups without VNNI or AMX. Convolution::Create()
+// refuses some of them if there is an addend.
 std::vector<ConvolutionChoice> Int8Candidates(const ConvolutionShape& shape, ElementType in_type,
                                               ElementType out_type);
 
@@ -215,7 +219,8 @@ struct ConvolutionArguments {
 class Convolution {
  public:
   // Errors: an invalid shape, a choice that this machine does not offer for it, or an epilogue that
-  // the choice does not support. kInputGradient takes no bias, addend or relu.
+  // the choice does not support. REQUIRES: `epilogue` has an addend or relu only in kForward, and no
+  // bias in kInputGradient.
   static absl::StatusOr<std::unique_ptr<Convolution>> Create(const ConvolutionShape& shape,
                                                              Direction direction,
                                                              const ConvolutionChoice& choice,
@@ -266,7 +271,7 @@ struct ConvolutionTime {
 
 struct MeasureOptions {
   // The number of timed runs, after a first run that warms up. Measuring ends earlier when
-  // budget_seconds are spent (the first run included), but not before two timed runs. Packing is
+  // budget_seconds are spent (the first run included), but not before one timed run. Packing is
   // measured in the same way, with a budget of its own.
   int repetitions = 5;
   double budget_seconds = 0.25;

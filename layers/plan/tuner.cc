@@ -34,18 +34,20 @@ using tensor::ConvolutionArguments;
 using tensor::ConvolutionShape;
 using tensor::Direction;
 
-// Candidates are timed on fewer images than the full batch, in two stages. The first stage uses
-// little work (kFirstFlops, kFirstBytes) and drops candidates that take more than kScreeningSlack
-// times as long as the fastest. The second stage uses enough work (kEnoughFlops, kEnoughBytes) that
-// a larger batch would change little; these bytes exceed the caches of a thread. A small batch is
-// unfair to candidates with costs that do not grow with the batch, so the first stage drops only
-// candidates that are clearly slow.
+// Candidates are timed on fewer images than the full batch if that is large, in two stages. The
+// first stage uses little work (kFirstFlops, kFirstBytes) and drops candidates that take more than
+// kScreeningSlack times as long as the fastest. The second stage uses enough work (kEnoughFlops,
+// kEnoughBytes) that a larger batch would change little; these bytes exceed the caches of a thread.
+// A small batch is unfair to candidates with costs that do not grow with the batch, so the first
+// stage drops only candidates that are clearly slow, and the second keeps kFewestImages, or fewer if
+// these have kFewestPixels pixels of output.
 constexpr double kEnoughFlops = 1.5e9, kEnoughBytes = 48e6;
 constexpr double kFirstFlops = 5e8, kFirstBytes = 24e6;
-constexpr int64_t kFewestImages = 16, kFewestFirstImages = 4;
+constexpr int64_t kFewestImages = 16, kFewestPixels = 1536, kFewestFirstImages = 4;
 constexpr double kScreeningSlack = 1.6, kSimilarShapeSlack = 1.3;
-// A candidate whose first run takes this many times as long as the fastest one is not run again:
-// kFirstClearlySlower holds in the first stage, kClearlySlower in the second.
+// A candidate is not run again after a run that takes more than this many times as long as the
+// fastest candidate so far, or after a run to warm up that takes more than twice that:
+// kFirstClearlySlower holds in the first stage, kClearlySlower in the first round of the second.
 constexpr double kFirstClearlySlower = 2, kClearlySlower = 1.25;
 // Two shapes can be similar (see Similar() below for all conditions) only if their batches, numbers
 // of channels, heights and widths each differ by no more than this factor. If a similar shape went
@@ -67,10 +69,11 @@ constexpr std::chrono::milliseconds kLookAtLoad{100};
 // More bytes than the caches hold: the caches of one thread, and the caches of all threads
 // together.
 constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
-// More bytes than any machine has. A larger number in a restored text makes the line invalid.
+// The most bytes of temporary memory (scratch memory, packed weights) that a line of a restored
+// text may name, more than any machine has. Restore() ignores lines that name more.
 constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
-// The first line of a saved text. Its number is raised when the form of the lines changes, or when a
-// family of implementations becomes so much faster that it should be measured again.
+// The first line of a saved text. Its number is raised when the form of the lines changes, or when
+// a family of implementations becomes so much faster that it should be measured again.
 constexpr char kHeader[] = "cotangent plan cache 12";
 constexpr int kElementTypes = static_cast<int>(ElementType::kF64) + 1;
 
@@ -85,9 +88,9 @@ std::string MachineKey(int threads) {
 
 }  // namespace
 
-// Memory that one candidate after the other uses. It is filled with numbers from -1 to 1, of which
-// few are zero and none is denormal, since both could change the speed. The memory is reused,
-// because allocating and filling new memory takes as long as the runs.
+// Memory that one candidate after the other uses. Memory for f32 and bf16 is filled with numbers
+// from -1 to 1, of which few are zero and none is denormal, since both could change the speed. The
+// memory is reused, because allocating and filling new memory takes as long as the runs.
 class TunerWorkspace {
  public:
   // Returns pointers into memory that is large enough for this convolution. They are valid until
@@ -161,6 +164,14 @@ class TunerWorkspace {
 };
 
 namespace {
+
+// Returns the least number of images on which a candidate is timed: as many as have `pixels` pixels
+// of output, up to kFewestImages, but at least kFewestFirstImages and two for each thread.
+int64_t FewestImages(const ConvolutionShape& shape, int64_t pixels) {
+  const int64_t image = shape.out().height() * shape.out().width();
+  return std::max({kFewestFirstImages, int64_t{2} * Threads(),
+                   std::min(kFewestImages, (pixels + image - 1) / image)});
+}
 
 ConvolutionShape WithLessWork(ConvolutionShape shape, double most_flops, double most_bytes,
                               int64_t fewest_images) {
@@ -276,20 +287,28 @@ void Tuner::Restore(absl::string_view text) {
   // absl::StrSplit() of a string_view whose data() is null gives no lines at all.
   if (lines.empty() || lines[0] != kHeader) return;
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> restored;
+  absl::flat_hash_set<std::string> unreadable;  // convolutions of which a line cannot be read
   for (absl::string_view line : lines) {
     const std::vector<std::string> fields = absl::StrSplit(line, '\t');
     double seconds = 0, other_load = 0;
     int64_t bytes = 0;
     if (fields.size() != 7 || !absl::SimpleAtod(fields[6], &other_load)) continue;
-    if (fields[3] == kRefused) refused_.insert(std::string(line));
-    if (!absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0)) continue;
-    if (!absl::SimpleAtoi(fields[4], &bytes) || bytes < 0 || bytes > kMostTemporaryBytes) continue;
+    if (fields[3] == kRefused) {
+      refused_.insert(std::string(line));
+      continue;
+    }
+    const std::string key = absl::StrCat(fields[0], "\t", fields[1], "\t", fields[2]);
     absl::StatusOr<tensor::ConvolutionChoice> choice = tensor::ConvolutionChoice::Parse(fields[5]);
-    if (choice.ok())
-      restored[absl::StrCat(fields[0], "\t", fields[1], "\t", fields[2])].push_back(
-          {*choice, seconds, bytes, other_load});
+    if (!absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0) ||
+        !absl::SimpleAtoi(fields[4], &bytes) || bytes < 0 || bytes > kMostTemporaryBytes ||
+        !choice.ok()) {
+      unreadable.insert(key);
+      continue;
+    }
+    restored[key].push_back({*choice, seconds, bytes, other_load});
   }
   for (auto& [key, choices] : restored) {
+    if (unreadable.contains(key)) continue;
     // The known times are kept if they were measured under less load.
     const auto known = known_.find(key);
     if (known == known_.end() || choices[0].other_load <= known->second[0].other_load)
@@ -391,9 +410,10 @@ std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape&
 }
 
 // Returns the candidates worth timing exactly, fastest first. If this object has put a similar
-// shape, under the same conditions `use`, through the first stage before, these are the candidates
-// that were fast for that shape, in the same order. Otherwise sets *screened to true, times every
-// candidate on little work (the first stage), and drops the slow ones.
+// shape, for the same direction and under the same conditions `use`, through the first stage
+// before, these are the candidates that were fast for that shape, in the same order. Otherwise (or
+// if none of those is a candidate here) sets *screened to true, times every candidate on little
+// work (the first stage), and drops the slow ones.
 absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const ConvolutionShape& shape,
                                                                 Direction direction,
                                                                 const ConvolutionUse& use,
@@ -412,8 +432,8 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const Convolutio
     if (!candidates.empty()) return candidates;
   }
   *screened = true;
-  const ConvolutionShape first = WithLessWork(shape, kFirstFlops, kFirstBytes,
-                                              std::max<int64_t>(kFewestFirstImages, 2 * Threads()));
+  const ConvolutionShape first =
+      WithLessWork(shape, kFirstFlops, kFirstBytes, FewestImages(shape, 0));
   std::vector<MeasuredChoice> candidates;
   absl::Status last = absl::InternalError("no candidates");
   double fastest = kNever;
@@ -442,7 +462,8 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   bool screened = false;
   ASSIGN_OR_RETURN(const std::vector<MeasuredChoice> candidates,
                    InTheRunning(shape, direction, use, &screened));
-  const ConvolutionShape sample = WithLessWork(shape, kEnoughFlops, kEnoughBytes, kFewestImages);
+  const ConvolutionShape sample =
+      WithLessWork(shape, kEnoughFlops, kEnoughBytes, FewestImages(shape, kFewestPixels));
   std::vector<MeasuredChoice> measured;
   absl::Status last;
   double fastest = kNever;  // seconds of a run of the sample
@@ -457,8 +478,8 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
       RETURN_IF_ERROR(CheckNotCancelled());
       const absl::StatusOr<tensor::ConvolutionTime> time =
           Time(sample, direction, candidate.choice, use,
-               {.repetitions = 3,
-                .budget_seconds = 0.03,
+               {.repetitions = 2,
+                .budget_seconds = 0.02,
                 .clearly_slow = round == 0 ? kClearlySlower * fastest : kNever});
       const absl::StatusOr<int64_t> bytes =
           round > 0 ? candidate.temporary_bytes

@@ -32,9 +32,9 @@ struct ConvolutionUse {
   // time of packing does not count.
   bool constant_weights = false;
   // For constant weights: how many times the weights of the whole network, unpacked, fit into the
-  // cache, from 0 to kMostRoom. If an implementation packs weights to more than `room` times their
-  // unpacked size, every run has to fetch them from memory, so the implementation is measured with
-  // empty caches.
+  // cache, from 0 to kMostRoom. If the packed weights of an implementation take more than `room`
+  // times (after rounding to an integer) their unpacked size, every run has to fetch them from
+  // memory, so the implementation is measured with empty caches.
   int room = 0;
 
   friend bool operator==(const ConvolutionUse&, const ConvolutionUse&) = default;
@@ -53,8 +53,8 @@ struct MeasuredChoice {
 struct TunerWatch {
   // Called before each convolution that is measured, with the number of those measured before it.
   std::function<void(int measured)> before_measuring = nullptr;
-  // Called before each candidate is timed, and by Plan::Compile() (plan.h) before each of its parts.
-  // If it returns true, Measure() or Plan::Compile() ends with a Cancelled error.
+  // Called before each candidate is timed, and by Plan::Compile() (plan.h) before each of its
+  // parts. If it returns true, Measure() or Plan::Compile() ends with a Cancelled error.
   std::function<bool()> cancelled = nullptr;
   // Called on another thread if a candidate, named in the message, does not end within a time
   // limit. Only ending the process stops such a candidate. ToText() already records the candidate
@@ -68,8 +68,8 @@ class TunerWorkspace;
 // (processor, instruction set, oneDNN version, families of implementations, threads, shape,
 // direction, use). The times can be saved as text, one line per candidate. A later run that
 // restores the text measures only what is missing from it, and what was measured while other work
-// took more than twice as much of the processors as it takes then. A later version of the program
-// that has other families of implementations measures everything again.
+// took at least a tenth of the processors and more than twice as much as it takes then. A later
+// version of the program that has other families of implementations measures everything again.
 class Tuner {
  public:
   explicit Tuner(int threads, TunerWatch watch = {});
@@ -77,8 +77,8 @@ class Tuner {
 
   // Adds the times in `text`, made by ToText(). They replace known times of the same convolutions,
   // unless the known times were measured while other work took less of the processors. Unreadable
-  // lines, and the text of a version of ToText() with another first line, are ignored; the
-  // candidates in them are measured again.
+  // lines, the other lines of a convolution that has an unreadable line, and the text of a version
+  // of ToText() with another first line are ignored; these convolutions are measured again.
   void Restore(absl::string_view text);
   // Returns all known times as text, including those of other machines that were restored.
   std::string ToText() const;
@@ -101,7 +101,8 @@ class Tuner {
   // Returns a Cancelled error if TunerWatch::cancelled says so.
   absl::Status CheckNotCancelled() const;
 
-  // Frees the memory that measuring uses: images and weights for the largest convolution measured.
+  // Frees the memory that measuring uses, such as images and weights for the largest convolution
+  // measured.
   void FreeMemory();
 
  private:

@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
@@ -82,6 +83,20 @@ TEST(Tuner, TimesOfOtherFamiliesAreNotUsed) {
   EXPECT_EQ(measured, 0);
   other.Restore(absl::StrReplaceAll(text, {{family, "0123456789abcdef"}}));
   MeasuredNames(other, kShape);
+  EXPECT_EQ(measured, 1);
+}
+
+TEST(Tuner, AConvolutionWithAnUnreadableLineIsMeasuredAgain) {
+  Tuner first(1);
+  MeasuredNames(first, kShape);
+  std::vector<std::string> lines = absl::StrSplit(first.ToText(), '\n');
+  std::vector<std::string> fields = absl::StrSplit(lines[1], '\t');
+  fields[5] = "no choice";
+  lines.insert(lines.begin() + 2, absl::StrJoin(fields, "\t"));
+  int measured = 0;
+  Tuner second(1, {.before_measuring = [&](int) { ++measured; }});
+  second.Restore(absl::StrJoin(lines, "\n"));
+  MeasuredNames(second, kShape);
   EXPECT_EQ(measured, 1);
 }
 
