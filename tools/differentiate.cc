@@ -1,5 +1,6 @@
-// Computes values and derivatives of formulas at a point by four independent methods, or checks
-// that the derivatives of a network agree:
+// Computes values and derivatives of formulas at a point by four independent methods; or, without a
+// point, simplifies formulas, decides whether they are equal, even or odd, or finds limits; or
+// checks that the derivatives of a network agree:
 //
 //   differentiate "cos(w1)*cos(w2) + sigmoid(w2)" "ln(w1 + w2) + w1^2*w2" --at=w1=1,w2=2 --trace
 //   differentiate --network=convnet --check
@@ -287,7 +288,8 @@ absl::Status ParseFlag(absl::string_view argument, Arguments* arguments) {
 absl::Status CheckArguments(const Arguments& arguments) {
   if (arguments.help) return absl::OkStatus();
   if (!arguments.network.network.empty()) {
-    if (!arguments.formulas.empty() || !arguments.point.empty()) {
+    if (!arguments.formulas.empty() || !arguments.files.empty() || !arguments.point.empty() ||
+        arguments.command != Command::kDerivatives) {
       return absl::InvalidArgumentError("found both --network and formulas; one at a time");
     }
     if (!arguments.check)

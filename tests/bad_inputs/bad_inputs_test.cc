@@ -84,8 +84,8 @@ std::vector<Case> AllCases() {
   return cases;
 }
 
-// Runs commands in a shell that finds the programs, and that has the directory of a finished run in
-// $RUN.
+// Runs commands in a shell whose $PATH has the programs of tools/, and whose $RUN is the output
+// directory of a finished training run.
 class Shell {
  public:
   Shell() : home_(MakeTestDirectory("home")) {

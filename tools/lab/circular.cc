@@ -67,7 +67,8 @@ double Least(const std::function<void()>& run, double budget = 10) {
   return least;
 }
 
-// Proves C_a S = S C_a entry by entry, for symbols a_0 .. a_{n-1}.
+// Proves C_a S = S C_a entry by entry, for symbols a_0 .. a_{n-1} and n from 1 to 8. `perturbation`
+// is added to an entry of C_a.
 Claim CommutesSymbolically(double perturbation, Section& section) {
   Claim claim{"circular.commutes",
               {},
@@ -103,7 +104,7 @@ Claim CommutesSymbolically(double perturbation, Section& section) {
 }
 
 // Proves that the matrix product C_a x is the circular convolution (13), for symbols a_0 .. a_{n-1}
-// and x_0 .. x_{n-1}.
+// and x_0 .. x_{n-1} and n from 1 to 8. `perturbation` is added to an entry of C_a.
 Claim ProductSymbolically(double perturbation) {
   Claim claim{"circular.product",
               {13},
@@ -147,8 +148,8 @@ absl::StatusOr<Claim> CommutesMeasured(const CircularPremises& premises) {
     Vector a = Random(n, 2 * seed), x = Random(n, 2 * seed + 1), left(n), right(n);
     convolver->Convolve(a, tensor::Shifted(x, 1), absl::MakeSpan(left));
     convolver->Convolve(a, x, absl::MakeSpan(right));
-    // Perturbs the matrix entry in the last row and column: adds to both products what the
-    // perturbation contributes.
+    // Perturbs the entry of C_a in the last row and column: adds to C_a S x (`left`) and C_a x
+    // (`right`) what the perturbation contributes.
     left[n - 1] += premises.perturbation * x[n - 2];
     right[n - 1] += premises.perturbation * x[n - 1];
     worst = std::max(worst,
@@ -202,7 +203,8 @@ struct Box {
   tensor::LinearMap map;
 };
 
-// Returns linear maps, which the experiment examines as black boxes.
+// Returns linear maps of vectors of length n, which the experiment examines as black boxes.
+// `perturbation` is added to an entry of the circulant matrix.
 std::vector<Box> Boxes(int64_t n, double perturbation) {
   const Vector a = Random(n, 9);
   auto matrix = std::make_shared<Vector>(tensor::CirculantMatrix<double>(a));
@@ -381,10 +383,11 @@ absl::StatusOr<Claim> FourierSpeedClaim(int64_t n) {
   return claim;
 }
 
-// Returns the least time, in milliseconds, of oneDNN's convolution of a row of 2n - 1 numbers with
-// a kernel of n, which is as much work as a circular convolution of length n; -1 if oneDNN has no
-// such convolution or memory is short.
-double OneDnnMilliseconds(int64_t n) {
+// Returns the least time, in milliseconds, of a convolution of a row of 2n - 1 numbers with a
+// kernel of n, which is as much work as a circular convolution of length n, over the f32
+// implementations that tensor::Candidates() offers (oneDNN's and others); -1 if none can be used or
+// memory is short.
+double ConvolutionMilliseconds(int64_t n) {
   tensor::ConvolutionShape shape;
   shape.in_width = 2 * n - 1;
   shape.kernel_width = n;
@@ -423,7 +426,7 @@ absl::StatusOr<Claim> SpeedBySize(int64_t largest, Section& section) {
             .width = 560};
   plot.series = {{.name = "Fourier", .mark = Mark::kLinePoints},
                  {.name = "dense matrix", .mark = Mark::kLinePoints},
-                 {.name = "oneDNN convolution (f32)", .mark = Mark::kLinePoints},
+                 {.name = "convolution of a network (f32)", .mark = Mark::kLinePoints},
                  {.name = "by definition", .mark = Mark::kLinePoints}};
   double fourier_at_2048 = 0, dense_at_2048 = 0;
   for (int64_t n = 16; n <= largest; n *= 4) {
@@ -448,7 +451,7 @@ absl::StatusOr<Claim> SpeedBySize(int64_t largest, Section& section) {
       dense_at_2048 = plot.series[1].y.back();
     }
     if (n <= 256) {
-      const double time = OneDnnMilliseconds(n);
+      const double time = ConvolutionMilliseconds(n);
       if (time > 0) add(2, time);
     }
     if (n <= 4096) add(3, Least([&] { result = tensor::DirectCircularConvolution(a, x); }));

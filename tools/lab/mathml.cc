@@ -125,6 +125,8 @@ class Reader {
 
   std::string Command(bool* stacked) {
     const size_t begin = ++at_;
+    if (at_ < text_.size() && (text_[at_] == '{' || text_[at_] == '}'))
+      return absl::StrCat("<mo stretchy=\"false\">", text_.substr(at_++, 1), "</mo>");
     while (at_ < text_.size() && std::isalpha(static_cast<unsigned char>(text_[at_]))) ++at_;
     const std::string name(text_.substr(begin, at_ - begin));
     if (name == "frac") {

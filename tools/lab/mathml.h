@@ -16,7 +16,7 @@ using training::report::EscapeHtml;
 //   \sum_{t=1}^T \prod \lim_{x \to 0} \max_i \min \argmin \sup   limits stand below and above
 //   \alpha \beta \eta \lambda \rho \sigma \chi \varepsilon \omega \pi \sin \cos \ln \exp \mod
 //   \le \ge \ne \in \to \iff \approx \cdot \times \pm \dots \infty \nabla \partial \prime
-//   \langle \rangle \Vert \vert
+//   \langle \rangle \Vert \vert \{ \}
 //
 // Any other command is shown as its name.
 std::string MathRow(absl::string_view notation);

@@ -57,6 +57,8 @@ TEST(MathMl, SetsScriptsFractionsAndLimits) {
   EXPECT_EQ(MathRow("\\frac{1}{y}"),
             "<mfrac><mrow><mn>1</mn></mrow><mrow><mi>y</mi></mrow></mfrac>");
   EXPECT_EQ(MathRow("\\sum_{t}"), "<munder><mo>∑</mo><mrow><mi>t</mi></mrow></munder>");
+  EXPECT_EQ(MathRow("\\{x\\}"),
+            "<mo stretchy=\"false\">{</mo><mi>x</mi><mo stretchy=\"false\">}</mo>");
   EXPECT_EQ(MathRow("a < b"), "<mi>a</mi><mo stretchy=\"false\">&lt;</mo><mi>b</mi>");
   EXPECT_EQ(MathRow("g'"), "<mi>g</mi><mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">′</mo>");
   // Unfinished notation must not crash the program.
