@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::uint32_t kUncolored = 0xffffffff;
 
-// Records which colours are forbidden to the current vertex (a column of the pattern). Each mark
-// holds the vertex for which it was made, so that moving on to the next vertex needs no clearing.
+// Records which colours are forbidden to the current vertex (a column of the pattern).
+// forbidden_for_ holds, for each colour, the vertex to which it was last forbidden, so that moving
+// on to the next vertex needs no clearing.
 class ForbiddenColors {
  public:
   explicit ForbiddenColors(std::size_t vertices) : forbidden_for_(vertices + 1, kUncolored) {}

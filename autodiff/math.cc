@@ -14,8 +14,8 @@ constexpr std::array kBernoulli = {1.0 / 6,       -1.0 / 30,      1.0 / 42, -1.0
 constexpr int kTerms = static_cast<int>(kBernoulli.size());
 
 // Computes polygamma(n, x) for large x by its asymptotic series (Abramowitz and Stegun, Handbook of
-// Mathematical Functions, 6.4.11; for n = 0 the series 6.3.18 instead): for n >= 1, with k from 1 to
-// kTerms,
+// Mathematical Functions, 6.4.11; for n = 0 the series 6.3.18 instead). For n >= 1, with k from 1
+// to kTerms, it is
 //
 //   (-1)^(n-1) [ (n-1)! / x^n + n! / (2 x^(n+1)) + sum_k B_2k (2k + n - 1)! / ((2k)! x^(2k+n)) ]
 double AsymptoticPolygamma(int n, double x) {

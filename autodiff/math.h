@@ -54,8 +54,8 @@
 // first argument if both are equal; clamp(x, low, high) uses the derivative of x on the bounds;
 // floor, ceil, round, trunc, rint and nearbyint have derivative 0 everywhere. The derivatives of
 // fmod(x, y) by x and by y are 1 and -trunc(x / y), those of remainder(x, y) the same with the
-// nearest integer to x / y; those of copysign(x, y) are sign(x) sign(y) and 0. At the edge of a
-// function's domain, the derivative is the limit from inside (sqrt'(0) = +inf, log'(0) = +inf,
+// nearest integer to x / y; those of copysign(x, y) are sign(x) copysign(1, y) and 0. At the edge
+// of a function's domain, the derivative is the limit from inside (sqrt'(0) = +inf, log'(0) = +inf,
 // acos'(1) = -inf); outside the domain it is NaN. The derivative of pow(0, y) by its base is 0 for
 // y > 1, 1 for y = 1, +inf for 0 < y < 1 and 0 for y = 0; its derivative by y is 0 for y > 0.
 //
@@ -163,8 +163,8 @@ T gelu(T x) {
   return x * (T(0.5) * std::erfc(-x * (std::numbers::sqrt2_v<T> / 2)));
 }
 
-// Computes x/2 (1 + tanh(u)) as x sigmoid(2 u), since 1 + tanh(u) loses digits by cancellation for
-// negative u.
+// Computes x/2 (1 + tanh(u)), where u = sqrt(2 / pi) (x + 0.044715 x^3), as x sigmoid(2 u), since
+// 1 + tanh(u) loses digits by cancellation for negative u.
 template <std::floating_point T>
 T gelu_tanh(T x) {
   if (std::isinf(x)) return x > 0 ? x : T(0);

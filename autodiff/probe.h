@@ -139,7 +139,7 @@ namespace probe_internal {
 
 // Unary and Several apply an operation to one or more operands: they compute its value and
 // derivatives by `rule`, on the dual numbers of autodiff/forward, so that the findings agree with
-// what the modes compute.
+// the derivatives that the modes of autodiff/differentiate.h compute.
 template <class Rule>
 Probe Unary(const char* name, const Probe& x, Rule rule, bool linear = false) {
   using D = forward::Dual<double, 1>;

@@ -3,9 +3,9 @@
 
 // Computes sparse Jacobians and Hessians. The caller gives the pattern (the entries that may differ
 // from zero), or the pattern is detected by running the function once on probes (autodiff/probe.h).
-// Columns that never have an entry in the same row get the same colour (autodiff/coloring.h), and
-// one derivative along the sum of their unit vectors computes all columns of that colour. A
-// tridiagonal Jacobian of a million rows takes three such directions.
+// The columns are coloured (autodiff/coloring.h) such that columns of one colour never have an
+// entry in the same row; one derivative along the sum of their unit vectors then computes them all.
+// A tridiagonal Jacobian of a million rows takes three such directions.
 //
 // How each mode computes the entries (a star colouring is one from which a symmetric matrix can be
 // read off):
@@ -102,9 +102,9 @@ absl::StatusOr<Vector> SymbolicSecondEntries(const Pattern& pattern, symbolic::E
 
 inline constexpr int kColorsAtOnce = 8;
 
-// Calls visit(k0, count, at) for each group of up to kColorsAtOnce seeds, of which there are
-// `count` and k0 is the index of the first. `at` holds x as dual numbers of type D: tangent k of
-// at[j] is component j of seed k0 + k for k < count, otherwise 0.
+// Calls visit(k0, count, at) for each group of `count` consecutive seeds, at most kColorsAtOnce,
+// the first of which has index k0. `at` holds x as dual numbers of type D: tangent k of at[j] is
+// component j of seed k0 + k for k < count, otherwise 0.
 template <class D, class Visit>
 void VisitSeeds(const std::vector<Vector>& seeds, std::span<const double> x, Visit visit) {
   for (std::size_t first = 0; first < seeds.size(); first += kColorsAtOnce) {
@@ -154,8 +154,9 @@ std::vector<Vector> ReverseProducts(const F& f, std::span<const double> x,
   return products;
 }
 
-// Returns the Hessian times each seed: in reverse mode f is recorded on dual numbers whose tangents
-// are the seeds, up to kColorsAtOnce of them in each recording.
+// Returns the Hessian times each seed. f is recorded on a reverse tape, with dual numbers whose
+// tangents are the seeds, up to kColorsAtOnce of them in each recording; the tangents of the
+// inputs' adjoints are the products.
 template <class F>
 std::vector<Vector> SecondProducts(const F& f, std::span<const double> x,
                                    const std::vector<Vector>& seeds) {

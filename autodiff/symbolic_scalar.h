@@ -7,9 +7,10 @@
 // computes the value. A function run on SymbolicScalars returns the formula of the path that it
 // takes at that point: the formula has no branch that was not taken, and it contains the result of
 // a step function (floor, round, sign, ...) as a constant, and likewise the whole number of times
-// that fmod subtracts its divisor. This is exactly what differentiation at the point needs. The
-// gamma function and its relatives (lgamma, digamma, polygamma) are not supported;
-// SymbolicTrace::unsupported tells whether one was used.
+// that fmod or remainder subtracts its divisor. This is exactly what differentiation at the point
+// needs. (abs, relu and hard_swish are functions of formulas, not branches.) The gamma function and
+// its relatives (lgamma, digamma, polygamma) are not supported; SymbolicTrace::unsupported tells
+// whether one was used.
 
 #include <cmath>
 #include <concepts>

@@ -12,8 +12,8 @@ class ElementEmitter : public RegisterEmitter {
  protected:
   using RegisterEmitter::RegisterEmitter;
 
-  // Emit code for the vector that is being emitted (at_): a load of the value v by the instruction
-  // i, or a store of an output.
+  // Emit code for the vector that is being emitted (at_, jit_memory.h): a load of the value v by
+  // the instruction i, or a store of an output.
   void EmitLoad(Value v, const Instruction& i);
   void EmitStore(const Step& step);
 

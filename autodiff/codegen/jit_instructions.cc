@@ -163,8 +163,9 @@ void InstructionEmitter::EmitFma(Value v, const Instruction& i) {
 }
 
 // Emits a fused multiply-add where no operand's register may be overwritten, so that one of the
-// operands has to be copied to the result's register. Prefers an operand that must be loaded from
-// memory anyway. a and b are the factors; if only one of them is in memory, it is b.
+// operands has to be copied to the result's register, or loaded into it from memory: the summand c,
+// but the factor a if b is in memory and c is not, because the instruction can then read b from
+// memory. a and b are the factors; if only one of them is in memory, it is b.
 void InstructionEmitter::EmitFmaByCopy(Value v, const Instruction& i, Value a, Value b) {
   const Value c = i.c;
   if (!FromMemory(c) && FromMemory(b)) {

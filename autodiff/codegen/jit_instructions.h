@@ -11,7 +11,7 @@ class InstructionEmitter : public ElementEmitter {
   using ElementEmitter::ElementEmitter;
 
   // Emits code that computes the value v by the instruction i, for the vector that is being emitted
-  // (at_).
+  // (at_, jit_memory.h).
   void EmitCompute(Value v, const Instruction& i);
 
  private:

@@ -29,9 +29,10 @@ struct Step {
 struct Shape {
   int across = 1;  // vectors side by side in a row
   int down = 1;    // rows
-  // How many lanes of a row's last vector belong to the row; 0: all. In the body for the rest of a
-  // flat kernel's data: 1 (AVX2), or the width if register k1 holds the mask of the lanes
-  // (AVX-512).
+  // How many lanes of a row's last vector belong to the row; 0: all. A flat kernel (one without
+  // columns) has a body of its own for the last elements, which do not fill a vector. With AVX2
+  // this body works on one element at a time, and `tail` is 1; with AVX-512 it works on the lanes
+  // that the mask in register k1 selects, and `tail` is a vector's width.
   int tail = 0;
   int copies() const { return across * down; }
 };
@@ -59,8 +60,9 @@ struct KernelPlan {
   // 1), MaskPeak() those in mask registers.
   int Peak() const;
   int MaskPeak() const;
-  // Returns the shape with as many copies as the registers allow. A row has `vectors` vectors;
-  // `tail` lanes of the last one belong to the row (0: all).
+  // Returns the shape with as many copies as the registers allow, at most kMostCopies, or with
+  // fewer if a row is then a whole number of bodies wide. A row has `vectors` vectors; `tail` lanes
+  // of the last one belong to the row (0: all).
   Shape ChooseShape(int vectors, int tail) const;
 
   const VectorProgram& program;

@@ -36,8 +36,9 @@ int RegisterEmitter::PinSums(const Shape& shape, int room) {
   return next;
 }
 
-// Returns the values that do not change from row to row, ordered by how much a register for the
-// value saves, most first.
+// Returns the values that the loop's body reads and that do not change from one row of elements to
+// the next, in the order of what keeping the value in registers saves per register, most first. A
+// use that would have to load the value counts 3, one that could read it from memory 2.
 std::vector<Value> RegisterEmitter::InvariantsByBenefit(const Shape& shape) const {
   std::vector<std::pair<int, Value>> invariants;  // benefit per register, value
   for (Value v = 0; v < static_cast<Value>(plan_.instructions.size()); ++v) {

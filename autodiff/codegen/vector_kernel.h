@@ -63,10 +63,10 @@ struct KernelCall {
 // no threads. Any number of threads may call one kernel at once.
 class VectorKernel {
  public:
-  // Fails with InvalidArgument if the program and the options contradict each other (a channel
-  // operand in a flat kernel, an `isa` that the processor does not have), and with
-  // ResourceExhausted if the system grants no memory for the code or does not let a program make
-  // code at run time.
+  // Fails with InvalidArgument if an option is out of range (a negative number of columns, an `isa`
+  // that the processor does not have) or contradicts the program (a channel operand in a flat
+  // kernel), and with ResourceExhausted if the system grants no memory for the code or does not let
+  // a program make code at run time.
   static absl::StatusOr<std::unique_ptr<VectorKernel>> Compile(const VectorProgram& program,
                                                                const KernelOptions& options = {});
 

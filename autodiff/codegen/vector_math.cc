@@ -114,9 +114,9 @@ Value VectorProgram::ShortExp(Value x) {
   return Binary(Opcode::kScale, Polynomial(f, kShortExp2), n);
 }
 
-// Computes e^a as 2^n e^r with n = round(a / ln 2) and r = a - n ln 2. The clamp keeps n in range;
-// beyond the clamp the result is 0 or infinite in any case. If a is -|x| or -x^2 by construction,
-// the clamp has no upper limit.
+// Computes e^a as 2^n e^r with n = round(a / ln 2) and r = a - n ln 2; for Accuracy::kBf16 by
+// ShortExp(). The clamp keeps n in range; beyond the clamp the result is 0 or infinite in any case.
+// If a is -|x| or -x^2 by construction, the clamp has no upper limit.
 Value VectorProgram::Exp(Value a) {
   const Instruction inner = Is(a, Opcode::kNeg) ? instructions_[instructions_[a].a] : Instruction{};
   const bool never_positive =

@@ -25,9 +25,10 @@ namespace cotangent::autodiff::codegen {
 using cotangent::ElementType;
 
 // Says whether an output is read again soon (kCached), or is so large that its stores should bypass
-// the caches (kStreaming). With kStreaming, a compiled kernel uses non-temporal stores for elements
-// of 2 and 4 bytes if rows are a multiple of a vector long and the addresses of all streaming
-// outputs are aligned for such stores, otherwise ordinary stores.
+// the caches (kStreaming). With kStreaming, a compiled kernel uses non-temporal stores for full
+// vectors of elements of 2 and 4 bytes if the kernel is flat (its data is one long row) or rows are
+// a multiple of a vector long, and if the addresses of all streaming outputs are aligned for such
+// stores; otherwise ordinary stores.
 enum class StoreHint : uint8_t { kCached, kStreaming };
 
 // The accuracy of the elementary functions. kBf16 is for results that are stored as bf16, which
@@ -121,9 +122,9 @@ struct Instruction {
 // the sum over the rows).
 //
 // In a network of NHWC tensors, a row is a pixel and the columns are its channels. In the blocked
-// layout nChw16c, a row is a pixel and the columns are 16 of its channels. Max pooling is a program
-// of four Loads whose addresses differ by a pixel and a line. This example adds a bias and applies
-// ReLU:
+// layout nChw16c, a row is a pixel and the columns are 16 of its channels. Max pooling of 2 x 2
+// pixels is a program of four Loads whose addresses differ by a pixel and a line. This example adds
+// a bias and applies ReLU:
 //
 //   VectorProgram program;
 //   Value x = program.Add(program.Load(ElementType::kF32), program.LoadChannel());

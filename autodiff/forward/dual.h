@@ -304,8 +304,9 @@ template <class T, class D>
   return Saturated(slope, x) ? D(x.value).tangent : Moving(slope, x.tangent);
 }
 
-// Applies the chain rule: returns a dual number with value f and dfdx times x's tangents, or
-// EdgeTangent() where dfdx or x is not finite.
+// Applies the chain rule: returns a dual number with value f and, as tangents, dfdx times x's
+// tangents. Where dfdx or x is not finite (for a single direction in plain numbers: where the
+// product is not finite), the tangents are those of EdgeTangent().
 template <DualNumber D>
 [[gnu::always_inline]] inline D Chain(const typename D::Scalar& f, const typename D::Scalar& dfdx,
                                       const D& x) {

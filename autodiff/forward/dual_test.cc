@@ -323,8 +323,8 @@ TEST(DualTest, TheEdgeOfADomainIsApproachedFromInside) {
   }
 }
 
-// The expected derivatives are d^2/dx^2 fmod(x, y) = 0 and d fmod / dy = -trunc(x / y), at every
-// level of nesting.
+// Near (7.5, 2), fmod(x, y) is x - 3 y, since trunc(x / y) is 3, and remainder(x, y) is x - 4 y,
+// since 4 is the integer nearest to x / y. So `cut` is x y - 3 y^2 and `rounded` x y - 4 y^2.
 TEST(DualTest, RemaindersOfNestedDuals) {
   using D2 = Dual<Dual<double, 2>, 2>;
   const D2 x = VariableOf<D2>(7.5, 0, 2), y = VariableOf<D2>(2, 1, 2);

@@ -350,7 +350,7 @@ D modf(const D& x, D* whole) {
 
 template <class A, class B>
 requires DualPair<A, B> Promoted<A, B> copysign(
-    const A& a, const B& b) {  // |a| with b's sign; its derivative by a is sign(a) sign(b)
+    const A& a, const B& b) {  // |a| with b's sign; derivative by a: sign(a) copysign(1, b)
   using D = Promoted<A, B>;
   return abs(D(a)) * copysign(Real<D>(1), static_cast<Real<D>>(ValueOf(b)));
 }

@@ -8,9 +8,9 @@
 // processor has, and the operations on them are unrolled at compile time, so that a compiler can
 // keep a whole dual number in registers. (One wide vector type would be simpler, but on processors
 // without such a register GCC moves it through memory.) If N does not fill the last vector, the
-// unused elements of that vector (its padding) are computed like the others; only Total() reads
-// them. For other T, such as dual numbers, and for N = 1, the lanes are an array. If N is kDynamic,
-// they are a std::vector.
+// unused elements of that vector (its padding) are computed like the others, and affect no lane;
+// only Total() counts them. For other T, such as dual numbers, and for N = 1, the lanes are an
+// array. If N is kDynamic, they are a std::vector.
 
 #include <algorithm>
 #include <concepts>

@@ -70,8 +70,8 @@ T Atan(const T& x) {  // 1 / (1 + x^2)
   return T(u * u / (Real<T>(1) + u * u));
 }
 
-// Returns 1 / cosh(x)^2. Far from 0, where the ninth power of cosh(x) would overflow (higher
-// derivatives contain such powers), computes this as 4 e / (1 + e)^2 with e = e^(-2 |x|).
+// Returns 1 / cosh(x)^2. From |x| = kFar on, where the tenth power of cosh(x) would overflow
+// (higher derivatives contain such powers), computes this as 4 e / (1 + e)^2 with e = e^(-2 |x|).
 template <class T>
 T SquaredSecant(const T& x) {
   constexpr Real<T> kFar = std::numeric_limits<Real<T>>::max_exponent * Real<T>(0.08);

@@ -15,7 +15,7 @@
 //   y = g(x)     y' = h x'           k y_k = sum_(j=1..k) j x_j h_(k-j), h = g'(x) as a series
 //
 // (Griewank and Walther, Evaluating Derivatives, 2nd ed., tables 13.1 and 13.2). The last line
-// serves ln, atan, erf and others; its functions h are those of slopes.h, which Taylor and dual
+// serves ln, atan, erf and others; most of its functions h are in slopes.h, which Taylor and dual
 // numbers share. The coefficient of t^0 of a result is bit for bit the plain function's value, and
 // comparisons look only at it. At a kink (a point where the derivatives from the left and from the
 // right differ; table in autodiff/math.h) the result is the series of the branch taken. Where a
@@ -177,8 +177,8 @@ SinePair<T, K> Hyperbolic(const Taylor<T, K>& x) {
   return SinePair<T, K>(sinh(x[0]), cosh(x[0]), 1, x);
 }
 
-// Returns the largest absolute value of the operands (without derivatives). Squares of the operands
-// divided by this size do not overflow.
+// Returns the largest absolute value of the operands (without derivatives). An operand divided by
+// this size can be squared without overflow.
 template <class T, class... X>
 auto Size(const T& x, const X&... more) {
   auto size = std::abs(value_of(x));

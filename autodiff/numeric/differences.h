@@ -62,8 +62,9 @@ std::vector<Estimate> Gradient(const ScalarFunction& f, std::span<const double> 
                                const Options& options = {});
 
 // Returns the derivative of f at x along `direction`, which has as many entries as x: the Jacobian
-// times the direction, one entry for each of f's results. The step is h times the direction, where
-// the library chooses h such that the largest component of the step has a suitable size.
+// times the direction, one entry for each of f's results. The step is h times the direction. Unless
+// options.step gives h, the library chooses it such that the largest component of the step has a
+// suitable size.
 std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<const double> x,
                                             std::span<const double> direction,
                                             const Options& options = {});

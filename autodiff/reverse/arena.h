@@ -5,10 +5,10 @@
 //
 // An arena reserves a range of addresses as large as the array can ever become; the operating
 // system only gives memory to the pages that are written. So appending never has to move the array
-// to a larger place. An append only checks that the range is not full; if it is full, the program
-// ends. Because that branch never returns, the compiler can keep a loop's variables in registers
-// across the check. (If the branch called a function that returns, all floating-point variables of
-// the loop would have to live in memory.)
+// to a larger place. Code that appends only checks that the range is not full, and ends the program
+// if it is. Because that branch never returns, the compiler can keep a loop's variables in
+// registers across the check. (If the branch called a function that returns, all floating-point
+// variables of the loop would have to live in memory.)
 
 #include <sys/mman.h>
 

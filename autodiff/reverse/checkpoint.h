@@ -19,8 +19,8 @@
 //   // With 24 checkpoints, 64 steps recorded at a time:
 //   LoopGradient(step, 1'000'000, state, parameters, loss);
 //
-// This needs memory for the tape of `steps_per_recording` steps, and for `checkpoints` + 1 copies
-// of the state.
+// This needs memory for the tape of `steps_per_recording` steps, for `checkpoints` copies of the
+// state, and for a few more.
 
 #include <algorithm>
 #include <cstddef>

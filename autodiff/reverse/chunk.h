@@ -133,8 +133,8 @@ COTANGENT_INLINE bool AllDigits(const Chunk<kWidth>& inverse, const Chunk<kWidth
 int WidestChunk();
 
 // Set `value` to f(x) and `slope` to f'(x) in every lane, for f = sin, cos, exp or tanh. On x86-64
-// these are vector functions of the C library (libmvec), whose results are within 4 units in the
-// last place of those of the scalar functions.
+// they call the vector functions of the C library (libmvec), whose results are within 4 units in
+// the last place of those of the scalar functions; elsewhere they compute one lane at a time.
 #define COTANGENT_VECTOR_FUNCTION(name, width) \
   void EvaluateLanes(name##Rule, const Chunk<width>& x, Chunk<width>& value, Chunk<width>& slope);
 #define COTANGENT_VECTOR_FUNCTIONS(width) \

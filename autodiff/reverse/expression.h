@@ -1,8 +1,9 @@
 #ifndef COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 #define COTANGENT_AUTODIFF_REVERSE_EXPRESSION_H_
 
-// Defines which types can be operands of the operators of variables, the four arithmetic operators,
-// and comparisons. node.h describes the nodes that the operators build; functions.h has the
+// Defines the operators of the variables of a tape (BasicVar): arithmetic, comparisons, questions
+// about a number such as isfinite(), and output to a stream. The concepts below say which types can
+// be operands. node.h describes the nodes that the arithmetic operators build; functions.h has the
 // functions. Include autodiff/reverse/tape.h, not this file.
 
 #include <cmath>

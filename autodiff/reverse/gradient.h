@@ -11,10 +11,11 @@
 // Each call uses a tape of its own. GradientInto takes the tape as an argument, to reuse its
 // memory.
 //
-// Each function's variables have a type of their own. So if f calls a derivative function on an
-// inner function, the inner one cannot mistake f's variables for its own: that does not compile. To
-// differentiate through an inner derivative, pass f's variables as the point to forward::Gradient,
-// whose header shows how.
+// The variables that a function is called with have a type that belongs to this function alone
+// (LevelTape below), unless it accepts variables of the plain Tape only. So if f calls a derivative
+// function on an inner function, and that one computes with f's variables as well as with its own,
+// the code does not compile. To differentiate through an inner derivative, pass f's variables as
+// the point to forward::Gradient, whose header shows how.
 
 #include <algorithm>
 #include <cstddef>
@@ -137,7 +138,7 @@ std::vector<double> Hvp(const F& f, std::span<const double> x, std::span<const d
 }
 
 // Returns the Hessian of a function with one result, with d2f/dx_i dx_j at index [i * x.size() +
-// j]. Each recording yields four columns.
+// j]. Each recording yields up to four columns.
 template <class F, class X>
 std::vector<forward::ScalarOf<X>> Hessian(const F& f, const X& x) {
   constexpr std::size_t kColumns = 4;

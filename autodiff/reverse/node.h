@@ -6,25 +6,27 @@
 //
 // An operator or function builds a node, whose type spells out what it computes:
 //
-//   Product<Leaf, Temporary>,  Apply<SinRule, Leaf>
+//   Product<Leaf, Temporary>,  Apply<sinRule, Leaf>
 //
 // The node holds its value and, for functions, its derivative by each operand. On a Tape the
-// operator turns the node into a variable at once and returns that: this adds one row to the tape,
-// a list of pairs (operand, derivative by the operand). An operand without a name, like a * b in
-// (a * b) * c, is a Temporary. If its row is the last one on the tape, and not too long, that row
-// is multiplied by the derivative and becomes part of the new one (BasicTape::Write). So after
-// `y = a * b + sin(a)` the tape has one row, (a, b), (b, a), (a, cos a), not three.
+// operator turns the node into a variable at once and returns that: this adds one row to the tape;
+// a row is a list of pairs (operand, derivative by the operand). An operand without a name, like a
+// * b in (a * b) * c, is a Temporary. If the rows of an operator's Temporaries are the last ones on
+// the tape, and not too long, each is multiplied by the derivative of the result by that Temporary
+// and becomes part of the new row (BasicTape::Write). So after `y = a * b + sin(a)` the tape has
+// one row, (a, b), (b, a), (a, cos a), not three.
 //
 // On a FusedTape (tape.h) or a Recorder (recorder.h, which records programs for replay) the
 // operators return the nodes themselves, and a whole statement is one large node
 //
-//   Sum<Product<Leaf, Leaf>, Apply<SinRule, Leaf>>
+//   Sum<Product<Leaf, Leaf>, Apply<sinRule, Leaf>>
 //
 // When it is assigned to a variable, Push walks it from the top with the weight 1 and multiplies by
 // the local derivatives on the way down, so that dy/d(leaf) arrives at each leaf: the compiler does
 // the chain rule inside the statement. Such a node copies the values that it needs, so it denotes
-// the variables as they are when it is built. In such code, keep results in the scalar type (`T t =
-// a * b;`), not in `auto`, and give both branches of `?:` that type (`c ? T(a * b) : T(a + b)`).
+// the variables as they are when it is built. In such code, keep results in the scalar type T (`T t
+// = a * b;`): `auto` would keep the node. The two branches of `?:` may be nodes of different types,
+// so turn both into T (`c ? T(a * b) : T(a + b)`).
 
 #include <cmath>
 #include <cstdint>
@@ -89,7 +91,7 @@ struct Temporary : Leaf<TapeType> {
     row.template Add<K>(*this, weight);
   }
 
-  std::uint32_t own;  // the variable's slot, or 0 if another variable holds it, too
+  std::uint32_t own;  // the variable's slot; 0 if another variable may hold it, or += changed it
 };
 
 template <class TapeType>

@@ -135,8 +135,8 @@ bool Program::ReplayPoint(std::span<const double> x, double& value, std::span<do
   return BranchesAsRecorded(schedule.branches, [&](std::uint32_t slot) { return values[slot]; });
 }
 
-// All adjoints in points_ are 0 before and after this function, except that of the output if it is
-// a constant, which is never read.
+// All adjoints in points_ are 0 before and after this function, except those of constants, which
+// are never read.
 void Program::ReplayPoints(std::span<const double> x, std::span<double> values,
                            std::span<double> gradients, std::span<bool> kept) {
   auto& [value, adjoint, saved] = points_;

@@ -11,12 +11,12 @@
 // the type of the statement's expression: one computes the statement, the other hands its adjoint
 // (the derivative of f by its result) to its operands. The recording is the list of these functions
 // with the places of their operands. Replaying walks the list forward and backward, with the widest
-// vectors that the processor has. What the lanes of the vectors hold depends on the number of
-// points:
+// vectors that the processor has, unless the caller asks for others. What the lanes of the vectors
+// hold depends on the number of points:
 //
-//   eight points    are computed at once, one in each lane. The list is read once for all eight,
-//                   and even if each step of a loop waits for the step before, the steps of eight
-//                   points are in progress;
+//   eight points    are computed at once, one in each lane of one or more vectors. The list is read
+//                   once for all eight, and even if each step of a loop waits for the step before,
+//                   the steps of eight points are in progress;
 //   a single point  is computed with up to eight statements in the lanes, which are of one type and
 //                   do not wait for one another: see schedule.h. For sums and loops over
 //                   independent elements this is as fast. If all statements of a function wait for
@@ -73,7 +73,8 @@ class Program {
   std::vector<std::size_t> Gradients(std::span<const double> x, std::span<double> values,
                                      std::span<double> gradients);
 
-  // Returns the bytes of the recording, the schedule and the working memory.
+  // Returns the bytes of the recording and the schedule, without their constants and branches, and
+  // of the working memory.
   std::size_t bytes() const;
 
  private:

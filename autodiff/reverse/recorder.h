@@ -96,9 +96,10 @@ class Recorder {
     return result;
   }
 
-  // Records y += term, and returns the slot of the new y. As long as nothing else has read the old
-  // y, or may hold its slot (`shared`), the new y takes the slot of the old one, because nothing
-  // needs the old value; otherwise, or if y or the term is constant, it gets a new slot.
+  // Records y += term, and returns the slot of the new y. As long as nothing, the term included,
+  // reads the old y, and no other variable may hold its slot (`shared`), the new y takes the slot
+  // of the old one, because nothing needs the old value; otherwise, or if y or the term is
+  // constant, it gets a new slot.
   template <class Node>
   static std::uint32_t Accumulate(const Leaf<Recorder>& y, bool shared, const Node& term) {
     Recorder& recorder = *current_;

@@ -13,10 +13,10 @@
 // new sum, and the row hands it on to a and b. The rows that used the old sum lie before this one;
 // after the sweep has passed them too, the slot holds the adjoint of the old sum. (x += f(x) works
 // too: the slot's adjoint is read before the row adds to it.) As long as no other row comes
-// between, sum += a * b only adds its pairs to the row before, so a dot product is one row. Sharing
-// is only right while no other variable holds the old value's slot, so a copied variable is marked,
-// and += on it starts a new slot. (The adjoint of a sum that has grown is that of its present
-// value: see BasicTape::Adjoint.)
+// between, and neither a nor b is the sum itself, sum += a * b only adds its pairs to the row
+// before, so a dot product is one row. Sharing is only right while no other variable holds the old
+// value's slot, so a copied variable is marked, and += on it starts a new slot. (The adjoint of a
+// sum that has grown is that of its present value: see BasicTape::Adjoint.)
 //
 // Rows and pairs are kept in arenas (arena.h): no operation allocates memory, and Clear keeps the
 // arenas for the next recording. There can be up to 2^31 rows, and 16 GiB of pairs; a program that
@@ -118,14 +118,14 @@ class TapeRows {
   }
 
   // Returns the slot of the next input or row. Slots are numbered in the order of recording. A row
-  // that adds in place to the result of another row has the slot of that row; its own number stays
+  // that adds in place to an earlier variable has the slot of that variable; its own number stays
   // unused.
   COTANGENT_INLINE std::uint32_t NextSlot() const {
     return static_cast<std::uint32_t>(next_row_ - row_of_slot_0_);
   }
-  // Starts a row of `slot`. There is no check for space: the row gets at least one pair, which is
-  // checked, and there is room for more rows than pairs. OpenEmptyRow, whose row has no pair,
-  // checks that this stays so.
+  // Starts a row of `slot`. This does not check for space: whoever appends the row's pairs, of
+  // which there is at least one, checks that there is space for pairs, and there is space for more
+  // rows than pairs. OpenEmptyRow, whose row has no pair, checks that this stays so.
   COTANGENT_INLINE void OpenRow(std::uint32_t slot) { *next_row_++ = {slot, Offset()}; }
   void OpenEmptyRow(std::uint32_t slot) {
     if (row_limit_ - next_row_ <= pair_limit_ - next_pair_ + kLongest) Full();

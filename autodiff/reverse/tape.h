@@ -64,8 +64,8 @@
 //
 // All operators return variables. So `auto t = a * b;`, `c ? a * b : a + b`, std::max(a * b, a + b)
 // and functions with several returns mean what they mean for plain numbers. A Var that was moved
-// from may be assigned or destroyed, but must not be read. FusedTape (below) is up to a third
-// faster, for programs that avoid these constructs.
+// from may be assigned or destroyed, but must not be read. FusedTape (below) takes up to a third
+// less time, for programs that avoid these constructs.
 //
 // Threads. Each thread has a current tape, and a tape serves one thread at a time. A Var belongs to
 // the tape that was current when it was made. Using it while another tape is current (of another
@@ -313,8 +313,8 @@ class BasicTape : public TapeRows<RealType> {
     }
     // Divides the partials of the leaves with numbers from A up to, but not including, B, after
     // those of the same variable are added up; partials of 0 stay 0. If the node has temporaries
-    // (then it is a single operation, and these are all of its leaves), Write does this later, when
-    // the rows of the temporaries have become part of this one.
+    // (then it is a single operation, and A to B are all of its leaves), Write does this later,
+    // when the rows of the temporaries have become part of this one.
     template <int A, int B>
     void Divide(const Real& by) {
       if constexpr (kTemporaries < Node >> 0) {

@@ -602,7 +602,8 @@ TEST(GradientTest, LoopsOfOneVariable) {
   }
 }
 
-// The expected values are n x^(n-1), which does not depend on whether ln x exists.
+// The expected derivatives by x are n x^(n-1) and n (n-1) x^(n-2), which do not depend on whether
+// ln x exists. The last one is by the exponent, and 0 at x = 0.
 TEST(GradientTest, AConstantExponentOfTheTapesType) {
   const auto power = [](double n) {
     return [n](auto x) {

@@ -58,9 +58,9 @@ void CompiledFunction::operator()(absl::Span<const float* const> inputs,
   };
   if (size * static_cast<int64_t>(outputs.size()) < kStreamingElements) return run(*cached_, size);
 
-  // Non-temporal stores need addresses aligned to a cache line, so ordinary stores write the
-  // elements before the first line boundary of outputs[0]. If another output is aligned
-  // differently, the kernel itself falls back to ordinary stores.
+  // Non-temporal stores need addresses aligned to a vector, which is at most a cache line, so
+  // ordinary stores write the elements before the first line boundary of outputs[0]. If another
+  // output is aligned differently, the kernel itself falls back to ordinary stores.
   const uintptr_t into_line = reinterpret_cast<uintptr_t>(outputs[0]) % kCacheLine;
   const int64_t head = into_line == 0 ? 0 : (kCacheLine - into_line) / sizeof(float);
   run(*cached_, head);

@@ -22,7 +22,7 @@ LimitValue Infinite(int sign) {
 // The sign of an infinite limit.
 int SignOf(const LimitValue& limit) { return limit.kind == Kind::kPlusInfinity ? 1 : -1; }
 
-// Returns the sign of a constant, or 0 if it is 0 or too small to tell.
+// Returns the sign of a constant, or 0 if it is 0, too small to tell, or not defined.
 int SignOfConstant(Expr e) {
   if (e.IsConstant()) return e.number().sign();
   const absl::StatusOr<double> value = Evaluate(e, Bindings());
@@ -60,7 +60,8 @@ LimitValue OfProduct(const std::vector<LimitValue>& a) {
   return sign == 0 ? LimitValue() : Infinite(sign);
 }
 
-// The power with a whole exponent.
+// Returns the limit of base^exponent for the limit of the base: kUnknown unless the exponent is a
+// whole number, or if the base tends to 0 and the exponent is negative.
 LimitValue OfPower(const LimitValue& base, Expr exponent) {
   if (!exponent.IsConstant() || !exponent.number().integer()) return {};
   const int64_t n = exponent.number().numerator();

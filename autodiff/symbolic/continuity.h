@@ -4,7 +4,7 @@
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/limits.h"
 
-// Part of limits.cc: the limits that follow from the limits of the arguments.
+// Serves limits.cc: computes the limits that follow from the limits of the arguments alone.
 namespace cotangent::autodiff::symbolic {
 
 // Returns the limit of e as t tends to +infinity if each operation in e is continuous at the limits

@@ -23,7 +23,8 @@ class Neighbourhood {
         at_(at),
         value_(value) {}
 
-  // Returns whether the function is defined beside the point, at steps that doubles can resolve.
+  // Returns whether the function is defined at one of three places on that side of the point, at
+  // distances that doubles can resolve.
   bool DefinedOn(Side side) const {
     for (const double step : {1e-3, 1e-5, 1e-7}) {
       const double away = step * std::max(1.0, std::abs(at_));
@@ -33,7 +34,8 @@ class Neighbourhood {
     return false;
   }
 
-  // Returns the limit of the derivative from one side, if the function is continuous from there.
+  // Returns the limit of the derivative from one side. Fails if the function is not continuous from
+  // that side, or if the limit is infinite or was not found.
   absl::StatusOr<LimitValue> SlopeFrom(Side side, Budget* budget) const {
     const Expr point = f_.pool().Constant(at_);
     const LimitValue end = Limit(f_, variable_, point, side, budget);

@@ -16,9 +16,9 @@ namespace cotangent::autodiff::symbolic {
 // of f's domain, the limit from inside is taken, as everywhere (autodiff/math.h). The other
 // variables keep their values.
 //
-// Fails, with a message that says why, if f is not defined at the point or jumps there, if the
-// limits from the two sides differ (f has a kink), if the limit is infinite, or if it is not found
-// within the budget.
+// Fails, with a message that says why, if f is not defined at the point, is defined on neither side
+// of it or jumps there, if the limits from the two sides differ (f has a kink), if the limit is
+// infinite, or if it is not found within the budget.
 absl::StatusOr<double> DerivativeByLimit(Expr f, Expr variable, const Bindings& point,
                                          Budget* budget);
 

@@ -18,7 +18,7 @@ absl::StatusOr<double> ByX(const std::string& text, const Bindings& point) {
   return DerivativeByLimit(*Parse(text, pool), pool.Variable("x"), point, &budget);
 }
 
-// The derivatives follow from the functions' series at the point.
+// The expected derivatives follow from the functions' series at the point.
 TEST(DerivativeLimitTest, WhereAnInfiniteSlopeMeetsZero) {
   struct Case {
     const char* text;

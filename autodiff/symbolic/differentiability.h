@@ -32,8 +32,8 @@ struct NonDifferentiablePoint {
 
 struct Differentiability {
   std::vector<NonDifferentiablePoint> points;  // in ascending order
-  // Whether `points` contains all such points. If not, `reason` names the subexpression whose zeros
-  // could not be found.
+  // Whether `points` contains all such points. If not, `reason` names a subexpression for which
+  // they could not all be found.
   bool complete = true;
   std::string reason;
 };

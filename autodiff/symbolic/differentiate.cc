@@ -24,7 +24,8 @@ Expr Product(const Slope& a, const Slope& b) {
 }
 
 // Returns u if the operation is the product (1 - u) (1 + u), else null. The derivative of that
-// product is -2 u u', in which the product rule would lose digits by cancellation.
+// product is -2 u u'; the product rule would compute it as a difference that loses digits by
+// cancellation.
 Expr OfOneMinusSquare(Op op, absl::Span<const Expr> a) {
   const bool sum = op == Op::kMul && a.size() == 2 && a[1].op() == Op::kAdd &&
                    a[1].args().size() == 2 && a[1].arg(0).IsOne();

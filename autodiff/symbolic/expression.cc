@@ -71,7 +71,7 @@ std::pair<Number, Expr> SplitCoefficient(Expr e) {
 namespace {
 
 // Returns (base, exponent) with base^exponent = e. The exponent is a constant; it is 1 if e is no
-// power.
+// power with a constant exponent.
 std::pair<Expr, Number> SplitPower(Expr e) {
   if (e.op() == Op::kPow && e.arg(1).IsConstant()) return {e.arg(0), e.arg(1).number()};
   return {e, 1};

@@ -135,7 +135,8 @@ Maybe LimitOfAtan(LimitContext& context, Arguments a) {
   return (*infinite > 0 ? quarter : -quarter) - Atan(1 / a[0]);
 }
 
-// The rule for atan2(y, x): the limit of atan(y / x), plus or minus pi where x is negative.
+// The rule for atan2(y, x): atan(y / x) in the form that its own rule gives, plus or minus pi where
+// x is negative; plus or minus pi/2 where x is 0. There is no form where x and y are 0.
 Maybe LimitOfAtan2(LimitContext& context, Arguments a) {
   const std::optional<int> up = context.EventualSign(a[0]), right = context.EventualSign(a[1]);
   if (!up.has_value() || !right.has_value() || (*up == 0 && *right == 0)) return std::nullopt;

@@ -176,9 +176,9 @@ TEST(LimitTest, OfTheBranchThatIsTaken) {
   EXPECT_EQ(AtInfinity("if(x > 3, sqrt(-x), 1/x)"), "cannot tell");
 }
 
-// Limits of sixty nested functions: Limit() does not spend more than its budget, and does not claim
-// what it could not prove by then. (Without a common budget for all simplifications, some of these
-// limits would take 20 seconds to more than a minute.)
+// The limits of functions nested sixty times take more than the budget. Limit() must then give up,
+// and not claim a limit that it did not prove. (Without a common budget for all simplifications,
+// some of these limits would take 20 seconds to more than a minute.)
 TEST(LimitsTest, NestedDefinitionsKeepTheBudget) {
   for (const char* step : {"tanh(u)", "sqrt(1 + u)", "gelu(u)", "sigmoid(u)*u", "u + sin(u)"}) {
     Pool pool;
@@ -192,8 +192,8 @@ TEST(LimitsTest, NestedDefinitionsKeepTheBudget) {
   }
 }
 
-// Functions of functions: the limit is that of the outer function at the inner one's. The second
-// half needs further terms of the series, since the leading ones cancel.
+// Functions of functions: the limit is that of the outer function at the inner one's. The last four
+// limits need further terms of the series, since the leading ones cancel.
 TEST(LimitsTest, FunctionsOfFunctions) {
   const auto nested = [](const std::string& step, int times) {
     std::string text = "x";
@@ -217,8 +217,8 @@ TEST(LimitsTest, FunctionsOfFunctions) {
   EXPECT_EQ(AtInfinity("(tanh(tanh(x)) - tanh(1))*exp(2*x)"), "2*tanh(1)^2 - 2");
 }
 
-// A function that is not defined near a point has no limit there.
-// Limits by continuity take little work, however deep the functions are nested.
+// Where each function is continuous at the limit of its argument, the limit takes little work,
+// however deep the functions are nested.
 TEST(LimitsTest, DeeplyNestedFunctions) {
   const auto nested = [](const std::string& function, int depth, const std::string& inside) {
     std::string text = inside;
@@ -237,6 +237,8 @@ TEST(LimitsTest, DeeplyNestedFunctions) {
   EXPECT_EQ(AtInfinity("erfc(asinh(x))*asinh(x)"), "0");
 }
 
+// A function that is not defined near a point has no limit there. The last two functions are
+// defined where the limit is taken.
 TEST(LimitsTest, NoLimitWhereNothingIsDefined) {
   Pool pool;
   const Expr x = pool.Variable("x");

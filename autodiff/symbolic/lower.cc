@@ -28,8 +28,8 @@ class Lowering {
 
  private:
   void CountUses(absl::Span<const Expr> nodes, absl::Span<const Expr> roots);
-  // Returns the factors of a product. A factor that is itself a product, and that nothing else
-  // uses, is replaced by its own factors.
+  // Returns the factors of a product. A factor that is itself a product, is not constant and is
+  // used by nothing else, is replaced by its own factors.
   std::vector<Expr> Factors(Expr product) const;
   absl::StatusOr<Value> LowerNode(Expr e);
   absl::StatusOr<Value> LowerVariable(Expr e);

@@ -19,9 +19,10 @@
 // full normal form also uses sin^2 = 1 - cos^2, angle sums and logarithms of products, and writes
 // all hyperbolic and sigmoidal functions in exp.
 //
-// Where an expression contains ln(u) or sqrt(u), the form uses that u >= 0, because the expression
-// has no value elsewhere. The form has the expression's value at every point where the expression
-// is defined; the form may be defined at more points (x / x becomes 1).
+// Where an expression contains ln(u) or sqrt(u), the form may use that u >= 0, because the
+// expression has no value elsewhere (unless a branch of a select contains logarithms or roots: then
+// the form does not use this). The form has the expression's value at every point where the
+// expression is defined; the form may be defined at more points (x / x becomes 1).
 namespace cotangent::autodiff::symbolic {
 
 // A limit on the work that normal forms may take. The unit of work is a product or comparison of
@@ -60,7 +61,8 @@ class Normalizer {
   Normalizer(Pool& pool, Mode mode, Signs known_signs = {}, Budget* budget = nullptr);
 
   // Returns the normal form of e, or nothing if an intermediate result grows too large, the budget
-  // is used up, or a constant is not exact.
+  // is used up, a constant is not exact, or e turns out to be undefined (a division by 0, a root of
+  // a negative number).
   std::optional<Fraction> Normalize(Expr e);
 
   // IsZero() and ToExpr() take fractions that Normalize() of this object returned. IsZero() returns

@@ -74,7 +74,7 @@ int Normalizer::KnownSign(const Polynomial& p, bool* strict) const {
       const auto known = signs_.find(Polynomial({{atom, Number(1)}}, 1));
       if (known != signs_.end()) {
         if (!IsEven(exponent)) sign *= known->second;
-        strictly = strictly && false;
+        strictly = false;
       } else if (!info.positive) {
         strictly = false;
         if (!info.nonnegative && exponent.integer() && !IsEven(exponent)) return 0;
@@ -87,9 +87,9 @@ int Normalizer::KnownSign(const Polynomial& p, bool* strict) const {
   return common;
 }
 
-// Applies a relation between atoms to one factor of the monomial: removes the factor or changes its
-// exponent, and appends to `factors` what the monomial must then be multiplied by, if anything.
-// Returns false if no relation applies.
+// Applies one relation between atoms to the monomial: removes a factor or changes its exponent
+// (beside sign(u) also that of u or |u|), and appends to `factors` what the monomial must then be
+// multiplied by, if anything. Returns false if no relation applies.
 bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
   for (size_t i = 0; i < m->size(); ++i) {
     const auto [atom, exponent] = (*m)[i];

@@ -8,7 +8,8 @@
 // normal_form.h), factor by factor.
 namespace cotangent::autodiff::symbolic {
 
-// Returns value^exponent for value > 0, as the product of the powers of its prime factors.
+// Returns value^exponent for value > 0, as the product of the powers of its prime factors. What is
+// left after the division by all primes below 10,000 counts as one factor, prime or not.
 Fraction Normalizer::NumberPower(const Number& value, const Number& exponent) {
   Fraction result = Constant(1);
   for (const int side : {1, -1}) {

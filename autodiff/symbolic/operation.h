@@ -36,8 +36,8 @@ enum class Kink {
 // Says where a function f(u) of one argument may be 0: nowhere, where u is 0, or where u is 1.
 enum class Zeros { kUnknown, kNowhere, kWhereArgumentIs, kWhereArgumentIsOne };
 
-// The limits of a function of one argument at minus and at plus infinity, which may be infinite; NaN
-// if it has none there, as sin.
+// The limits of a function of one argument at minus and at plus infinity, which may be infinite;
+// NaN if it has none there, as sin.
 struct Ends {
   double low, high;
 };
@@ -70,9 +70,9 @@ struct Operation {
   // loses digits to cancellation where the derivative itself does not overflow. Null for constants
   // and variables.
   Expr (*derivative)(Expr e, size_t i) = nullptr;
-  // Whether an argument by which the derivative is 0 may be undefined: the branch of a min, max or
-  // select that is not taken, or one factor of a strong product (kStrongMul in operations.inc)
-  // whose other factor is 0.
+  // Whether the derivative by an argument may be 0 where the argument's own derivative is not
+  // defined: by the branch of a min, max or select that is not taken, or by one factor of a strong
+  // product (kStrongMul in operations.inc) whose other factor is 0.
   bool chooses = false;
 
   // Templates for printing; "{0}" stands for the first argument. If `mathml` is null, MathML has
@@ -101,8 +101,9 @@ struct Operation {
   // Returns nothing if the operation is undefined there or that cannot be determined. A null
   // pointer means that no such form is known, or that limits.cc treats the operation itself.
   std::optional<Expr> (*limit)(LimitContext& context, Arguments) = nullptr;
-  // Given for functions of one argument that are continuous everywhere: the limit of the function is
-  // then its value at a finite limit of its argument, and one of these at an infinite one.
+  // Given for functions of one argument that are continuous everywhere: where the argument has a
+  // finite limit, the limit of the function is its value there; where the argument tends to minus
+  // or plus infinity, it is `low` or `high`.
   std::optional<Ends> ends = std::nullopt;
 
   Zeros zeros = Zeros::kUnknown;  // for functions of one argument

@@ -107,10 +107,9 @@ Expr OtherFactors(Expr e, size_t i) {
   return Mul(others);
 }
 
-// The derivative of x^y by x is y x^(y-1), which is 0 where y is 0. The derivative by y is x^y
-// ln(x), which is 0 where x^y is 0. Both are fixed by the table of autodiff/math.h and need
-// StrongMul, a product that is 0 wherever a factor is 0; only the derivative by x does not need it
-// if y is a constant.
+// The derivative of x^y by x is y x^(y-1), and must be 0 where y is 0; that by y is x^y ln(x), and
+// must be 0 where x^y is 0 (autodiff/math.h). So both are built by StrongMul, a product that is 0
+// wherever a factor is 0; only the derivative by x does not need it if y is a constant.
 Expr PowerDerivative(Expr e, size_t i) {
   const Expr base = e.arg(0), exponent = e.arg(1);
   if (i == 1) return StrongMul(e, Ln(base));
@@ -238,7 +237,7 @@ Maybe Over(Maybe numerator, Expr denominator) {
   return *numerator / denominator;
 }
 
-// -- Functions for the field `suspects`: expressions at whose zeros e may not be smooth --
+// -- Functions for the field `suspects`: at whose zeros the operation may not be smooth --
 
 Exprs ArgumentItself(Args a) { return {a[0]}; }
 Exprs BothArguments(Args a) { return {a[0], a[1]}; }

@@ -48,8 +48,9 @@ class OperationTest : public testing::TestWithParam<int> {
   const Expr e_;
 };
 
-// The functions tend to the limits that the table names: they are near a finite one at -60 or 60
-// already, and they go on growing towards an infinite one.
+// Functions must tend to the limits at minus and plus infinity that their field `ends` names: at
+// -60 or 60 they must have reached a finite one but for rounding; towards an infinite one they must
+// still grow between 1e6 and 1e12 in magnitude, unless they have overflowed.
 TEST_P(OperationTest, EndsAreLimits) {
   if (!operation_.ends.has_value()) return;
   ASSERT_EQ(operation_.arguments, 1);

@@ -274,7 +274,8 @@ class Parser {
       const bool vanishes = left->IsZero() || right.IsZero();
       const Number first = SplitCoefficient(*left).first, second = SplitCoefficient(right).first;
       left = op.text == "*" ? *left * right : *left / right;
-      // A product of constants that is beyond the range stays as it is: it shows in the factors.
+      // If the product of two constants is beyond the range of doubles, * and / leave the factors
+      // as they are. So the product or quotient of the constants is checked here.
       const bool constants = op.text == "*" || right.IsConstant();
       const double size = (op.text == "*" ? first * second : first / second).ToDouble();
       if (!Representable(*left) ||

@@ -187,8 +187,8 @@ std::string ToText(Expr e) {
 }
 
 // The `least` of PrintShared() (markup.h) for lists of expressions: a list names shared
-// subexpressions only if its text has more nodes than this. For a single formula, ToText() above
-// sets it to 500.
+// subexpressions only if its text has at least this many nodes. For a single formula, ToText()
+// above sets it to 500.
 constexpr size_t kLongList = 20000;
 
 SharedText ToText(absl::Span<const Expr> expressions) {

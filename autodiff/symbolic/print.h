@@ -12,7 +12,7 @@
 namespace cotangent::autodiff::symbolic {
 
 // Returns e as formula text: "x/(1 + abs(x))". Parse() (parse.h) reads the text back to the same
-// value. If the text would be long because subexpressions occur several times in e, these
+// value. If the text would be long because subexpressions occur several times in e, or very deep,
 // subexpressions get names: "u1 = x + y; u1^2*sin(u1)".
 std::string ToText(Expr e);
 

@@ -23,7 +23,8 @@ struct Series {
   std::optional<Number> LowestExponent() const;
   // Sets `order` to `to` if `to` is lower. An order that is not set, in either, counts as infinite.
   void LowerOrder(const std::optional<Number>& to);
-  // Keeps at most `count` terms, and none whose exponent is `order` or higher.
+  // Drops terms whose exponent is `order` or higher, and of the others all but the first `count`;
+  // the first of those that it drops for their number sets `order`.
   void Truncate(size_t count);
 };
 
@@ -36,8 +37,8 @@ Series SeriesOf(Expr coefficient);
 // normal_form.h) is used up.
 Series Plus(const Series& a, const Series& b, size_t terms, Budget* budget);
 Series Times(const Series& a, const Series& b, size_t terms, Budget* budget);
-// Returns the sum over n of a[n] delta^n, truncated likewise. REQUIRES: all exponents of delta are
-// positive.
+// Returns the sum over n of a[n] delta^n, where `a` has the first coefficients of an infinite
+// series; truncated likewise. REQUIRES: all exponents of delta are positive.
 Series Compose(const std::vector<Expr>& a, const Series& delta, size_t terms, Budget* budget);
 
 }  // namespace cotangent::autodiff::symbolic

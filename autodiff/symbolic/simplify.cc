@@ -254,7 +254,8 @@ class Simplifier {
   // only for expressions with at most this many nodes.
   static constexpr size_t kMostNodes = 400;
 
-  // Rewrites every node once, arguments before their users.
+  // Goes through all nodes once, arguments before their users, and rewrites each as long as rules
+  // apply, at most 20 times.
   void Pass() {
     const std::vector<Expr> order = TopologicalOrder(roots_);
     if (!budget_.Spend(static_cast<int64_t>(order.size()))) return;

@@ -171,8 +171,9 @@ class Tracer {
     return places;
   }
 
-  // Returns TraceArgument::magnitude. The step of a choice may hold whole formulas, those of branches
-  // that are not taken, and is not looked through.
+  // Returns TraceArgument::magnitude for the row of `step` and the argument `variable`. The step of
+  // a choice (min, max, select) may hold whole formulas, those of branches that are not taken, and
+  // is not looked through: the result is then |partial|.
   long double MagnitudeOf(Expr step, Expr variable, Real partial) const {
     if (Info(step.op()).chooses || Places(step, variable) < 2) return std::abs(partial);
     const Real sum = SumOfMagnitudes(step, variable);

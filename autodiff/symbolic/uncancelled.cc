@@ -108,7 +108,9 @@ Expr Minus(Expr a, Expr b) {
   return Expr();
 }
 
-// Returns another form of factor * root + constant, where the root's sign makes the two cancel.
+// Returns another form of factor * root + constant if `root` is a square root, and `factor` and
+// `constant` have opposite signs, so that the two may cancel. Returns null otherwise, or if the
+// other form would not be short.
 Expr RootBesideConstant(const Number& factor, Expr root, const Number& constant) {
   const Expr inside = UnderRoot(root);
   if (!inside || factor.sign() == constant.sign()) return Expr();

@@ -9,10 +9,10 @@
 // expm1(x) has all. At x = 1e12, sqrt(x + 1) - sqrt(x) has 4; 1/(sqrt(x + 1) + sqrt(x)) has all.
 namespace cotangent::autodiff::symbolic {
 
-// Returns an expression that equals e wherever e is defined, in which sums are replaced that the
-// tables in uncancelled.cc know. It is not better everywhere (the factored 1 - x^2 rounds once
-// more than the sum where x is small), and rounds otherwise than e. So it is for points at which e
-// is known to lose digits.
+// Returns an expression that equals e wherever e is defined. Sums, logarithms and inverse
+// hyperbolic functions of the forms that the tables in uncancelled.cc list are replaced. The result
+// is not better everywhere (the factored 1 - x^2 rounds once more than the sum where x is small),
+// and rounds otherwise than e. So it is for points at which e is known to lose digits.
 Expr Uncancelled(Expr e);
 
 }  // namespace cotangent::autodiff::symbolic

@@ -63,7 +63,7 @@ TEST(UncancelledTest, KeepsAllDigits) {
     const absl::StatusOr<double> value = Evaluate(form, at);
     ASSERT_TRUE(value.ok()) << c.text << ": " << value.status();
     EXPECT_NEAR(*value, c.value, 2e-15 * std::abs(c.value)) << c.text << ": " << ToText(form);
-    // The form is no other function, and the text does lose digits.
+    // Elsewhere the form must have the values of the text, and at c.x the text must lose digits.
     for (const double x : {0.3, 0.7, 1.1}) {
       const absl::StatusOr<double> there = Evaluate(e, Bindings{{"x", x}});
       if (!there.ok()) continue;  // 1 - x^2 under a root
