@@ -44,8 +44,8 @@ inline bool HasAmx() { return WidestInstructionSet() >= InstructionSet::kAmx; }
 // Returns the names of all instruction sets as a list: "portable, avx2, ... or amx".
 std::string InstructionSetNames();
 
-// Returns the value of COTANGENT_ISA if it is not the name of an instruction set (the variable is
-// then ignored); otherwise "".
+// Returns the value of COTANGENT_ISA if the variable is set, but not to the name of an instruction
+// set (it is then ignored); otherwise "".
 std::string UnknownInstructionSet();
 
 // Returns the size of a core's second-level cache in bytes, or 512 KiB if the system does not
@@ -53,7 +53,7 @@ std::string UnknownInstructionSet();
 int64_t SecondCacheBytes();
 
 // Returns the processor's own name, such as "AMD EPYC 9654 96-Core Processor", or "unknown
-// processor".
+// processor" if it does not tell a name or is not an x86-64.
 std::string ProcessorName();
 
 }  // namespace cotangent

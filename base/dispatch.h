@@ -25,8 +25,9 @@
 
 #define COTANGENT_INLINE inline __attribute__((always_inline))
 
-// GCC takes vectors of 256 bits unless told otherwise. clang takes the widest, and ignores a target
-// attribute in which it does not know a word.
+// Unless told otherwise (prefer-vector-width), GCC takes vectors of 256 bits even where it may use
+// AVX-512. clang takes the widest; it does not know this word, and would ignore the whole target
+// attribute because of it.
 #if defined(__clang__)
 #define COTANGENT_AVX512_TARGET "avx512f,avx512vl,avx512bw,avx512dq,fma"
 #else

@@ -57,8 +57,8 @@ bool IsDash(uint32_t code) {
   return (code >= 0x2010 && code <= 0x2015) || code == 0x2212 || code == 0xfe63 || code == 0xff0d;
 }
 
-// A range of characters (code points `first` to `last`, both included) that formulas must not
-// contain: `description` names their kind, `mend` says what to write instead in ASCII.
+// A range of non-ASCII characters (code points `first` to `last`, both included) that error
+// messages explain: `description` names their kind, `mend` says what to write instead in ASCII.
 struct Symbol {
   uint32_t first, last;
   const char* description;

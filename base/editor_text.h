@@ -18,7 +18,7 @@ std::string WithoutEditorMarks(absl::string_view text);
 // Returns `text` as it may be printed on a terminal: each byte that is not part of a valid UTF-8
 // character, and each control character (C0, C1 and DEL) but newlines and tabs, is replaced by
 // U+FFFD. Names of files may hold such characters, and a terminal would obey an escape sequence in
-// one.
+// a name.
 std::string Printable(absl::string_view text);
 
 // Returns "UTF-16" or "UTF-32" if `text` begins as a text in that encoding does, of either byte

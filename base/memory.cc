@@ -26,7 +26,7 @@ constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
 
 // Returns the number with which a file begins; nullopt if there is no such file or its first word
-// is not a number, such as "max".
+// (such as "max") is not a number.
 std::optional<int64_t> ReadNumber(const std::string& path) {
   std::ifstream file(path);
   std::string text;
@@ -46,9 +46,9 @@ std::optional<int64_t> ReadField(const std::string& path, std::string_view key) 
 }
 
 // Returns the bytes that the memory limit of the control group whose files are in `folder` leaves:
-// the limit minus the use, with inactive file cache counted as free; at least 0. The names are
-// those of the files with the limit and the use, "/..." each. Returns kUnlimited if the group has
-// no limit or its files cannot be read.
+// the limit minus the use, with inactive file cache counted as free; at least 0. `limit_name` and
+// `usage_name` are the names of the files with the limit and the use, each with a leading "/".
+// Returns kUnlimited if the group has no limit or one of these two files cannot be read.
 int64_t LeftInGroup(const std::string& folder, const char* limit_name, const char* usage_name) {
   std::optional<int64_t> limit = ReadNumber(folder + limit_name),
                          usage = ReadNumber(folder + usage_name);

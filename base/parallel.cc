@@ -182,7 +182,7 @@ class Pool {
         // A sleeping caller of ParallelFor() waits until pending_ is 0, so only the last share
         // wakes it.
         if (pending_.fetch_sub(1) == 1 && waiting_.load()) WakeSleepers(pending_, 1);
-        self.thread.End();  // comes last, since it may first move this thread back
+        self.thread.End();  // last: takes time if this thread was moved and must move back
       }
     }
   }
@@ -231,7 +231,7 @@ class Pool {
   std::vector<std::thread> workers_;
   DisturbanceWatch disturbance_;
 
-  // The current job. The caller writes these while no share is being computed.
+  // The current job. The caller writes share_ and work_ while no share is being computed.
   parallel::Share share_ = nullptr;
   const void* work_ = nullptr;
   alignas(64) std::atomic<uint32_t> pending_{0};  // shares not done

@@ -89,8 +89,8 @@ TEST(Parallel, CallersOnSeveralThreadsGetAlong) {
   EXPECT_EQ(sum.load(), 3 * 200 * 45);
 }
 
-// While other processes are busy, some processors or all, results are correct, and afterwards the
-// caller may run on the same processors as before.
+// While other processes are busy, on some processors or on all, results are correct, and after each
+// ParallelSection the caller may run on the same processors as before.
 TEST(Parallel, BesideOtherWorkTheCallerStaysFree) {
   SetThreads(2);
   for (const int busy : {1, 3}) {

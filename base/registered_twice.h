@@ -1,5 +1,5 @@
-// For tables that constants at namespace scope fill while the program starts: each file adds its own
-// entry, and a second entry under the same name is an error of the program.
+// The error message of tables that constants at namespace scope fill while the program starts: each
+// constant adds an entry, and two entries under the same name are an error in the program.
 #ifndef COTANGENT_BASE_REGISTERED_TWICE_H_
 #define COTANGENT_BASE_REGISTERED_TWICE_H_
 

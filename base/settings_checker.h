@@ -10,8 +10,8 @@
 
 namespace cotangent {
 
-// Checks the settings of one message of a text and remembers the first error: "PLACE.FIELD is
-// VALUE: expected ...". `place` is the path of the message in the text.
+// Checks the fields of one message (as in protocol buffers) of a text and remembers the first
+// error: "PLACE.FIELD is VALUE: expected ...". `place` is the path of the message in the text.
 class SettingsChecker {
  public:
   explicit SettingsChecker(std::string place) : place_(std::move(place)) {}

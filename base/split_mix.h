@@ -31,8 +31,9 @@ class SplitMix64 {
 
   uint64_t Next() { return Hash(state_ += kStep); }
 
-  // Returns a uniform random number in [0, bound), for bound in [1, 2^32]. It is the high half of a
-  // product of two 32-bit numbers; each probability is off by less than 2^-32.
+  // Returns a uniform random number in [0, bound), for bound in [1, 2^32]. It is the product of
+  // `bound` and 32 random bits, divided by 2^32; each probability differs from 1 / bound by less
+  // than 2^-32.
   uint32_t Below(uint64_t bound) { return static_cast<uint32_t>(((Next() >> 32) * bound) >> 32); }
 
   bool Coin() { return Next() >> 63; }
