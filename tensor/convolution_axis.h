@@ -28,8 +28,8 @@ inline ConvolutionAxis HorizontalAxis(const ConvolutionShape& s) {
 
 // Results `first`, `first + step`, ... (`count` of them), which read by the same taps. By a tap
 // (the kernel's cell with index `kernel` along this axis), the first result reads index `offset` of
-// the source, which may lie outside of it. Each further result reads `stride` further on or, in the
-// gradient, 1.
+// the source, which may lie outside of it. Each further result reads ConvolutionAxis::stride
+// further on or, in the gradient, 1.
 struct AxisPhase {
   struct Tap {
     int64_t kernel, offset;

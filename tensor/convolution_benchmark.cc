@@ -178,7 +178,8 @@ void MeasureAll(const ConvolutionShape& shape, Direction direction, ElementType 
                                             scratch.data()};
     const ConvolutionTime time =
         Measure(**convolution, arguments, plain.as<float>(), {.repetitions = 7});
-    // What must be read and written at least: both sides and the weights, once.
+    // The bytes that must at least be read or written: both sides and the packed weights, once
+    // each.
     const double bytes = static_cast<double>(in.size() + out.size() + packed.size());
     std::printf("    %9.3f ms  %7.0f GFLOP/s  %6.1f GB/s  pack %6.3f ms  scratch %6.1f MiB  %s\n",
                 time.run_seconds * 1e3,

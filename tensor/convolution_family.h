@@ -37,7 +37,8 @@ class ConvolutionImplementation {
   // Converts a packed weight gradient to f32 [out, in / groups, height, width]. Convolution calls
   // it for kWeightGradient only.
   virtual void UnpackWeightGradient(const void*, float*) const {}
-  // Computes the convolution. In kForward, adds the bias and the addend that the Epilogue asks for.
+  // Computes the convolution with all operations that the Epilogue asks for; only the gradient of
+  // the bias may be left out (writes_bias_gradient()).
   virtual void Run(const ConvolutionArguments& arguments) const = 0;
   // Returns whether Run() of kWeightGradient with Epilogue::bias writes the gradient of the bias.
   // If not, Convolution computes it.
@@ -68,8 +69,8 @@ struct ConvolutionCandidate {
 
 struct ConvolutionFamily {
   std::string_view name;  // as in tensor/README.md
-  // The algorithm of every choice of the family. Families of kWinograd without int8 round more, and
-  // are left out if exact results are asked for.
+  // The algorithm of every choice of the family. Families of kWinograd round more than others,
+  // except those with int8, so Candidates() leaves them out if it is asked for exact results.
   Algorithm algorithm;
   // Returns whether this processor has the necessary instructions and the family can compute this
   // direction of this shape with these types.

@@ -1,9 +1,12 @@
-// Tests every candidate (convolution.h) on random small and odd convolutions. Buffers lie between
-// pages that must not be touched, so reads and writes outside them crash. A candidate fails if it
-// crashes, hangs, or computes other numbers than plain loops do.
+// Tests every implementation that Candidates() of convolution.h returns, on small convolutions of
+// unusual shapes: the first seeds stand for those of KnownShapes(), the others draw a shape at
+// random. Buffers lie between pages that must not be touched, so that reads and writes there crash.
+// A candidate fails if it crashes, hangs, writes beside a buffer, or differs from plain loops by
+// more than a tolerance.
 //
 // Each shape is tried in a child process. The environment variable COTANGENT_SWEEP=COUNT[,SEED]
-// sets the number of shapes (and the seed), to try more than the default.
+// sets the number of shapes and the seed of the first one (0 if not given); the others' seeds count
+// up from it.
 
 #include <sys/mman.h>
 #include <sys/resource.h>

@@ -51,17 +51,17 @@ ConvolutionShape Padded(int64_t in, int64_t out, int64_t groups, int64_t height,
 
 std::vector<ConvolutionShape> Shapes() {
   return {
-      // Depthwise: rows that have several blocks of pixels (computed at once) inside the image,
-      // blocks at its borders, and pixels left over.
+      // The next six are depthwise convolutions. Their rows have several blocks of pixels (a block
+      // is computed at once) inside the image, blocks at its borders, and pixels left over.
       Padded(19, 19, 19, 6, 27, 3, 1),
       Padded(40, 40, 40, 9, 26, 5, 1),
       Padded(9, 9, 9, 8, 21, 7, 1),
       Padded(24, 24, 24, 9, 41, 3, 2),
       Padded(17, 17, 17, 12, 39, 5, 2),
       Padded(8, 8, 8, 9, 33, 7, 2),
-      // For pixel_product.cc and pixel_correlation.cc: several pieces and panels
-      // (pixel_convolution.h), lines of more pixels than are computed at a time, pixels a power of
-      // two apart, groups.
+      // The next four are for pixel_product.cc and pixel_correlation.cc. Among them are
+      // convolutions with several pieces and panels (pixel_convolution.h), with lines of more
+      // pixels than are computed at a time, with pixels a power of two apart, and with groups.
       Padded(256, 270, 1, 5, 6, 1, 1),
       Padded(96, 28, 1, 7, 9, 3, 2),
       Padded(5, 12, 1, 3, 300, 3, 1),
@@ -333,8 +333,8 @@ struct Errors {
 };
 
 // Compares one choice with the reference on random numbers; if adds_and_clips, with an addend and a
-// ReLU. The convolution runs twice; before the second run its output buffers are filled with other
-// numbers, so that a run which does not write all outputs fails.
+// ReLU. The convolution runs twice; before the second run its result is overwritten with NaN, so
+// that a run which does not write the whole result fails.
 Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
                            const ConvolutionChoice& choice, bool adds_and_clips = false) {
   const Epilogue epilogue{.bias = direction != Direction::kInputGradient,
@@ -459,8 +459,8 @@ TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   }
 }
 
-// Implementations with AMX divide channels, pixels and taps into blocks. These shapes have several
-// blocks of each, the last of which are not full.
+// Our own implementations with AMX divide channels, pixels and taps into blocks. Together, these
+// shapes have several blocks of each, the last of which are not full.
 TEST(Convolution, ProductsOfTilesMatchTheReference) {
   if (!HasAmx()) GTEST_SKIP() << "this processor has no AMX";
   for (const ConvolutionShape& shape : {
@@ -647,7 +647,8 @@ void ExpectPooledAsThePlainOne(const ConvolutionShape& shape, Direction directio
 }
 
 // A pooled convolution must yield bitwise the same results as a plain convolution followed by a
-// pooling, because both add the same numbers in the same order.
+// pooling, because both add the same numbers in the same order. Its gradients must be those of the
+// plain convolution for the unpooled output gradient.
 TEST(Convolution, PoolsLikeThePlainConvolutionAndAPooling) {
   std::vector<ConvolutionShape> shapes = Shapes();
   ConvolutionShape odd = shapes[0];

@@ -89,8 +89,10 @@ class DepthwiseConvolution final : public ConvolutionImplementation {
   };
   static std::vector<Taps> OfResults(const ConvolutionAxis& axis, bool gradient);
   static std::vector<Taps> OfKernel(const ConvolutionAxis& axis);
-  // Returns the phases of a row (convolution_axis.h), whose taps read neighbouring sources; nothing
-  // if the sources of some are no neighbours, or some have no taps.
+  // Returns the phases of a row (convolution_axis.h: a phase is the results that read by the same
+  // taps, whether inside or outside of the image), whose taps read neighbouring sources. Returns
+  // none if the horizontal dilation is not 1, since the sources are then no neighbours, or if some
+  // phase has no taps.
   std::vector<AxisPhase> PhasesOfRow() const;
 
   int64_t taps() const { return shape_.kernel_height * shape_.kernel_width; }
@@ -293,7 +295,8 @@ bool DepthwiseConvolution::SumWholeRow(const ConvolutionArguments& arguments, in
     int64_t rows = 0, count = 0;
     const std::vector<Tap>& taps = line.rows->taps;
     for (size_t t = 0; t < taps.size(); ++t) {
-      // From top to bottom. In the gradient, the first tap reads the lowest row.
+      // row_at lists the source rows from top to bottom. In the gradient, the first tap reads the
+      // bottom row.
       const Tap& tap = forward ? taps[t] : taps[taps.size() - 1 - t];
       row_at[rows++] = (tap.source + line.index * line.rows->source_step) * source_width * channels;
       for (const AxisPhase::Tap& column : phase.taps)

@@ -212,9 +212,9 @@ inline __attribute__((always_inline)) void Prefetch(const float* data) {
 
 template <int kTaps, int kStep, int kPixels, bool kEdge>
 void SumBlockOfRow(const RowSum& r, int64_t pixel) {
-  // No processor foresees this walk through memory. What the next block reads of the last row, and
-  // what it writes, is prefetched piece by piece. Other rows were read for the row of results
-  // above.
+  // No processor foresees this walk through memory. What the next block reads of the last source
+  // row, and what it writes, is prefetched piece by piece, if blocks have at least 6 pixels. Most
+  // of the other source rows were read for the row of results above.
   const int64_t next = pixel + kPixels, last_row = r.rows == 0 ? 0 : r.row_at[r.rows - 1];
   const float* source = r.source + last_row + ((next - 1) * kStep + r.first + kTaps) * r.channels;
   const float* out = r.out + next * r.out_step;
@@ -308,8 +308,8 @@ inline __attribute__((always_inline)) void CorrelatePixels(const RowCorrelation&
 template <int kTaps, int kStep, int kRows>
 void CorrelateRowsOf(const RowCorrelation& r, int64_t row) {
   constexpr int kPixels = 4;
-  // The next row of gradients, and the source's row after the last one, are prefetched piece by
-  // piece while the first rows are multiplied.
+  // The next row of gradients, and the kStep source rows below the last one that is read, are
+  // prefetched piece by piece while the first kRows rows are multiplied.
   const float* const next_gradient = r.gradient + r.pixels * r.channels;
   const float* const next_source = r.source + r.row_at[r.rows - 1] + r.width * r.channels;
   const int64_t* const sum_at = r.sum_at + row * kTaps;

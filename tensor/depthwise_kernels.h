@@ -96,9 +96,9 @@ struct Kernels {
   // kernels of AVX-512, and only if HasAvx512Bf16() (base/cpu.h).
   void (*sum)(bool bf16, const WeightedSum& sum);
   void (*correlate)(bool bf16, const Correlation& correlation);
-  // For AVX2 only, where registers are few: these kernels read a source once for all results that
-  // need it. Each returns whether it has code for so many taps in a row and this source_step; if
-  // not, it does nothing.
+  // For AVX2, where registers are few; null for AVX-512. These kernels read a source once for all
+  // results that need it. Each returns whether it has code for so many taps in a row and this
+  // source_step; if not, it does nothing.
   bool (*sum_row)(const RowSum& sum) = nullptr;
   bool (*correlate_row)(const RowCorrelation& correlation) = nullptr;
 };

@@ -1,4 +1,5 @@
-// What the families of convolutions of 8-bit integers (Int8Convolution in convolution.h) share.
+// Checks the arguments of convolutions of 8-bit integers (Int8Convolution in convolution.h), for
+// the families that compute them.
 #ifndef COTANGENT_TENSOR_INT8_CONVOLUTION_H_
 #define COTANGENT_TENSOR_INT8_CONVOLUTION_H_
 
@@ -12,7 +13,8 @@
 namespace cotangent::tensor {
 
 // Returns an error unless `choice` computes what epilogue.int8 describes: both sides are NHWC and
-// have its types, it has a weight scale for each output channel, and there is no pooling.
+// have the types of epilogue.int8 (where its out_type is kF32, the output may also be bf16), there
+// is a weight scale for each output channel, and nothing is pooled.
 absl::Status CheckInt8Choice(const ConvolutionShape& shape, const ConvolutionChoice& choice,
                              const Epilogue& epilogue);
 

@@ -189,8 +189,8 @@ TEST_F(Int8ConvolutionTest, EveryTypeAndEpilogue) {
 TEST_F(Int8ConvolutionTest, EveryGeometry) {
   const auto check = [](ConvolutionShape shape) {
     if (shape.groups > 1 && !onednn::Int8Available()) return;  // our own kernels have no groups
-    // Without an addend for depthwise convolutions, because some of oneDNN's kernels for them do
-    // not support one.
+    // Depthwise convolutions are tested without an addend, because some of oneDNN's kernels for
+    // them do not support one.
     Check(
         {shape, kU8, kU8, kS8, true, shape.groups < shape.in_channels || shape.groups == 1, true});
   };
@@ -363,9 +363,9 @@ TEST_F(Int8ConvolutionTest, IsExactAtTheExtremes) {
   }
 }
 
-// For each of the 36 points (elements of a transformed tile), inputs and weights that make the
-// transforms of both as large as they can be: extreme numbers with the signs of the products of the
-// two matrix rows that belong to the point.
+// Tests, for each of the 36 points (elements of a transformed tile), inputs and weights that make
+// the transforms of both as large as they can be: extreme numbers with the signs of the products of
+// the two matrix rows that belong to the point.
 TEST_F(Int8ConvolutionTest, IsExactForTheLargestTransforms) {
   constexpr int kIn[6][6] = {{2, 3, -4, -3, 2, 0}, {0, -2, -5, -1, 2, 0}, {0, 2, 1, -5, 2, 0},
                              {0, -1, -2, 1, 2, 0}, {0, 2, -1, -2, 1, 0},  {0, 2, 3, -4, -3, 2}};

@@ -80,7 +80,8 @@ void Multiply(const Product& p) {
 
 // ---- Inputs -------------------------------------------------------------------------------------
 
-// Loads 16 bytes, or the first `count` of fewer (the others are 0), and widens them to 16 bits.
+// Loads 16 bytes or, if `count` is less, `count` bytes followed by zeros, and widens them to 16
+// bits.
 inline Integers LoadBytes(bool is_signed, const void* data, int64_t count) {
   __m128i bytes = _mm_setzero_si128();
   if (count >= kWords) {
@@ -172,8 +173,9 @@ inline __attribute__((always_inline)) void StoreResults(Integers sums, int64_t c
   if constexpr (kOut == Number::kF32) {
     Store(reinterpret_cast<float*>(out), y, lanes);
   } else {
-    // Numbers above 255 are lowered before: those that do not fit into 32 bits would become the
-    // least integer. Numbers below become the least integer, too, which packing clamps.
+    // Numbers above 255 are lowered to 255 before they are converted to 32-bit integers, since the
+    // conversion turns every number that does not fit into the least integer. For numbers that are
+    // too small, this is right: packing clamps the least integer to the least result.
     const Integers whole = _mm256_cvtps_epi32(_mm256_min_ps(y, Set(255)));
     const __m128i words =
         _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));

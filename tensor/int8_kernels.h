@@ -1,6 +1,6 @@
 // The arithmetic of our own convolutions of 8-bit integers (int8_panels.h), in AVX2: products of
-// 16-bit integers with sums that are exact modulo 2^32, Winograd's transforms in integers, and what
-// turns sums into results. Processors with AVX-512 use it, too.
+// 16-bit integers with sums that are exact modulo 2^32, Winograd's transforms in integers, and the
+// scaling and rounding that turn sums into results. Processors with AVX-512 use it, too.
 //
 // Files that are compiled for an instruction set include this header, so it must not include
 // headers with inline functions that other files use: the linker might keep the version with
@@ -20,12 +20,15 @@
 //
 // for 3x3 weights w, 6x6 inputs x and the 4x4 outputs y of their convolution.
 //
-// All of it is exact. The largest magnitude of a transformed weight is 225 127 = 28575, that of a
-// transformed input 98 255 = 24990 (u8) or 196 128 = 25088 (s8): both fit into 16 bits. Sums over
-// channels and A^T [...] A may exceed 32 bits, but are right modulo 2^32. 900 = 4 225, and 225 has
-// an inverse modulo 2^32, by which 4 y is known modulo 2^32, and so y, as long as |y| < 2^29. The
-// points were chosen for this: among 0, 2 | 1, -1 | -1/2, infinity only the two of a pair agree
-// modulo 2, which leaves the factor 4. (With 0, 1, -1, 2, -2, infinity it would be 64.)
+// All of it is exact. The largest magnitude of a transformed weight is 225 * 127 = 28575 (weights
+// are from -127 to 127), that of a transformed input 98 * 255 = 24990 (u8) or 196 * 128 = 25088
+// (s8): both fit into 16 bits. Sums over channels and A^T [...] A may exceed 32 bits, but are right
+// modulo 2^32. 900 = 4 * 225, and 225 has an inverse modulo 2^32, by which 4 y is known modulo
+// 2^32, and so y, as long as |y| < 2^29. The points were chosen to keep the power of two in 900
+// small: two points p/q and r/s (infinity is 1/0) contribute to it only if p s - q r is even, which
+// holds only within the three pairs (0, 2), (1, -1) and (-1/2, infinity), where it is 2 or -2. This
+// leaves a factor of 2 for each of the two dimensions. (With 0, 1, -1, 2, -2, infinity it would be
+// 8 for each, together 64.)
 #ifndef COTANGENT_TENSOR_INT8_KERNELS_H_
 #define COTANGENT_TENSOR_INT8_KERNELS_H_
 

@@ -16,12 +16,13 @@ namespace {
 using int8_kernels::kColumns;
 using int8_kernels::kRows;
 
-// Each thread works on chunks of its own only if there are at least kLeastItemsByThread items per
-// thread: with fewer, loading the weights takes too long. Chunks for the second-level cache have
-// about kMostItemsByThread items at most.
+// A chunk is the items (tiles of pixels, or single pixels; int8_panels.h) that are processed at a
+// time. Each thread works on chunks of its own only if there are at least kLeastItemsByThread items
+// per thread: with fewer, loading the weights takes too long. Chunks for the second-level cache
+// have about kMostItemsByThread items at most.
 constexpr int64_t kLeastItemsByThread = 24, kMostItemsByThread = 192;
 // The bytes of the third-level cache that a thread's chunk may take if kLeastItemsByThread items do
-// not fit into the second-level cache.
+// not fit into the second-level cache. (If they do not fit into these bytes either, it takes more.)
 constexpr int64_t kL3BytesPerThread = 3 << 20;
 // The number of steps of a product, of two numbers of a row each, that are computed at a time, so
 // that their weights stay in the nearest cache.

@@ -107,7 +107,8 @@ class Int8PanelConvolution : public ConvolutionImplementation {
 
 // Returns the family of convolutions of class T, which is derived from Int8PanelConvolution and has
 //   static constexpr Algorithm kAlgorithm;
-//   static bool IsAvailable(const ConvolutionShape&);  // asked where there are kernels and no groups
+//   static bool IsAvailable(const ConvolutionShape&);  // asked for forward convolutions with one
+//                                // group whose results are not bf16, if HaveOwnInt8Kernels()
 //   static std::string Implementation();
 //   T(const ConvolutionShape&, const ConvolutionChoice&, const Epilogue&);
 template <class T>

@@ -1,6 +1,6 @@
 // Forward convolutions of 8-bit integers, and linear layers, as one product of matrices: the inputs
-// of an output pixel, widened to 16 bits, by the weights. Items (int8_panels.h) are output pixels,
-// with one point.
+// of an output pixel, widened to 16 bits, by the weights. In the words of int8_panels.h, each
+// output pixel is an item, its inputs are a row, and there is one point.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -48,7 +48,8 @@ class Int8Product final : public Int8PanelConvolution {
   static int64_t Row(const ConvolutionShape& s) {
     return s.kernel_height * s.kernel_width * RoundUp(s.in_channels, 2);
   }
-  // The last tap is written in whole registers, so rows lie further apart than their length.
+  // Each tap is written in whole registers. The last one may then end behind the row, so rows lie
+  // far enough apart for that.
   static int64_t RowStride(const ConvolutionShape& s) {
     return Row(s) - RoundUp(s.in_channels, 2) + RoundUp(s.in_channels, int8_kernels::kWords);
   }

@@ -53,13 +53,14 @@ class Int8Winograd final : public Int8PanelConvolution {
   static int64_t TileColumns(const ConvolutionShape& s) {
     return DivideUp(s.out_width(), kOutputs);
   }
-  // A row is written in whole registers.
+  // A row (int8_panels.h) is written in whole registers, so rows lie a multiple of kWords numbers
+  // apart.
   static int64_t RowStride(const ConvolutionShape& s) {
     return RoundUp(s.in_channels, int8_kernels::kWords);
   }
-  // Sets `pixels` to the addresses of the kSize x kSize pixels of an image, of `pixel_bytes` each,
-  // that begin `before_row` rows and `before_column` columns before a tile's outputs. Pixels
-  // outside the image get the address `outside`.
+  // Sets `pixels` to the addresses of kSize x kSize pixels, of `pixel_bytes` each, of the image to
+  // which tile number `tile` belongs: those that begin `before_row` rows and `before_column`
+  // columns before the tile's outputs. Pixels outside the image get the address `outside`.
   template <int kSize>
   void Find(int64_t tile, const char* images, int64_t height, int64_t width, int64_t pixel_bytes,
             int64_t before_row, int64_t before_column, const char* outside,

@@ -47,8 +47,8 @@ bool SameStorage(const Shape& shape, Layout a, Layout b);
 // Offset() returns where an element lies, counted in elements. `n`, `c_block`, `h` and `w` are the
 // distances, in elements, between neighbouring images, blocks of channels, rows and pixels. `block`
 // is the number of channels that lie side by side: 1 in NCHW, all in NHWC, 8 or 16 in the blocked
-// layouts. In every layout h = width * w, so the pixels number p = h_index * width + w_index are
-// evenly spaced.
+// layouts. In every layout h = width * w, so an image's pixels, numbered row by row, are evenly
+// spaced.
 struct Strides {
   int64_t n, c_block, h, w;
   int64_t block;

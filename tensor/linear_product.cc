@@ -21,8 +21,8 @@ namespace {
 
 class LinearProduct final : public ConvolutionImplementation {
  public:
-  // Returns whether this processor has the necessary instructions and the convolution is a linear
-  // layer. `type` is the type of both sides.
+  // Returns whether the convolution is a linear layer, `type`, the element type of its input and
+  // its output, is f32, and this processor has the instructions that our kernels need.
   static bool IsAvailable(const ConvolutionShape& shape, ElementType type);
   // Returns the ConvolutionChoice that names this class: its implementation is "product:avx2" or
   // "product:avx512".

@@ -128,8 +128,9 @@ void MultiplyMatrices(float alpha, const MatrixView& a, const MatrixView& b, flo
   const bool symmetric = form == ResultForm::kSymmetric,
              plain = alpha == 1 && beta == 0 && !symmetric;
   const int64_t block_columns = DivideUp(columns, kBlock);
-  // Each block copies the pieces of b that it needs, so blocks of more rows copy less in total.
-  // Blocks have kMostRows rows, not kBlock, if there are then at least two blocks for each thread.
+  // Each block copies the pieces of b that it needs (but not one that the block before it left in
+  // the buffer), so blocks of more rows copy less in total. Blocks have kMostRows rows, not kBlock,
+  // if there are then at least two blocks for each thread and the result is not symmetric.
   const bool large = !symmetric && block_columns * DivideUp(rows, kMostRows) >= 2 * Threads();
   const int64_t height = large ? kMostRows : kBlock, block_rows = DivideUp(rows, height);
   const auto make_block = [&](int64_t i, int64_t j, Work& work) {

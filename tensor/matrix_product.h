@@ -1,7 +1,7 @@
 // Products of matrices of up to a few hundred rows, on all threads, as needed by linear layers and
 // to orthogonalise a gradient (the Muon optimizer). With AVX2, MultiplyMatrices() uses this
-// module's own kernels, which take half the time for a symmetric result; without AVX2, oneDNN's
-// sgemm.
+// module's own kernels, which take half the time if the result is known to be symmetric; without
+// AVX2, oneDNN's sgemm.
 #ifndef COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 #define COTANGENT_TENSOR_MATRIX_PRODUCT_H_
 

@@ -62,8 +62,8 @@ TEST(MatrixProductTest, EqualsTheSumsInDouble) {
   }
 }
 
-// Products with alpha = 1 and beta = 0 are written directly to the result where the columns of a
-// block fill whole registers; other products go through a buffer.
+// With alpha = 1 and beta = 0, blocks whose columns fill whole registers are written directly to
+// the result (unless it is symmetric); all other blocks go through a buffer.
 TEST(MatrixProductTest, PlainResultsEqualTheSumsInDouble) {
   for (auto [m, n, k] : {std::tuple{5, 8, 3}, {130, 512, 300}, {300, 72, 600}}) {
     for (bool transposed : {false, true}) {

@@ -157,11 +157,14 @@ bool HasWindowInPadding(const Description& d, int axis) {
 // (convolution_sweep_test found these cases):
 //   * With AVX2, weight gradients of pointwise (1x1) convolutions with a stride and fewer than 8
 //     input channels: they write outside their buffer, have huge errors, or do not end.
-//   * Weight gradients in bf16 of images narrower than the stride: they read outside their buffers.
+//   * Weight gradients in bf16 of images narrower than the horizontal stride: they read outside
+//     their buffers.
 //   * With AMX and a horizontal stride, weight gradients of a single column of windows that reach
 //     into the right padding: NaN.
-//   * With AMX, forward convolutions with a window entirely in the padding: they read outside.
-//   * Winograd's input gradients take the bottom padding for the top padding.
+//   * With AMX, forward convolutions with a window entirely in the padding: they read outside their
+//     buffers.
+//   * Winograd's input gradients if the paddings at the top and bottom, or left and right, differ:
+//     they take the bottom padding for the top padding.
 bool IsBroken(const Description& d, std::string_view implementation) {
   const auto is = [&](std::string_view part) {
     return implementation.find(part) != std::string_view::npos;
@@ -186,7 +189,7 @@ bool IsBroken(const Description& d, std::string_view implementation) {
 }
 
 // Returns whether the addend is copied to `out` before the run, and oneDNN then adds its sums to
-// `out`. This is done for convolutions of integers, since all their implementations support it.
+// `out`. This is done for convolutions of integers, most of whose implementations support it.
 bool AddsInPlace(const Description& d) { return d.with_addend && !d.scales.empty(); }
 
 // Makes `candidates` list oneDNN's implementations of the operation `d`, beginning at the first.
@@ -215,9 +218,10 @@ bool Begin(const Description& d, FormatRef weights, dnnl_primitive_attr_t attrib
   return false;
 }
 
-// Goes through oneDNN's implementations in order until accept() returns true for one; accept() then
-// owns that implementation's descriptor. Returns whether accept() returned true. If weights_form is
-// not null, only implementations that take this memory format of the weights are considered.
+// Goes through oneDNN's implementations in order, without those for which IsBroken() holds, until
+// accept() returns true for one; accept() then owns that implementation's descriptor. Returns
+// whether accept() returned true. If weights_form is not null, only implementations that take this
+// memory format of the weights are considered.
 bool FindImplementation(const Description& d, const Format* weights_form,
                         const std::function<bool(dnnl_primitive_desc_t)>& accept) {
   const OneThread one_thread;
@@ -356,8 +360,9 @@ struct Primitive::State {
   std::vector<PrimitiveHandle> primitives;
   std::string implementation;
   std::vector<Call> calls;
-  // The bytes of weights, bias and scratch memory that each call needs. In a weight gradient each
-  // call but the first, which writes to the result, writes to its own copy of weights and bias.
+  // The bytes of weights, bias and scratch memory that each call needs. In a weight gradient, which
+  // adds up the gradients that the calls compute, each call writes gradients by weights and bias of
+  // its own: the first call to the result, the others to scratch memory.
   int64_t weight_bytes = 0, bias_bytes = 0, scratch_bytes = 0;
   bool with_bias = false, with_addend = false, adds_in_place = false, weights_are_plain = false,
        sums_weights = false;

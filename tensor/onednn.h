@@ -11,7 +11,8 @@
 //
 // oneDNN itself runs on one thread here. To run, a primitive makes several calls of oneDNN, which
 // base/parallel.h hands out to threads. Each call computes some of the images, or some rows of a
-// matrix; if a forward convolution in NHWC has fewer images than threads, some lines of an image.
+// matrix; if a direct forward convolution in NHWC has enough work but fewer images than threads,
+// some lines of an image.
 #ifndef COTANGENT_TENSOR_ONEDNN_H_
 #define COTANGENT_TENSOR_ONEDNN_H_
 
@@ -78,7 +79,8 @@ struct Description {
 };
 
 // Returns oneDNN's names of the implementations that can compute `description` on this processor,
-// in oneDNN's order of preference. The slow reference loops ("ref:any", "ref_...") come last.
+// in oneDNN's order of preference, without those that are known to compute it wrongly. The slow
+// reference loops ("ref:any", "ref_...") come last.
 std::vector<std::string> Implementations(const Description& description);
 
 class Primitive {
@@ -92,7 +94,8 @@ class Primitive {
   int64_t weight_bytes() const;
   int64_t scratch_bytes() const;
 
-  // Returns whether the primitive takes its weights as row-major f32.
+  // Returns whether the primitive reads (in a weight gradient: writes) its weights as row-major
+  // f32.
   bool weights_are_plain() const;
 
   // PackWeights() converts row-major weights (f32, or s8 if Description::scales is set) to the

@@ -155,7 +155,8 @@ inline bool SetScales(dnnl_primitive_attr_t attributes, const std::vector<float>
 
 #else  // oneDNN 2
 
-// The same names for oneDNN 2; the comments above hold here, too.
+// The same names for oneDNN 2; the comments above hold here, too, except for the mask of the
+// scales, which here says that output channels are dimension 1 of the output.
 class Format {
  public:
   static Format WithTag(const std::vector<int64_t>& dims, dnnl_data_type_t type,

@@ -98,8 +98,8 @@ onednn::Description DescriptionOf(const ConvolutionShape& shape, Direction direc
              : ConvolutionDescription(shape, direction, choice, with_bias);
 }
 
-// Returns whether an implementation with this name of oneDNN's copies the image and multiplies
-// matrices ("gemm:jit"), unlike direct kernels such as "jit:avx512_core_bf16" or "brgconv:avx2".
+// Returns whether oneDNN's implementation of this name copies the image and multiplies matrices
+// ("gemm:jit"), unlike direct kernels such as "jit:avx512_core_bf16" or "brgconv:avx2".
 bool IsGemm(std::string_view implementation) {
   return implementation.find("gemm") != std::string_view::npos &&
          implementation.find("brg") == std::string_view::npos;

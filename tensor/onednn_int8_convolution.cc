@@ -50,8 +50,9 @@ onednn::Description DescriptionOf(const ConvolutionShape& s, const ConvolutionCh
 
 class OneDnnInt8Convolution final : public ConvolutionImplementation {
  public:
-  // Errors: a choice that is not one of Int8Candidates(), a number of scales other than the number
-  // of output channels, or an epilogue that the kernel does not support.
+  // Errors: types, layouts or a number of scales that do not fit epilogue.int8 (CheckInt8Choice()),
+  // an implementation that oneDNN does not offer, or an epilogue that the implementation does not
+  // support.
   static absl::StatusOr<std::unique_ptr<ConvolutionImplementation>> Create(
       const ConvolutionShape& shape, Direction direction, const ConvolutionChoice& choice,
       const Epilogue& epilogue);

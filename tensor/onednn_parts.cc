@@ -19,7 +19,7 @@ constexpr double kLeastForLines = 1e6;
 // Returns how many rows (images of a convolution, or rows of a matrix) each call of oneDNN gets.
 // Calls should be so many that threads which are done early can take some from slower ones, and so
 // few that the weights do not dominate the time: each call reads all weights or, in a weight
-// gradient, writes a copy of them.
+// gradient, writes the gradients by all weights.
 int64_t RowsPerCall(const Description& d) {
   const int64_t rows = d.in.dims[0], threads = Threads();
   if (threads == 1 || rows == 1) return rows;

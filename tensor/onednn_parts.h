@@ -27,7 +27,8 @@ struct Part {
 };
 
 // Divides the work into parts of some rows each. If a direct forward convolution in NHWC has fewer
-// images than threads and enough work, each part is some lines of an image.
+// images than threads and enough work, each part is some lines of an image, unless a part would
+// then depend on padding only.
 std::vector<Part> PartsOf(const Description& d);
 
 // Returns the description of the primitive that computes `part` of `d`.

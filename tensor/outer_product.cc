@@ -39,7 +39,7 @@ constexpr int64_t kChunk = 256;
 // the less often pixels are packed again for another block.
 constexpr int64_t kRowGroups = 8;
 // The number of shares per thread to aim for, as long as the sums of all parts but the first fit
-// into kMostSumsBytes.
+// into kMostSumsBytes. (A single thread does not need several shares.)
 constexpr int64_t kShares = 4;
 constexpr int64_t kMostSumsBytes = 8 << 20;
 
@@ -107,11 +107,12 @@ class OuterProduct final : public ConvolutionImplementation {
 
   int64_t weights() const { return shape_.out_channels * taps_ * shape_.in_channels; }
   int64_t columns() const { return taps_ * groups_a_tap_; }
-  // Floats from one row of sums to the next: one group more than needed, so that rows do not lie a
-  // power of two apart.
+  // Floats from one row of sums to the next: one group more than needed, so that the rows of the
+  // largest blocks (16 or 32 groups) do not lie a power of two apart.
   int64_t SumsRow() const { return (column_groups_ + 1) * kGroup; }
   int64_t SumsBytes() const { return RoundUp(weights() * 4, 64); }
-  // Bytes of the buffer of zeros, which is as large as a pixel of either side.
+  // Bytes of the buffer of zeros, which is read in place of pixels that do not exist: room for a
+  // bf16 pixel of the input or of the output gradient, whichever has more channels.
   int64_t ZeroBytes() const {
     return RoundUp(std::max(shape_.in_channels, shape_.out_channels) * 2, 64);
   }

@@ -31,7 +31,7 @@ class PanelConvolution : public ConvolutionImplementation {
 
   int64_t element_bytes() const { return bf16_ ? 2 : 4; }
   // Returns the number of steps of a product over the input channels. A step reads 4 bytes of each
-  // row: one f32, or a pair of bf16.
+  // row of inputs: one f32, or a pair of bf16.
   int64_t channel_steps() const {
     return bf16_ ? (shape_.in_channels + 1) / 2 : shape_.in_channels;
   }

@@ -15,7 +15,7 @@
 namespace cotangent::tensor {
 
 // Rounds `bytes` up to an odd multiple of 64, so that arrays this far apart do not map to the same
-// cache sets. Arrays that are a power of two apart do, and evict each other from the cache.
+// cache sets. Arrays that are a large power of two apart do, and evict each other from the cache.
 inline int64_t PadAgainstCacheAliasing(int64_t bytes) { return RoundUp(bytes, 128) + 64; }
 
 // Divides the columns of a product into panels of as many columns as the kernel computes at once:

@@ -3,9 +3,9 @@
 // cut into panels.
 //
 // The results along an axis are numbered 0, 1, ...; by a tap (a cell of the kernel), result i reads
-// index i * step + offset of the source. Taps that are neighbours in a line of the source can form
-// one segment: the floats that a result reads by them lie one after the other. A step is one float
-// of a segment.
+// index i * Axis::step + offset of the source, where the offset belongs to the tap. Taps that are
+// neighbours in a line of the source can form one segment: the floats that a result reads by them
+// lie one after the other. Each float of a segment is a step of the sum that makes the result.
 #ifndef COTANGENT_TENSOR_PIXEL_CONVOLUTION_H_
 #define COTANGENT_TENSOR_PIXEL_CONVOLUTION_H_
 
@@ -24,8 +24,8 @@
 namespace cotangent::tensor {
 
 // Returns whether these kernels suit the convolution: `type` is f32, this processor has AVX2 and no
-// AVX-512 (for which the kernels are not made), the convolution is not a linear layer, and each
-// group has enough channels.
+// AVX-512 (for which the kernels are not made), the convolution is not a linear layer, and the
+// groups, if there is more than one, have enough channels.
 inline bool SuitsPixelKernels(const ConvolutionShape& shape, ElementType type) {
   constexpr int64_t kLeastChannels = 4;  // of a group, if there is more than one
   return type == ElementType::kF32 && HaveOwnKernels(type) && !HasAvx512() && !shape.IsLinear() &&
@@ -50,7 +50,8 @@ struct Panel {
   int64_t width() const { return vectors * pixel_kernels::kLanes; }
 };
 
-// Cuts columns into panels of three registers, and two or one for the rest.
+// Cuts columns into panels of three registers; a rest of four, two or one registers becomes two
+// panels of two, or one panel of two or one.
 inline std::vector<Panel> PanelsOf(int64_t columns) {
   std::vector<Panel> panels;
   int64_t vectors = DivideUp(columns, pixel_kernels::kLanes);
@@ -63,7 +64,7 @@ inline std::vector<Panel> PanelsOf(int64_t columns) {
   return panels;
 }
 
-// Steps [first, first + depth) of each of the segments [segment, segment + count).
+// Steps (floats) [first, first + depth) of each of the segments [segment, segment + count).
 struct Piece {
   int64_t segment, count, first, depth;
   int64_t steps() const { return count * depth; }
@@ -85,8 +86,8 @@ inline std::vector<Piece> PiecesOf(int64_t segments, int64_t depth, int64_t most
 }
 
 // The lines of images from which results are computed, with zeros around them where results read
-// outside of the images. If no result does, and pixels need not lie further apart, the images
-// themselves are read; otherwise a copy of some lines.
+// outside of the images. If no result reads outside, and a pixel takes as many floats as it has
+// channels, the images themselves are read; otherwise a copy of some lines.
 class SourceLines {
  public:
   struct Axis {

@@ -23,21 +23,23 @@
 namespace cotangent::tensor {
 namespace {
 
-// The most rows and panels of a block. Its sums (180 KiB), the sources of kPixels (96 KiB) and their
-// packed gradients (120 KiB) stay in the second-level cache. A block packs its gradients anew, which
-// costs less the more rows they are multiplied with.
+// The most rows and panels of a block. Its sums (180 KiB), what it reads of the source for kPixels
+// pixels (96 KiB) and their packed gradients (120 KiB) stay in the second-level cache. Each block
+// packs its gradients anew, and the more rows they are multiplied with, the less this matters.
 constexpr int64_t kMostRows = 192;
 constexpr int64_t kMostPanels = 10;
 // The pixels that are multiplied at a time, so that their panel and what is read of their sources
 // stay in the nearest cache.
 constexpr int64_t kPixels = 128;
-// The shares per thread to aim for if the sums of all parts but the first fit into kMostSumsBytes.
+// The shares per thread to aim for, as long as the sums of all parts but the first fit into
+// kMostSumsBytes. (A single thread does not need several shares.)
 constexpr int64_t kShares = 6;
 constexpr int64_t kMostSumsBytes = 8 << 20;
 
 class PixelCorrelation final : public ConvolutionImplementation {
  public:
-  // `type` is the type of both sides, which are NHWC.
+  // Returns whether this is a weight gradient that the kernels suit (SuitsPixelKernels()). `type`
+  // is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type) {
     return direction == Direction::kWeightGradient && SuitsPixelKernels(shape, type);
   }
@@ -67,8 +69,8 @@ class PixelCorrelation final : public ConvolutionImplementation {
     int64_t first_panel, panels;
   };
 
-  // Adds to `sums` what a unit (up to most_lines_ lines of one image of the output) contributes to
-  // a block. `copy` is the thread's memory.
+  // Adds to `sums` what unit number `unit` (a unit: up to most_lines_ lines of one image of the
+  // output) contributes to a block. `copy` is the thread's memory.
   void AddBlock(const ConvolutionArguments& arguments, const Block& block, int64_t unit,
                 float* copy, float* sums) const;
   // Copies to `to` the gradients of `count` pixels for the panels of a block, one panel of kPixels
@@ -215,7 +217,7 @@ void PixelCorrelation::Run(const ConvolutionArguments& arguments) const {
   float* const result = static_cast<float*>(arguments.weights);
   float* const other_parts = static_cast<float*>(arguments.scratch);
   float* const threads = other_parts + (parts_ - 1) * SumsFloats();
-  // Part 0 is summed up where the result belongs.
+  // The sums of part 0 are computed directly in the result.
   const auto sums_of = [&](int64_t part) {
     return part == 0 ? result : other_parts + (part - 1) * SumsFloats();
   };

@@ -9,8 +9,8 @@ namespace {
 
 static_assert(pixel_kernels::kLanes == tensor::kLanes);
 
-// The number of pixels (or rows of a correlation) that are computed at once, with this many
-// registers of columns. Their sums, the columns and a factor fit into the 16 registers.
+// The number of pixels (or rows of a correlation) that are computed at once, with kVectors
+// registers of columns each. Their sums, the columns and a factor fit into the 16 registers.
 template <int kVectors>
 inline constexpr int kAtOnce = kVectors == 1   ? 8
                                : kVectors == 2 ? 6
@@ -32,7 +32,8 @@ void MultiplyBlock(const PanelProduct& p, int64_t pixel, Lanes last) {
     return v + 1 < kVectors ? Load(from + v * kLanes) : Load(from + v * kLanes, last);
   };
   const int64_t* const out_at = p.out_at + pixel;
-  // The results of the next pixels are often in no cache, and would be waited for when stored.
+  // Prefetches the memory of the next pixels' results, which is often in no cache, so that storing
+  // these results need not wait for it.
   if (pixel + 2 * kPixels <= p.pixels) {
 #pragma GCC unroll 8
     for (int i = 0; i < kPixels; ++i) {

@@ -1,11 +1,11 @@
 // Convolutions and their gradients by the input in f32, as products of pixels by weights, for AVX2:
 // any kernel, stride and dilation, with or without groups. Made for what Winograd's algorithm does
-// not compute: 1x1 convolutions, strides, few or odd numbers of channels.
+// not compute, or not fast: 1x1 convolutions, strides, few or odd numbers of channels.
 //
 // A result is the sum over segments (pixel_convolution.h) of products of the floats in a segment by
 // weights. In the gradient by the input with a stride s, every s-th result along an axis reads by
-// the same taps; these are a phase, and have segments and packed weights of their own. Results that
-// read by no tap are a phase without segments.
+// the same taps (cells of the kernel); these are a phase, and have segments and packed weights of
+// their own. Results that read by no tap are a phase without segments.
 //
 // A share of the work is some lines of results of one image. Its source stays in the second-level
 // cache while one panel of the results' channels after the other is computed.
@@ -38,6 +38,7 @@ constexpr int64_t kLeastShares = 8;
 
 class PixelProduct final : public ConvolutionImplementation {
  public:
+  // Returns whether this is not a weight gradient, and the kernels suit it (SuitsPixelKernels()).
   // `type` is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type) {
     return direction != Direction::kWeightGradient && SuitsPixelKernels(shape, type);
@@ -57,7 +58,7 @@ class PixelProduct final : public ConvolutionImplementation {
   void Run(const ConvolutionArguments& arguments) const override;
 
  private:
-  // A segment: the taps of the kernel's row `y` from columns.taps[x] on.
+  // A segment of a Phase: taps_a_segment taps of the kernel's row `y`, from columns.taps[x] on.
   struct Segment {
     int64_t y, x;
   };
@@ -144,7 +145,7 @@ void PixelProduct::ChooseLines(int64_t columns) {
     ++most_lines_;
   const int64_t shares = kLeastShares * threads_;
   most_lines_ = std::min(most_lines_, DivideUp(shape_.batch * result_lines_, shares));
-  // Cuts lines into equal parts.
+  // Makes the parts into which the lines are cut about equal.
   most_lines_ = DivideUp(result_lines_, DivideUp(result_lines_, most_lines_));
 }
 

@@ -14,15 +14,15 @@ namespace {
 
 // The number of channels processed together: the floats of an AVX-512 register.
 constexpr int64_t kLanes = 16;
-// Without AVX-512, averages over windows of at least kCellsOfLargeWindow cells take groups of
-// kWideLanes channels (Row::wide): the longer the pieces of memory that are read at once, the
+// Without AVX-512, forward averages over windows of at least kCellsOfLargeWindow cells take groups
+// of kWideLanes channels (Row::wide): the longer the pieces of memory that are read at once, the
 // earlier the processor fetches what follows.
 constexpr int64_t kWideLanes = 64, kCellsOfLargeWindow = 16;
 
 // One row of pixels of the tensor that is written (the output in the forward direction, the input
 // gradient in the backward direction), for one span of adjacent channels of one image. Everything
-// that contributes to an element of the row is summed at once, so rows are independent of each
-// other and each is written once.
+// that contributes to an element of the row is summed or compared at once, so rows are independent
+// of each other and each is written once.
 struct Row {
   const PoolShape* shape;
   int64_t y;             // index of the row
@@ -145,16 +145,18 @@ COTANGENT_INLINE void MaxBackwardRow(const Row& row) {
   }
 }
 
-// Returns 1 / the number of cells of a window; `rows` and `columns` are the cells that are not
-// padding.
+// Returns 1 / the number of cells of a window that count: all of them or, without
+// count_include_pad, those that are not padding. `rows` and `columns` are the latter along each
+// axis.
 COTANGENT_INLINE float Weight(const Row& row, Range rows, Range columns) {
   const int64_t cells = row.count_include_pad ? row.shape->window_height * row.shape->window_width
                                               : rows.size() * columns.size();
   return 1.0f / static_cast<float>(cells);
 }
 
-// The forward average adds up so many rows of a window by themselves: a single sum over a window of
-// millions of cells would lose what it adds, because f32 has 24 bits.
+// The forward average sums this many rows of a window at a time, then adds up these sums: a single
+// sum over a window of millions of cells would lose digits of what it adds, because f32 has 24
+// bits.
 constexpr int64_t kRowsTogether = 16;
 
 template <typename T>

@@ -2,9 +2,9 @@
 // as the image.
 //
 // Input and output have the same layout (kNchw, kNhwc or blocked) and the same element type (f32,
-// or bf16 summed in f32). The work runs in parallel over images and rows, and is vectorised over
-// channels, so it is fastest in kNhwc and the blocked layouts. Channels that pad a blocked layout
-// are written as zero.
+// or bf16 summed in f32). The work runs in parallel over images, blocks of channels and rows, and
+// is vectorised over the channels of a block (one in kNchw, all in kNhwc), so it is fastest in
+// kNhwc and the blocked layouts. Channels that pad a blocked layout are written as zero.
 #ifndef COTANGENT_TENSOR_POOL_H_
 #define COTANGENT_TENSOR_POOL_H_
 

@@ -18,7 +18,8 @@ using ::testing::HasSubstr;
 
 std::vector<PoolShape> Shapes() {
   return {
-      // A large window and many channels: groups of 64, 16, 8 and a rest.
+      // A large window and many channels: without AVX-512, averages divide the channels in kNhwc
+      // into groups of 64, 16, 8 and a rest.
       {.batch = 2,
        .channels = 157,
        .in_height = 5,

@@ -21,8 +21,8 @@
 namespace cotangent::tensor {
 namespace {
 
-// A panel's weights are divided into pieces of this many bytes. All rows are multiplied by one
-// piece before the next, so that the piece stays in the nearest cache.
+// A panel's weights are divided into pieces of at most this many bytes. All rows are multiplied by
+// one piece before the next, so that the piece stays in the nearest cache.
 constexpr int64_t kPieceBytes = 24 << 10;
 // The most bytes that the gathered rows may take, counted as f32.
 constexpr int64_t kMostRowsBytes = 16 << 20;

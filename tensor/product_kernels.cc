@@ -14,7 +14,7 @@ void MultiplyBlock(const Product& p, int64_t row) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) sums[r][v] = Zero();
   }
-  // Prefetches the next kRows rows of c, which may not be in a cache yet, while these are computed.
+  // Prefetches the kRows rows of c after these, which may not be in a cache yet.
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
@@ -65,7 +65,8 @@ void MultiplyBlock(const Product& p, int64_t row) {
   }
 }
 
-// Computes all rows of the product, in blocks of as many rows as fit into the registers.
+// Computes all rows of the product, in blocks of kRows rows, as many as fit into the registers; the
+// last rows in smaller blocks.
 template <bool kBf16, int kRows, int kVectors, bool kAhead>
 void MultiplyRowsAs(const Product& p) {
   int64_t row = 0;

@@ -13,8 +13,8 @@ struct Rows {
   int64_t count, columns;
 };
 
-// Eight numbers: four and four, since compilers split longer vectors number by number where a
-// processor lacks registers for them.
+// Doubles holds eight numbers, as two vectors of four, since compilers split longer vectors number
+// by number where a processor lacks registers for them.
 constexpr int64_t kEight = 8;
 using FourDoubles = double __attribute__((vector_size(32)));
 using FourFloats = float __attribute__((vector_size(16)));

@@ -11,7 +11,7 @@
 namespace cotangent::tensor {
 namespace {
 
-// Results of both functions for a matrix whose entries lie around `offset`.
+// The results of NormaliseRows() (y, mean and inverse deviation) and NormaliseRowsGradient() (dx).
 struct Results {
   std::vector<float> y, mean, inverse, dx;
 };
@@ -49,8 +49,9 @@ Results Normalised(int64_t columns, float offset) {
   return results;
 }
 
-// Compares with the formulas of the header, in long double. `tolerance` is relative to values of
-// about 1.
+// Compares with the formulas of the header, in long double, for a matrix x whose entries lie around
+// `offset`. `tolerance` is the largest error allowed in y; in dx it is multiplied by 1 + the
+// inverse deviation.
 template <typename T>
 void ExpectIsByTheFormulas(int64_t columns, float offset, double tolerance) {
   const std::vector<float> x = Floats(Entries<T>(kRows * columns, 37, offset)),
@@ -89,7 +90,8 @@ TEST(RowNorm, IsByTheFormulas) {
   }
 }
 
-// A mean of a thousand deviations costs no digits of the result, up to those that x itself lacks.
+// A mean of about a thousand standard deviations must not cost digits of y and dx: the tolerance is
+// the same as for a small mean.
 TEST(RowNorm, OfLargeMean) { ExpectIsByTheFormulas<float>(40, 1024, 4e-6); }
 
 TEST(RowNorm, HasTheSameBitsForAnyNumberOfThreads) {

@@ -104,8 +104,9 @@ Axis MakeAxis(Direction direction, int64_t in, int64_t out, int64_t kernel, int6
 class ShiftedProduct final : public ConvolutionImplementation {
  public:
   // Returns whether this processor has the necessary instructions and the convolution is of a kind
-  // that this file computes, with shape.groups = 1, enough channels, and blocks that need at most
-  // kMostSourceBytes of the source. The source must be bf16; the target may also be f32.
+  // that this file computes, not a linear layer, with shape.groups = 1, enough channels, and blocks
+  // that need at most kMostSourceBytes of the source. The source must be bf16; the target may also
+  // be f32.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction,
                           const SideTypes& types);
   // Returns the ConvolutionChoice that names this class: its implementation is
@@ -149,7 +150,8 @@ class ShiftedProduct final : public ConvolutionImplementation {
 
   void AddPhase(const AxisPhase& rows, const AxisPhase& columns);
   Place PlaceOf(int64_t pixel) const;
-  // Copies `count` source pixels from number `first` on to `rows`, RowBytes() each.
+  // Copies `count` source pixels from number `first` on to `rows`, RowBytes() apart. Pixels in a
+  // gap, and channels up to a multiple of kStep, become zeros.
   void CopySource(const char* source, int64_t first, int64_t count, char* rows) const;
   void Multiply(const ConvolutionArguments& arguments, const Block& block, char* rows,
                 float* sums) const;
@@ -174,8 +176,8 @@ class ShiftedProduct final : public ConvolutionImplementation {
   int64_t steps() const { return DivideUp(source_channels(), kStep); }  // steps of a tap
   int64_t groups() const { return DivideUp(target_channels(), kGroup); }
   int64_t RowBytes() const { return PadAgainstCacheAliasing(steps() * kStep * 2); }
-  // Floats from one row of sums to the next: one group more than needed, so that rows do not lie a
-  // power of two apart.
+  // Floats from one row of sums to the next: one group more than needed, so that the rows of the
+  // largest blocks (16 or 32 groups) do not lie a power of two apart.
   int64_t SumsRow() const { return (groups_ + 1) * kGroup; }
   int64_t ThreadBytes() const { return source_rows_ * RowBytes() + kPixels * SumsRow() * 4; }
   int64_t pixels() const { return shape_.batch * rows_.extent * columns_.extent; }

@@ -49,8 +49,8 @@ struct Product {
 // The kernels. Packed memory and c are aligned to 64 bytes, c_row is a multiple of 16.
 struct Kernels {
   // Pack rows as tiles of the left or the right side of a product that sums over these rows: the
-  // columns become rows of the left side, or columns of the right side. The last group is filled
-  // with zeros. A packed group takes kTileBytes per step on either side.
+  // columns become rows of the left side, or columns of the right side. If the last group is not
+  // full, it is filled up with zeros. A packed group takes kTileBytes per step on either side.
   void (*pack_left)(const Rows& rows, char* to);
   void (*pack_right)(const Rows& rows, char* to);
   void (*multiply)(const Product& product);

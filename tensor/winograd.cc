@@ -25,9 +25,10 @@ using winograd::kOutputs;
 // the times of single layers by up to a third. A wrong value costs speed. It also changes the last
 // bits of weight gradients, since it decides how their sums are divided.
 
-// A thread's tiles should fit into 7/8 of its second-level cache; the rest is for the weights that
-// are read meanwhile. If fewer than kLeastTilesByThread fit, the thread takes this many bytes of
-// the third-level cache instead.
+// A thread's tiles, with the sums of their products, should fit into 7/8 of its second-level cache;
+// the rest is for the weights that are read meanwhile. If fewer than kLeastTilesByThread fit, the
+// thread takes this many bytes of the third-level cache instead, or as many as kLeastTilesByThread
+// tiles need.
 constexpr int64_t kL3BytesPerThread = 3 << 20;
 // The bytes of the third-level cache used if all threads work on the same tiles. Threads should
 // share little data, because memory that another core has written is slow to read.
@@ -36,7 +37,8 @@ constexpr int64_t kL3BytesTogether = 8 << 20;
 // time for loading the weights is already small.
 constexpr int64_t kMostTilesByThread = 192;
 // The product kernel (product_kernels.cc) computes this many rows of a full panel at once, and each
-// tile is a row. So the number of tiles that a thread processes at a time is a multiple of it.
+// tile is a row (except in weight gradients, whose products sum over tiles). So the number of tiles
+// that a thread processes at a time is a multiple of it.
 constexpr int64_t kProductRows = 6;
 // If all threads work on the same tiles, they process a multiple of this many at a time, or all
 // tiles.
@@ -78,8 +80,9 @@ int64_t WinogradConvolution::TilesByThread(int64_t tile_bytes, int64_t sums_byte
 }
 
 int64_t WinogradConvolution::TilesTogether(int64_t tile_bytes, int64_t sums_bytes) const {
-  // Each chunk of tiles (those processed at a time) reads and writes all sums once. A chunk should
-  // have at least half as many bytes as the sums, so that this costs little.
+  // In a weight gradient, each chunk of tiles (those processed at a time) reads and writes all sums
+  // once. A chunk should have at least half as many bytes as the sums, so that this costs little.
+  // (In the other directions, sums_bytes is 0.)
   const int64_t blocks = std::max(kL3BytesTogether, sums_bytes / 2) / (tile_bytes * kTilesPerBlock);
   return std::min(std::max(blocks, int64_t{1}) * kTilesPerBlock, RoundUp(tiles_, 2));
 }

@@ -19,10 +19,10 @@
 // U and V (A dy A^T) are taken point by point. winograd_pooling.h adds max pooling, and
 // winograd_kernels.h has the arithmetic for one tile, by instruction set and element type.
 //
-// Activations are NHWC. In f32 everything is f32; in bf16 activations, U, V and the transformed dy
-// are bf16, and all sums are f32. Largest errors against double, relative to the largest result
-// (convolution_test): in f32 1.7e-6, and 1e-6 for a direct convolution; in bf16 1.5e-2, and 3.5e-3
-// for a direct one.
+// Activations are NHWC. In f32 everything is f32; in bf16, the activations, U, V and the
+// transformed dy are bf16, and all sums are f32. Largest errors against double, relative to the
+// largest result (convolution_test): in f32 1.7e-6, and 1e-6 for a direct convolution; in bf16
+// 1.5e-2, and 3.5e-3 for a direct one.
 #ifndef COTANGENT_TENSOR_WINOGRAD_H_
 #define COTANGENT_TENSOR_WINOGRAD_H_
 
@@ -141,7 +141,8 @@ void PointAt(const char* images, int64_t image, int64_t height, int64_t width, i
 }
 
 // Calls transform(i, tile, next) for i = 0 .. count - 1, where find(i, tile) sets the pointers of
-// tile i and `next` is the following tile, to be prefetched (for the last tile, the one before it).
+// tile i and `next` is the following tile, to be prefetched (for the last tile, the one before it
+// or, if there is no other, the tile itself).
 template <typename Tile, typename Find, typename Transform>
 void ForEachTile(int64_t count, Find find, Transform transform) {
   if (count == 0) return;

@@ -104,7 +104,7 @@ int64_t WinogradForward::scratch_bytes() const {
 }
 
 void WinogradForward::PackWeights(const float* oihw, void* packed) const {
-  // Distances in floats between the taps of neighbouring source channels (row_stride) and of
+  // Distances in floats between the weights of neighbouring source channels (row_stride) and of
   // neighbouring target channels (column_stride).
   const bool rotated = direction_ == Direction::kInputGradient;
   const int64_t row_stride = rotated ? 9 * target_.channels : 9;

@@ -1,4 +1,5 @@
-// Reads and writes tiles of pixels in registers. Part of winograd_kernels.cc.
+// Loads tiles of pixels from memory into vector registers, and stores tiles from registers, after
+// adding bias and addend and applying ReLU. Only winograd_kernels.cc includes this header.
 #ifndef COTANGENT_TENSOR_WINOGRAD_PIXELS_H_
 #define COTANGENT_TENSOR_WINOGRAD_PIXELS_H_
 
@@ -29,7 +30,8 @@ inline __attribute__((always_inline)) Vector LoadFrom(const Pixels& tile, int i,
                                                       Lanes lanes) {
   return LoadAs<kBf16>(static_cast<const char*>(tile.at[i]) + c * (kBf16 ? 2 : 4), lanes);
 }
-// Stores an output: y plus the bias (`shift`) plus the addend, but at least `least`.
+// Stores an output: y plus the bias (`shift`) and, if finish.add, plus the addend, but at least
+// `least`.
 template <bool kBf16, typename Lanes>
 inline __attribute__((always_inline)) void StoreOutput(char* pixel, Vector y, Vector shift,
                                                        Vector least, const Finish& finish,

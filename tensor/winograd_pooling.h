@@ -1,5 +1,5 @@
 // Winograd convolutions that max-pool their output side in windows of 2x2 while they write it. The
-// unpooled output is never in memory: a tile of outputs consists of four windows, and of each
+// unpooled output is never in memory: a tile of 4x4 outputs consists of four windows, and of each
 // window the maximum and its position (which cell, 0 to 3, row by row) are written. For the
 // gradients, the unpooled output gradient is reconstructed from the pooled one and the positions
 // while tiles are read.
@@ -34,7 +34,8 @@ struct PooledImages {
 
   // Sets `windows` to the addresses of kSide x kSide windows of image number `image`, from channel
   // `channel` on. The first window has the coordinates (row, column) in the pooled image. Windows
-  // outside the image get the address `outside`.
+  // outside the image get the address `outside`. If `positions` is null, so are the addresses of
+  // all positions.
   template <int kSide>
   void PointAtWindows(int64_t image, int64_t row, int64_t column, int64_t channel,
                       const void* outside, winograd::Windows& windows) const {

@@ -1,17 +1,17 @@
 // Forward 3x3 convolutions of stride 1 by Winograd's minimal filtering along rows only: F(4, 3)
-// across, and plain sums over the three taps downwards. This takes half of a direct convolution's
-// multiplications (winograd.h takes a quarter), but the weights take only twice their plain size
-// (winograd.h: four times). With few pixels, as in inference of one image, the time goes into
-// reading the weights. A, B and G are the matrices of winograd_matrices.h; four outputs of a row (a
-// tile) are computed at a time:
+// across, and plain sums over the three rows of the kernel (the taps r below) downwards. This takes
+// half of a direct convolution's multiplications (winograd.h takes a quarter), but the weights take
+// only twice their plain size (winograd.h: four times). With few pixels, as in inference of one
+// image, the time goes into reading the weights. A, B and G are the matrices of
+// winograd_matrices.h; four outputs of a row (a tile) are computed at a time:
 //
 //   y[row] = A^T (sum over taps r and input channels of (B^T x[row + r]) (G w[r]))
 //
 // A "point" is one of the six elements of B^T x. A "panel" is the output channels that the product
 // kernel computes at once (panels.h).
 //
-// Activations are NHWC. In f32 everything is f32; in bf16 activations, B^T x and G w are bf16, and
-// all sums are f32.
+// Activations are NHWC. In f32 everything is f32; in bf16, the activations, B^T x and G w are bf16,
+// and all sums are f32.
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -70,7 +70,7 @@ class WinogradRows final : public PanelConvolution {
   void MultiplyPanel(const char* weights, int64_t point, int64_t panel, const char* points,
                      float* products) const;
 
-  // Bytes of the weights of one tap in a panel.
+  // Bytes of the weights of one tap in a panel, at one point.
   int64_t TapBytes(int64_t panel) const { return channel_steps() * panels_.Columns(panel) * 4; }
   int64_t WeightPointBytes() const;
   int64_t PointBytes() const;    // of all transformed tiles at one point
@@ -155,8 +155,8 @@ void WinogradRows::MultiplyPanel(const char* weights, int64_t point, int64_t pan
     const char* const a = points + point * PointBytes() + image * in_rows() * tiles_a_row() * row;
     for (int64_t tap = 0; tap < kTaps; ++tap) {
       const char* const b = panel_weights + tap * TapBytes(panel);
-      // After the last image the next weights in memory are prefetched. The very last product has
-      // no successor and prefetches its own weights.
+      // While the last image is multiplied, the next weights in memory are prefetched. Other
+      // images, and the very last product, which has no successor, prefetch their own weights.
       const bool ends = point + 1 == kInputs && panel + 1 == panels_.count() && tap + 1 == kTaps;
       const char* const next = image + 1 == shape_.batch && !ends ? b + TapBytes(panel) : b;
       products_.multiply(bf16_, {.rows = rows,

@@ -14,8 +14,8 @@ namespace {
 constexpr int kTaps = 9;
 
 #if defined(__AVX512F__)
-// Loads the nine taps of `count` weights, each at taps + i * stride: tap t of weight i goes to lane
-// i of columns[t]. Lanes from `count` on are 0.
+// Loads the nine taps of `count` weights (at most kLanes of them), those of weight i from taps + i
+// * stride: tap t of weight i goes to lane i of columns[t]. Lanes from `count` on are 0.
 inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t stride,
                                                     int64_t count, Vector* columns) {
   Vector rows[kLanes];
@@ -26,7 +26,7 @@ inline __attribute__((always_inline)) void LoadTaps(const float* taps, int64_t s
 }
 
 // The reverse of LoadTaps(): stores lane i of columns[t] as tap t of weight i, for the first
-// `count` weights.
+// `count` weights (at most kLanes of them).
 inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, float* taps,
                                                      int64_t stride, int64_t count) {
   Vector all[kLanes], rows[kLanes];
@@ -67,9 +67,9 @@ inline __attribute__((always_inline)) void StoreTaps(const Vector* columns, floa
 }
 #endif
 
-// Computes the points (the 36 elements of G w G^T) of `count` weights, whose nine taps lie at taps
-// + i * stride for weight i and are taken in reverse order if `rotated`. Lane i of points[p] is
-// point p of weight i; lanes from `count` on are 0.
+// Computes the points (the 36 elements of G w G^T) of `count` weights (at most kLanes of them),
+// whose nine taps lie at taps + i * stride for weight i and are taken in reverse order if
+// `rotated`. Lane i of points[p] is point p of weight i; lanes from `count` on are 0.
 inline __attribute__((always_inline)) void TransformTaps(const float* taps, int64_t stride,
                                                          int64_t count, bool rotated,
                                                          Vector* points) {

@@ -1,5 +1,5 @@
-// Reads and writes tiles that were max-pooled in windows of 2x2, in registers. Part of
-// winograd_kernels.cc.
+// Max-pools tiles of outputs in windows of 2x2, in registers, and stores the results; loads the
+// gradients of pooled tiles as those of the tiles before pooling. Part of winograd_kernels.cc.
 #ifndef COTANGENT_TENSOR_WINOGRAD_WINDOWS_H_
 #define COTANGENT_TENSOR_WINOGRAD_WINDOWS_H_
 
@@ -11,8 +11,9 @@
 namespace cotangent::tensor::winograd {
 namespace {
 
-// Prefetches the values of a tile's windows, `byte` bytes after their addresses, and once per 64
-// channels (a cache line of bytes) the positions from `channel` on.
+// Prefetches the values of the windows of `next`, the tile that is transformed next, `byte` bytes
+// after their addresses, and once per 64 channels (a cache line of bytes) the positions from
+// `channel` on.
 template <typename Matrix, bool kToWrite = false>
 inline __attribute__((always_inline)) void Prefetch(const Windows& next, int64_t byte,
                                                     int64_t channel) {
