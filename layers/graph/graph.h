@@ -211,9 +211,9 @@ class Graph {
   std::vector<TensorInfo> tensors_;
   std::vector<TensorId> parameters_, states_, inputs_;
   std::vector<StateUpdate> state_updates_;
-  // By which AddNode() finds an equal node, for nodes whose operation defines a key
-  // (Operation::Key). Maps a text made from a node's operation, that key, the inputs and the output
-  // shapes to the node's first output.
+  // Maps a text made from a node's operation, its key (Operation::Key), the inputs and the output
+  // shapes to the node's first output, so that AddNode() finds an equal node. Has only nodes whose
+  // operation defines a key.
   absl::flat_hash_map<std::string, TensorId> interned_;
 };
 

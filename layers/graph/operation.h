@@ -154,7 +154,10 @@ struct PassRole {
     kSum,
     // Computes the mean and the biased variance of each channel of its one input.
     kMoments,
-    // Pools, or undoes pooling, in windows that tile the image (see `window`).
+    // Computes one value per window from the values of its cells (max pooling), or the other way
+    // round each cell's value from its window's (the derivative of max pooling). The windows lie
+    // side by side; at the bottom and at the right, the image may have pixels that no window
+    // covers.
     kPooling,
     // Reads one value per image and channel and uses it at every pixel. The input must be stored in
     // memory; the pass that reads it cannot compute it.
@@ -200,10 +203,11 @@ class Operation {
   // it does, Emit() adds to `pass` the code that computes one element of output number `output`
   // (from 0), and returns the number of that value in the vector program of the pass
   // (PassContext::program). If the output has the resolution before a pooling of the pass, `cell`
-  // is the row-major index (from 0) of the element in its pooling window; otherwise `cell` is -1.
-  // If the operation does not take part in passes, Bind() returns the function that computes the
-  // whole operation; the argument of that function, `step`, is the number of the training step.
-  // (Convolutions have neither: layers/plan/assign.h chooses their kernels.)
+  // is the row-major index (from 0) of the element in its pooling window, or 0 if no window covers
+  // the element; otherwise `cell` is -1. If the operation does not take part in passes, Bind()
+  // returns the function that computes the whole operation; the argument of that function, `step`,
+  // is the number of the training step. (Convolutions have neither: layers/plan/assign.h chooses
+  // their kernels.)
   virtual PassRole Role(const Graph& graph, const Node& node) const = 0;
   virtual absl::StatusOr<int> Emit(PassContext& pass, const Node& node, int output,
                                    int cell) const = 0;

@@ -50,9 +50,9 @@ class ReferenceEvaluator {
     evaluation_.indices[t] = std::move(labels);
   }
 
-  // Computes `results` and all tensors that the results depend on. Returns an error if a leaf (a
-  // tensor whose values are given from outside) has no values, or if a tensor that an operation
-  // reads has the wrong number of values.
+  // Computes those of `results`, and of the tensors from which they are computed, that were not
+  // set. Returns an error if a leaf that is needed (a tensor whose values are given from outside)
+  // has no values, or if a tensor that an operation reads has the wrong number of values.
   absl::Status Compute(absl::Span<const TensorId> results);
 
   // Returns the values of a tensor that was given or computed.

@@ -217,9 +217,9 @@ class Reader {
       ASSIGN_OR_RETURN(*layer.mutable_sequence(), Expanded(layer, block, name, values, depth));
       return absl::OkStatus();
     }
-    // The block's text contains $index or $count, so its copies differ, and each copy is expanded
-    // by itself. Copy i is named "i", so that its layers get full names of the same form
-    // ("stage.0.conv") as Build() gives to the copies of a repeated layer.
+    // The block's text may depend on $index or $count (see Counts()), so each copy is expanded by
+    // itself. The name of copy i is the number i, so that its layers get full names of the same
+    // form ("stage.0.conv") as Build() in build.h gives to the copies of a repeated layer.
     values.emplace("count", absl::StrCat(layer.repeat()));
     Layer::Sequence copies;
     for (int64_t i = 0; i < layer.repeat(); ++i) {

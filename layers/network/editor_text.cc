@@ -9,8 +9,8 @@
 namespace cotangent::layers {
 namespace {
 
-// Returns the message about the non-ASCII character at the beginning of `text`: what it is and what
-// to write instead.
+// Returns the message about the non-ASCII character at the beginning of `text`: what it is, and
+// what to write instead or, if that is not known, where such characters may stand.
 std::string Finding(absl::string_view text) {
   return absl::StrCat(
       FoundForeignCharacter(text),

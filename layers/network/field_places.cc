@@ -1,5 +1,5 @@
-// Remembers where each field of the training settings stands in a network text (the .textproto file
-// that describes a network), so that errors found later can name the place.
+// Remembers where fields, such as all those of the training settings, stand in a network text (the
+// .textproto file that describes a network), so that errors found later can name the place.
 
 #include <algorithm>
 #include <string>

@@ -14,7 +14,8 @@
 
 namespace cotangent::layers {
 
-// One learnt tensor of a network.
+// Describes one parameter tensor of a network: its name and shape, how it is initialised, and
+// whether training changes it.
 struct ParameterSpec {
   std::string name;  // the name that PyTorch would give it: "layer1.0.conv1.weight"
   tensor::Shape shape;

@@ -17,7 +17,8 @@ namespace {
 // Only this many bytes at the beginning of each name are compared, which bounds the work.
 constexpr size_t kLongestCompared = 100;
 
-// Lists the names of fields that several messages have, and of what is no layer.
+// Lists the aliases of names that do not belong to a single kind of layer: of fields that several
+// messages have, and of initialisers.
 std::vector<Alias> SharedAliases() {
   return {
       {"bias_filler", "bias_init"},
@@ -38,12 +39,13 @@ std::vector<std::vector<Alias> (*)()>& Lists() {
   return lists;
 }
 
-// Returns a name as aliases are compared.
+// Returns a name in the form in which aliases are compared: in lower case, without `_` and "nn.".
 std::string Plain(absl::string_view name) {
   return absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", ""}, {"nn.", ""}});
 }
 
-// Returns all aliases: their names, plain, with ours. A name of theirs may have several of ours.
+// Returns all aliases as a map from Plain(theirs) to ours. A name of theirs may stand for several
+// of ours.
 const std::multimap<std::string, std::string>& Aliases() {
   static const auto& all = *[] {
     auto* const made = new std::multimap<std::string, std::string>;
@@ -55,7 +57,7 @@ const std::multimap<std::string, std::string>& Aliases() {
   return all;
 }
 
-// Returns our name for `found` that is among `names`, empty if there is none.
+// Returns the first of our names for `found` that is among `names`; empty if there is none.
 std::string KnownAlias(absl::string_view found, const std::vector<std::string>& names) {
   const auto [begin, end] = Aliases().equal_range(Plain(found));
   for (auto alias = begin; alias != end; ++alias) {

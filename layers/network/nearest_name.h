@@ -9,8 +9,9 @@
 
 namespace cotangent::layers {
 
-// A name that PyTorch (classes and arguments) or Caffe (layers and fields) uses, and our name for
-// the same thing. Case, `_` and "nn." make no difference in theirs.
+// A name that PyTorch (classes and arguments) or Caffe (layers and fields) uses, or a name of ours
+// in a place where it is not known, and our name to use instead. Case, `_` and "nn." make no
+// difference in `theirs`.
 struct Alias {
   std::string theirs, ours;
 };

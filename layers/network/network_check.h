@@ -90,9 +90,9 @@ struct NetworkCheck {
 };
 
 // Checks the function at its current point. The check evaluates the loss in f64 at least four times
-// for each parameter tensor, each time beginning at the tensor's layer, and computes four f64
-// gradients: at a batch of 2, this takes seconds for convnet and minutes for resnet18. Returns
-// FailedPrecondition if the loss is not finite.
+// for each parameter tensor and for the images, each time beginning at the layer that reads them,
+// and computes four f64 gradients: at a batch of 2, this takes seconds for convnet and minutes for
+// resnet18. Returns FailedPrecondition if the loss is not finite.
 absl::StatusOr<NetworkCheck> CheckNetwork(NetworkFunction& function,
                                           const NetworkCheckOptions& options = {});
 

@@ -232,7 +232,8 @@ TEST(NetworkCheckTest, AllLossesAgree) {
   }
 }
 
-// Checks of deep networks take minutes, in which callers show what is being done.
+// options.progress must be called at every stage, because the check of a deep network takes
+// minutes.
 TEST(NetworkCheckTest, TellsEveryStage) {
   const auto function = FunctionOf(
       "input { channels: 1 height: 2 width: 2 classes: 3 } layer { name: \"fc\" linear {} }");

@@ -34,20 +34,21 @@ absl::StatusOr<Network> ParseNetwork(absl::string_view text, absl::string_view f
 //   layer[conv1].convolution.kernel=[3, 5]
 //   train.optimizer.adamw={learning_rate: 0.001}
 //   layer[layer1].sequence.layer[conv1].convolution.channels=8
-// Layers, and elements of other repeated fields that have names, are selected by name or by
-// position, counted from 0; an only element needs no selector. The layers of a block that is used
-// are in the sequence that replaced it, as in the last example. Repeated fields are replaced as a
-// whole; strings need no quotes. On an error `network` is unchanged; the message names the wrong
-// part of the path and, if a field does not exist, the most similar field or those that exist.
+// An element of a repeated field, such as a layer, is selected by its name, if it has one, or by
+// its position, counted from 0; an only element needs no selector. The layers of a block that is
+// used are in the sequence that replaced it, as in the last example. Repeated fields are replaced
+// as a whole; strings need no quotes. On an error `network` is unchanged; the message names the
+// wrong part of the path and, if a field does not exist, the most similar field or those that
+// exist.
 absl::Status ApplyOverride(Network& network, absl::string_view assignment);
 
-// Records that the training field at `path`, such as "train.epochs", was set outside of the text;
-// `place` says by what, such as "--epochs". ApplyOverride() records this itself.
+// Records that the field at `path`, such as "train.epochs", was set outside of the text; `place`
+// says by what, such as "--epochs". ApplyOverride() records this itself.
 void NotePlace(Network& network, absl::string_view path, absl::string_view place);
 
-// If the error begins with the path of a training field ("train.optimizer.sgd.momentum is 1; ..."),
-// puts in front the place of that field, or of the innermost enclosing message that has a place.
-// Returns other errors unchanged.
+// If the error begins with the path of a field of `input`, `loss` or `train`, or of a field set
+// outside of the text ("train.optimizer.sgd.momentum is 1; ..."), puts in front the place of that
+// field, or of the innermost enclosing message that has a place. Returns other errors unchanged.
 absl::Status AtPlace(const Network& network, const absl::Status& error);
 
 // Returns the network as a text, without the `place` fields. ParseNetwork() reads the same network

@@ -8,8 +8,10 @@
 
 namespace cotangent::layers {
 
-// Returns an error unless the numbers in the field `train` are possible: sizes, augmentation,
-// evaluation, normalisation, stop. Those of the optimizer are not checked here.
+// Returns an error unless these fields of `train` are possible: batch_size, epochs, accumulate,
+// augmentation.crop, augmentation.cutout, evaluation.every_epochs, evaluation.validation,
+// normalisation and stop.patience. The others, such as those of the optimizer, are not checked
+// here.
 absl::Status CheckRecipe(const Network& network);
 
 }  // namespace cotangent::layers

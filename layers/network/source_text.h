@@ -44,8 +44,8 @@ class Fragment {
   // Takes the bytes [begin, end) of `source` without comments. Replaces every `$name`, also in
   // quotes, by its value, and every `$(...)` by the value of its arithmetic (arithmetic.h). Error
   // messages about the fragment end with `purpose`, which says what the fragment is for, such as "
-  // (in block 'unit' with channels=64, used at net:40:3)". Returns an error if a name has no value
-  // or if the result is longer than `longest` bytes.
+  // (in block 'unit' with channels=64, used at net:40:3)". Returns an error if a name has no value,
+  // arithmetic is wrong, or the result is longer than `longest` bytes.
   static absl::StatusOr<Fragment> Substitute(const Source& source, size_t begin, size_t end,
                                              const std::map<std::string, std::string>& values,
                                              std::string purpose, size_t longest);

@@ -29,8 +29,9 @@ std::map<Layer::Activation::Kind, Activation>& Activations() {
   return activations;
 }
 
-// Lists the names of all activations, which stand where a layer is expected (`relu {}`) or in
-// another spelling than the kind's (`kind: LeakyReLU`).
+// Lists aliases by which error messages suggest what to write instead if a network text names an
+// activation where a layer is expected (`relu {}`: `activation`), or in another spelling than the
+// kind's (`kind: Swish`: `SILU`).
 std::vector<Alias> ActivationAliases() {
   std::vector<Alias> all;
   for (const auto& [kind, activation] : Activations()) {

@@ -70,8 +70,9 @@ class AveragePoolOperation : public LinearWithAdjoint<OperationWithKernel<Averag
 };
 
 // The adjoint of average pooling. For global pooling the adjoint broadcasts one value per image and
-// channel to all pixels, which a fused pass (one loop over memory that computes several operations,
-// layers/plan/fusion.h) can do; for any other pooling it has a kernel.
+// channel, divided by the number of pixels, to all pixels, which a fused pass (one loop over memory
+// that computes several operations, layers/plan/fusion.h) can do; for any other pooling it has a
+// kernel.
 class AverageUnpoolOperation : public LinearWithAdjoint<OperationOf<AverageUnpoolOperation>> {
  public:
   const char* name() const override { return "average_unpool"; }

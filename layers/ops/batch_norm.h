@@ -17,7 +17,7 @@ struct BatchNormOptions {
   // is normalised by the biased variance.)
   double momentum = 0.1;
   bool training = true;  // false: normalise by the running statistics, which stay fixed
-  // If true, normalises by the statistics of the images of all `ranks` processes together
+  // If true, training normalises by the statistics of the images of all `ranks` processes together
   // (layers/ops/over_ranks.h).
   bool synchronised = false;
   int ranks = 1;

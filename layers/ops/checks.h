@@ -18,8 +18,8 @@ absl::Status NeedsImages(const Graph& graph, absl::string_view layer, TensorId x
 // `in` elements with `before` and `after` padding elements at the ends; 0 if the window does not
 // fit.
 int64_t WindowSteps(int64_t in, int64_t window, int64_t stride, int64_t before, int64_t after);
-// Returns the error for a window that is larger than the padded image x, in pixels. The message
-// calls the window `what`.
+// Returns the error for a window, of this height and width in pixels, that is larger than the
+// padded image x. The message calls the window `what`.
 absl::Status WindowDoesNotFit(const Graph& graph, absl::string_view layer, absl::string_view what,
                               int64_t window_height, int64_t window_width, TensorId x,
                               const Padding& padding);

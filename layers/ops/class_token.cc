@@ -1,5 +1,6 @@
-// The layers `class_token`, which puts a learnt token before the pixels of an image, and `token`,
-// which takes out one pixel. A token is the vector of channels of one pixel.
+// The layers `class_token`, which puts a learnt token in front of the pixels of each image and
+// gives an image of one row, and `token`, whose result is a single pixel of its input. A token is
+// the vector of channels of one pixel.
 
 #include <utility>
 

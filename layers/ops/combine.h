@@ -18,9 +18,10 @@ namespace cotangent::layers {
 absl::StatusOr<TensorId> Spread(Graph& graph, absl::string_view name, TensorId x, int64_t height,
                                 int64_t width);
 
-// Returns the inputs of the layer with equal shapes: an image of one pixel [C, 1, 1] is broadcast
-// to the height and width of the others, and flattened images become [N, K]. Returns an error if
-// the inputs do not fit each other.
+// Returns the inputs of the layer with equal shapes. If none is an image, flattened images among
+// them become [N, K] (K numbers for each of N images); otherwise an image of one pixel [C, 1, 1] is
+// broadcast to the height and width of the others. Returns an error if the inputs do not fit each
+// other.
 absl::StatusOr<std::vector<TensorId>> BroadcastInputs(LayerBuilder& b);
 
 }  // namespace cotangent::layers

@@ -25,7 +25,8 @@ extern const Op kConstant;
 
 // Returns the result of applying a formula in a0, a1, ... to these operands. The result has the
 // shape of the operand of highest rank; each other operand has that shape too, or is [C] or [].
-// Adds an operation, unless the formula is a single operand itself or an equal operation exists.
+// Adds an operation, unless the formula is a single operand of the result's shape or an equal
+// operation exists.
 absl::StatusOr<TensorId> Elementwise(Graph& graph, absl::string_view name, const Expr& formula,
                                      std::vector<TensorId> operands);
 // Does the same for a formula that is given as text in named variables:

@@ -1,5 +1,5 @@
-// Group normalisation (Wu and He, "Group normalization", 2018): elementwise arithmetic on means over
-// groups of channels.
+// Group normalisation (Wu and He, "Group normalization", 2018): elementwise arithmetic on means
+// over groups of channels.
 
 #include "layers/ops/group_norm.h"
 

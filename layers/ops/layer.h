@@ -81,10 +81,10 @@ class LayerBuilder {
   // elements (layers/network/limits.h) for the whole batch. Call it before the result is created.
   absl::Status CheckResult(std::initializer_list<int64_t> one_image) const;
 
-  // Adds a learnt tensor named "<layer>.<field>" and returns it. If `is_given`, the layer's text
-  // specifies the initialiser `given`, which `otherwise` completes if `given` names no
-  // distribution; if not, the default `otherwise` is used. fan_in and fan_out are the numbers of
-  // inputs and outputs of a unit, by which initialisers scale.
+  // Adds a learnt tensor named "<layer>.<field>" and returns it. If `is_given` is true, the layer's
+  // text specifies the initialiser `given`, which `otherwise` completes if `given` names no
+  // distribution; if it is false, the default `otherwise` is used. fan_in and fan_out are the
+  // numbers of inputs and outputs of a unit, by which initialisers scale.
   absl::StatusOr<TensorId> AddParameter(absl::string_view field, const Shape& shape, bool is_given,
                                         const Initialiser& given, const Initialiser& otherwise,
                                         int64_t fan_in, int64_t fan_out);
@@ -95,8 +95,9 @@ class LayerBuilder {
   TensorId AddState(absl::string_view field, int64_t channels, double initial_value);
 
   // Adds the weight of a layer, [out, in, ...] (or [in, out, ...] for a transposed convolution),
-  // with the initialiser of the layer's text, or the default of PyTorch if the text has none. Like
-  // PyTorch, takes axis 1 for fan_in and axis 0 for fan_out in both cases.
+  // with the initialiser of the layer's text, or the default of PyTorch if the text has none. In
+  // both cases, like PyTorch, takes axis 1 times the kernel's area for fan_in and axis 0 times that
+  // area for fan_out.
   template <typename Text>
   absl::StatusOr<TensorId> AddWeight(const Text& text, const Shape& shape) {
     const int64_t area = shape.rank() == 4 ? shape[2] * shape[3] : 1;

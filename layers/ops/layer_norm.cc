@@ -36,11 +36,11 @@ struct Rows {
   }
 
   const bool by_pixel;
-  const int64_t count, columns, pixels;  // `pixels` of an image
+  const int64_t count, columns, pixels;  // `pixels` of an image; 1 unless by_pixel
 };
 
 // Copies an image [N, C, H, W] to the matrix of its pixels, [N H W, C], if `to_rows`; otherwise
-// copies such a matrix to an image. Only derivatives of the gradient need this.
+// copies such a matrix to an image. Only second and higher derivatives need this.
 template <bool to_rows>
 class PixelRowsOperation
     : public LinearWithAdjoint<OperationWithKernel<PixelRowsOperation<to_rows>>> {
@@ -122,7 +122,7 @@ class PerRow {
 
 // Adds the operations that compute J t and returns J t, where J is the Jacobian of the gradient
 // operation's result dx with respect to its operand y; if `adjoint`, uses the transpose of J. With
-// r the inverse deviation and M the mean over a row:
+// r the inverse deviation, 1 / sqrt(variance + epsilon), and M the mean over a row:
 //   dx = r (g - M(g) - y M(g y))           J t = -r (t M(g y) + y M(g t))
 // The transpose has g and y exchanged in the last term.
 TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool adjoint) {
@@ -135,8 +135,9 @@ TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool
                  {t, along_y, outer, along_t, node.inputs[2]});
 }
 
-// Computes x -> y, mean [N], inverse deviation [N], without scale and shift, for N images. The
-// attribute of its nodes is epsilon, a double.
+// Computes x -> y and, for each row (see Rows), the mean and the inverse deviation 1 /
+// sqrt(variance + epsilon), without scale and shift. The attributes of its nodes are
+// LayerNormAttributes.
 class LayerNormOperation : public OperationWithKernel<LayerNormOperation> {
  public:
   const char* name() const override { return "layer_norm"; }

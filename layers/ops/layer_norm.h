@@ -11,7 +11,8 @@ namespace cotangent::layers {
 // The attributes of the operations `layer_norm` and `layer_norm_gradient`.
 struct LayerNormAttributes {
   double epsilon;
-  // The mean and variance are taken over the channels of each pixel, not over all of an image.
+  // True: the mean and variance are taken over the channels of each pixel; false: over all of an
+  // image.
   bool by_pixel = false;
 };
 

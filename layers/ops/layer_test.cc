@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
             8, 16, 3, {.stride_height = 2, .stride_width = 2, .padding = {1, 1, 1, 1}}, 1, 1},
         TransposedCase{8, 8, 3, {.groups = 4, .padding = {1, 1, 1, 1}}, 0, 0},
         TransposedCase{8, 8, 3, {.dilation_height = 2, .dilation_width = 2}, 0, 0},
-        // The last rows or columns of these results are reached by no kernel position.
+        // No kernel position reaches the last rows or columns of the next three results.
         TransposedCase{3, 4, 2, {.stride_height = 2, .stride_width = 2}, 1, 1},
         TransposedCase{3, 4, 1, {.stride_height = 3, .stride_width = 3}, 2, 0},
         TransposedCase{
@@ -522,8 +522,8 @@ INSTANTIATE_TEST_SUITE_P(All, ActivationTest,
                                          "x / (1 + abs(x))", "x * min(max(x + 3, 0), 6) / 6",
                                          "sin(3 * x) * exp(-x^2)"));
 
-// The tangent that is given for one output of an operation is not replaced by the one that the
-// operation's rule makes together with that of its other output.
+// If the tangent of one output of an operation is given, it is kept, although the operation's rule,
+// which has to make the tangent of the other output, makes one for this output too.
 TEST(TangentTest, GivenForOneOfTwoOutputs) {
   Graph graph;
   const TensorId x = graph.Input("x", {2, 3, 2, 2}), along = graph.Input("along", {2, 3, 2, 2}),

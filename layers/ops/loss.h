@@ -30,8 +30,10 @@ struct LossAttributes {
   Expr formula;
   // A loss that is computed image by image.
   std::shared_ptr<const ImageLoss> image_loss;
-  // Empty: all 1. With labels, the loss of an image is weighted by its class, and the sum over the
-  // batch is divided by the sum of these weights, as in PyTorch. Formulas ignore the weights.
+  // Empty: all 1. With labels, the loss of an image is weighted by its class (with label smoothing,
+  // the term of each class by that class), and the sum over the batch is divided by the sum of the
+  // weights of the labels' classes, as in PyTorch. For targets see LossOf(). Formulas ignore the
+  // weights.
   std::vector<double> class_weights;
   // The value of `formula` for SumLosses(). LossOf() sets it.
   std::shared_ptr<const autodiff::symbolic::Program> program;
@@ -72,7 +74,7 @@ double SumOfWeights(const LossAttributes& attributes, absl::Span<const int32_t> 
 // result does not depend on how the data set is divided into batches. REQUIRES: LossOf() has set the
 // program, if the loss is a formula.
 struct LossSums {
-  // Sum over the images of the loss, for labels times the weight of the label's class.
+  // Sum over the images of the loss, weighted by class as in MeanLoss().
   double loss = 0;
   // For labels: sum of the weights of the labels' classes; for targets and formulas: number of
   // images.

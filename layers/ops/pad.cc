@@ -111,8 +111,9 @@ void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const B
 template <class T, class Visit>
 void ForEachPadded(const Node& node, const Evaluation<T>& e, TensorId inner, TensorId outer,
                    Visit visit) {
-  // Returns the row or column of `inner` that row or column `index` of `outer` copies; -1 if there
-  // is none.
+  // Returns the row or column of `inner` (which has `size` of them) that row or column `index` of
+  // `outer` copies, or -1 for zeros. Both are counted from the first row or column of `inner`, so
+  // an `index` below 0 or from `size` on lies in the padding.
   const auto source = [&](int64_t index, int64_t size) -> int64_t {
     if (node.as<PadAttributes>().mode == PadMode::kCircular) return (index + size) % size;
     if (node.as<PadAttributes>().mode == PadMode::kReflect)

@@ -13,7 +13,7 @@
 namespace cotangent::layers {
 
 // Returns the shape of the pooled result, [N, C, H, W] -> [N, C, H', W'], or an error if the window
-// does not fit.
+// does not fit or the padding exceeds half of it.
 absl::StatusOr<Shape> PooledShape(const Graph& graph, absl::string_view name, TensorId x,
                                   const PoolWindow& window);
 // Returns whether pooling changes nothing: each window is a single pixel, and the result `out` has

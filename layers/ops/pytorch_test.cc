@@ -153,8 +153,8 @@ TEST(Multiply, SaysWhichShapesDoNotFit) {
             "convolution changes the channels");
 }
 
-// In inference, drop path keeps all images. In training, it drops whole images and scales the
-// others so that the mean over many images stays the same.
+// Compares plans of a drop path with the reference: in inference, where it keeps all images, and in
+// training, where it drops whole images and scales the others.
 TEST(DropPath, KeepsOrDropsWholeImages) {
   const absl::StatusOr<Network> network = ParseNetwork(
       "input { channels: 3 height: 2 width: 2 classes: 12 }\n"

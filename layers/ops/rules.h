@@ -4,8 +4,8 @@
 // A rule builds derivatives from existing operations, so a derivative is a graph like any other and
 // can be differentiated again. Layer norm, softmax and the losses need sums over each image and
 // operands with one value per image, but existing operations sum over each channel and broadcast
-// one value per channel. PerImage reshapes [N, ...] to [1, N, K, 1], so that an image becomes a
-// channel.
+// one value per channel. PerImage reshapes [N, ...], for N images of K elements each, to [1, N, K,
+// 1], so that an image becomes a channel.
 #ifndef COTANGENT_LAYERS_OPS_RULES_H_
 #define COTANGENT_LAYERS_OPS_RULES_H_
 

@@ -23,7 +23,7 @@ TEST(OperationTableTest, NamesDiffer) {
   EXPECT_GE(names.size(), 28u);
 }
 
-// Returns the kinds of layers of network.proto, by the numbers of their fields.
+// Returns the fields of the message Layer of network.proto that stand for the kinds of layers.
 std::vector<const google::protobuf::FieldDescriptor*> LayerKinds() {
   const auto& kinds = *Layer::descriptor()->FindOneofByName("kind");
   std::vector<const google::protobuf::FieldDescriptor*> fields;
@@ -49,7 +49,7 @@ TEST(LayerTableTest, EveryActivationHasAFormula) {
   }
 }
 
-// The fields of all kinds of layers, whose names aliases may stand for.
+// Every alias of a field must stand for a field that the layer's message has.
 TEST(LayerTableTest, AliasesStandForFieldsThatExist) {
   for (const auto* field : LayerKinds()) {
     const LayerKind* kind = FindLayerKind(static_cast<Layer::KindCase>(field->number()));
@@ -84,7 +84,7 @@ TEST(LayerTableDeathTest, ASecondRegistrationEndsTheProgram) {
 
 // Runs after all tests of the program. Fails if some operation was never passed to
 // ExpectPlanAgrees(), which compares values and derivatives of a plan (a compiled graph) with the
-// reference evaluator.
+// reference evaluator; not if a filter selects some of the tests.
 class EveryOperationIsChecked : public testing::Environment {
  public:
   void TearDown() override {

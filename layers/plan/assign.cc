@@ -89,7 +89,8 @@ ConvolutionUse UseOf(const Node& node, ConvolutionUse use) {
 
 // Says which items write and read a stored tensor. Items are numbered from 0 in the order of the
 // schedule. `passes` and `operations` count the passes and the operations other than convolutions
-// that read it; the positions of maxima count convolutions as operations.
+// that read it; if the tensor holds positions of maxima, convolutions that read it count as
+// operations.
 struct Use {
   enum Maker { kOutside, kPass, kConvolution, kOperation } maker = kOutside;
   int convolution = -1;                   // index in convolutions_ of its maker; -1: another maker
@@ -234,8 +235,9 @@ absl::Status Assigner::AddConvolution(int node_index, int item, Tuner& tuner) {
       candidate.choices.erase(
           std::remove_if(candidate.choices.begin(), candidate.choices.end(), cannot_pool),
           candidate.choices.end());
-    // If some implementations have formats that passes can read and write directly, all others are
-    // dropped: the conversion that they need takes longer than they save.
+    // If some implementations have formats that passes can read and write directly (for an `in`
+    // that comes from outside any format will do), all others are dropped: the conversion that they
+    // need takes longer than they save.
     const auto unreadable = [&](const MeasuredChoice& c) {
       return (sides.in >= 0 && uses_[sides.in].maker != Use::kOutside &&
               !PassesCanRead(sides.in, {c.choice.in_layout, c.choice.in_type})) ||

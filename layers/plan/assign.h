@@ -25,8 +25,8 @@
 
 namespace cotangent::layers {
 
-// The tensors of a convolution node. `in` and `out` are the activations, or their gradients, on the
-// input side and the output side of the layer, whichever of them the node's direction computes.
+// The tensors of a convolution node. In every direction, `in` is the tensor on the input side of
+// the layer and `out` the one on its output side: the activations, or their gradients.
 struct ConvolutionSides {
   tensor::Direction direction;
   TensorId in, out, weights;
@@ -65,7 +65,7 @@ bool SameFormat(const tensor::Shape& shape, const Format& a, const Format& b);
 bool PrefersToPool(const Graph& graph, const Node& node, Tuner& tuner, const PlanOptions& options);
 
 // Chooses formats and implementations for all of `schedule`; measures with `tuner` the convolutions
-// that options.choices does not name.
+// for which options.choices names no implementation that exists on this machine.
 absl::StatusOr<Assignment> Assign(const Graph& graph, const Schedule& schedule, Tuner& tuner,
                                   const PlanOptions& options);
 

@@ -8,7 +8,8 @@
 // vectors s_k, s and b come from the affine operations after each convolution (batch normalisation,
 // a bias). Smaller kernels are placed within the largest one; 1 is a kernel of one cell that passes
 // on each channel as it is. A sum of x and only one convolution, as in a residual network, is not
-// merged: 8-bit integers with one scale per channel could not represent both the 1 and the weights.
+// merged: that would save only an addition, and if the network is quantised later (quantise.h),
+// 8-bit integers with one scale per channel could not represent both the 1 and the weights well.
 #ifndef COTANGENT_LAYERS_PLAN_BRANCHES_H_
 #define COTANGENT_LAYERS_PLAN_BRANCHES_H_
 

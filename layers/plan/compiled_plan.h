@@ -2,7 +2,7 @@
 // plan.cc decides where tensors are stored, and plan_steps.cc makes the steps that compute them. An
 // item is an entry of the schedule (fusion.h): an operation or a fused pass (one loop over memory
 // that computes several operations). A step is an item, a conversion between formats, or a copy of
-// results; a plan runs its steps one after the other.
+// results or of new values of states; a plan runs its steps one after the other.
 #ifndef COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 #define COTANGENT_LAYERS_PLAN_COMPILED_PLAN_H_
 
@@ -149,8 +149,9 @@ class CompiledPlan : public Plan {
   void NoteLastOperation(const Item& item, const std::vector<bool>& has_destination);
   std::string LayersOf(const Item& item) const;
 
-  // A copy of the graph given to Prepare(); pooling and recomputation rewrite the copy before it is
-  // scheduled.
+  // A copy of the graph given to Prepare(). Before it is scheduled, it is rewritten: convolutions
+  // take over the max pooling that follows them (pooling.h), and cheap results are computed again
+  // for the gradients instead of being kept in memory until then (recompute.h).
   Graph graph_;
   std::vector<PlanResult> results_;
   ParameterStore& store_;

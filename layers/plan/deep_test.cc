@@ -1,6 +1,6 @@
 // Plans (compiles for this machine) networks of thousands of layers. Planning must take time in
-// proportion to the number of layers, and end when it is asked to: a test whose planning takes longer
-// exceeds its time limit.
+// proportion to the number of layers (a test whose planning takes much longer exceeds its time
+// limit), and must end when the tuner is cancelled.
 
 #include <memory>
 #include <string>
@@ -53,7 +53,8 @@ TEST(DeepNetworks, ArePlanned) {
   Tuner tuner(1);
   EXPECT_EQ(StatusOfPlan(Built("", Repeated(9000, "activation { kind: RELU }")), tuner),
             absl::OkStatus());
-  // No result of these is computed inside a pass: scheduling must not recurse from each to the next.
+  // The windows of these poolings overlap, so the result of each is stored, not computed inside a
+  // pass. Scheduling must not recurse from each pooling to the next.
   EXPECT_EQ(
       StatusOfPlan(Built("", Repeated(9900, "max_pool { kernel: 3 stride: 1 pad: 1 }")), tuner),
       absl::OkStatus());
@@ -73,7 +74,8 @@ TEST(DeepNetworks, OfGatesArePlanned) {
   EXPECT_EQ(StatusOfPlan(Built("", Repeated(1000, "batch_norm {}")), tuner), absl::OkStatus());
 }
 
-// The tuner's `cancelled` turns true at its n-th call, n = 1, 2, ..., until planning is done before.
+// The tuner's `cancelled` turns true at its n-th call, for n = 1, 2, ..., until planning needs
+// fewer than n calls.
 TEST(Cancelling, EndsPlanningWhereverItIs) {
   Tuner known(1);
   const BuiltNetwork network = Built(kUnit, Repeated(2, "use { block: 'unit' }"));
@@ -81,14 +83,15 @@ TEST(Cancelling, EndsPlanningWhereverItIs) {
   int calls = 0, last = 0;
   for (absl::Status status = absl::CancelledError("none yet"); !status.ok();) {
     calls = 0, ++last;
-    // All convolutions are known: nothing is measured.
+    // The restored text has the times of all convolutions, so nothing is measured.
     Tuner tuner(1, {.cancelled = [&] { return ++calls >= last; }});
     tuner.Restore(known.ToText());
     status = StatusOfPlan(network, tuner, {.recompute = Recompute::kIfCheap});
     EXPECT_TRUE(status.ok() || absl::IsCancelled(status)) << status;
     EXPECT_EQ(status.ok(), calls < last);
   }
-  // Each item of the schedule is asked for at least once, and so are the parts around them.
+  // Planning calls `cancelled` at least once for each item of the schedule, and between its other
+  // parts.
   EXPECT_GT(last, 20);
 }
 

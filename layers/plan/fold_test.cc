@@ -135,9 +135,9 @@ TEST(Fold, InBf16) {
   EXPECT_LT(Case::Of(*FindNetwork("resnet20")).Difference(ElementType::kBf16, true), 0.1);
 }
 
-// In a residual network, the normalisation and the ReLU after each of the 20 convolutions, and the
-// bias of the linear layer, are folded into it, and the sum of each of the 8 residual blocks is
-// folded into one of the convolutions of the block.
+// In a residual network, the normalisation after each of the 20 convolutions (with the ReLU that
+// follows, if one does), and the bias of the linear layer, are folded into it, and the sum of each
+// of the 8 residual blocks is folded into one of the convolutions of the block.
 TEST(Fold, LeavesNothingBehindInAResidualNetwork) {
   const Case zoo = Case::Of(*FindNetwork("resnet18"));
   EXPECT_EQ(zoo.folded->size(), 21);
@@ -175,7 +175,8 @@ TEST(Fold, NoStepsOrCurves) {
   }
 }
 
-// A tensor that two operations read must keep its value, so it cannot be folded.
+// If two operations read a convolution's output, the output must keep its value, so neither of them
+// can be folded into the convolution.
 TEST(Fold, OnlyWhatNobodyElseReads) {
   Case net = OfText(
       "layer { name: 'conv' convolution { channels: 3 kernel: 3 pad: 1 bias: false } } layer { "

@@ -89,8 +89,9 @@ class Fuser {
     const PassRole::Kind kind = RoleOf(node).kind;
     return kind == PassRole::kSum || kind == PassRole::kMoments;
   }
-  // A tensor that Demand() is to schedule, after its inputs from number `next` on. First these are
-  // its inputs that are not recomputed and then, once `recomputes` is true, those that are.
+  // A tensor that Demand() is to schedule, after its inputs from number `next` on. First `inputs`
+  // are those that InputsOf() returns; once `recomputes` is true, which happens only for an
+  // operation that is not fused, they are its recomputed inputs.
   struct Wanted {
     TensorId tensor;
     std::vector<TensorId> inputs;
@@ -308,8 +309,8 @@ void Fuser::PlaceOperation(int index) {
   schedule_.items.push_back(std::move(item));
 }
 
-// Returns whether t is already computed, or whether passes and operations that only move channels
-// can compute t, in few steps, from tensors that are already computed.
+// Returns whether t is already computed, or whether passes and operations that only move channels,
+// but no sums, can compute t, in few steps, from tensors that are already computed.
 bool Fuser::IsReady(TensorId t, int depth) const {
   constexpr int kDeepest = 4;
   const Node& node = graph_.producer(t);

@@ -2,9 +2,9 @@
 // The domain of a pass is the shape over whose elements it loops. It does so in rows: a row is the
 // channels of one pixel, or a block of these channels. A line is all pixels of one height of an
 // image. If the pass contains a pooling, the domain is the pooled shape, and "fine" tensors have
-// the resolution before the pooling. The domain is divided into shares (ranges of pixels or of
-// images), which threads run in parallel; each share sums into its own memory. "Moments" are the
-// mean and variance of each channel.
+// the resolution before the pooling. The domain is divided into shares (ranges of elements, of
+// pixels, or of pairs of an image and a block of channels), which threads run in parallel; each
+// share sums into its own memory. "Moments" are the mean and variance of each channel.
 
 #include "layers/plan/pass.h"
 

@@ -17,9 +17,8 @@ class PassContext {
   virtual ~PassContext() = default;
 
   // Returns the value of an element of t: loaded from memory, or computed by the operation that
-  // produces t. If t has the resolution before the pass's pooling and the pass loops over pooled
-  // elements, `cell` is the row-major index, from 0, of the element in its pooling window;
-  // otherwise `cell` is -1.
+  // produces t. If t has the resolution before the pass's pooling, `cell` is the row-major index,
+  // from 0, of the element in its pooling window (0 if is_remainder()); otherwise `cell` is -1.
   virtual absl::StatusOr<autodiff::codegen::Value> ValueOf(TensorId t, int cell) = 0;
   // Loads the value of a stored tensor [N, C, 1, 1] at the current image and channel.
   virtual autodiff::codegen::Value LoadSpread(TensorId t) = 0;

@@ -29,7 +29,7 @@ inline constexpr int kMaxOperands = 64;
 // Says how an operand's position in its tensor follows the pass's position in its domain.
 enum class Access {
   kCoarse,  // the tensor has the shape of the domain
-  kFine,    // before pooling: at `cell` of the window that belongs to the domain's element
+  kFine,    // before pooling: cell `cell` of the element's window; remainder: the pixel itself
   kImage,   // one value per image and channel, used at every pixel
 };
 

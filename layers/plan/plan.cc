@@ -210,9 +210,9 @@ void CompiledPlan::FindViews(const Schedule& schedule) {
 }
 
 // A result with a destination is computed there directly if its format is row-major f32 and it is
-// not an input. All other stored tensors get memory in the arena, the single block of memory for
-// intermediate tensors; a tensor that is a part of a wider one (views_) gets a place inside that
-// tensor.
+// not an input. All other stored tensors, except parameters and states, get memory in the arena,
+// the single block of memory for intermediate tensors; a tensor that is a part of a wider one
+// (views_) gets a place inside that tensor.
 void CompiledPlan::PlaceInArena() {
   std::map<TensorId, float*> destinations;
   for (const PlanResult& result : results_) {

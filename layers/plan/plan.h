@@ -41,8 +41,9 @@ struct PlanOptions {
   // must ask for Plan::input_format(). All other inputs, or all if false, are written as input()
   // says.
   bool inputs_as_read = false;
-  // For a graph with gradients: which forward results are recomputed instead of kept (recompute.h),
-  // and the largest size of the arena in bytes (0: no limit).
+  // Which forward results are recomputed for the gradients instead of kept (recompute.h; without
+  // effect if the graph has no gradients), and the largest size of the arena in bytes (0: no
+  // limit).
   Recompute recompute = Recompute::kNever;
   int64_t most_arena_bytes = 0;
   // Implementations chosen before, by layer and direction ("conv1 forward" ->
@@ -111,8 +112,8 @@ class Plan {
   // Runs the single operation with this index in Describe(), as if in step 0, to time it alone. The
   // operation works on whatever the last Run() left in memory.
   virtual void RunAlone(size_t operation) = 0;
-  // Returns the implementations in use, by layer and direction. They can be stored with a
-  // checkpoint and passed to a later plan as PlanOptions::choices.
+  // Returns the implementations of convolutions in use, by layer and direction. They can be stored
+  // with a checkpoint and passed to a later plan as PlanOptions::choices.
   virtual absl::flat_hash_map<std::string, std::string> choices() const = 0;
 };
 

@@ -64,7 +64,7 @@ std::string CompiledPlan::LayersOf(const Item& item) const {
 }
 
 // Returns whether the pass can treat all its tensors as one row of numbers: all tensors of rank 4
-// are row-major, and nothing depends on channels or windows.
+// are row-major and have the shape of the domain, and nothing depends on channels or windows.
 bool CompiledPlan::IsPlainPass(const Item& item) const {
   if (item.pass.HasWindow() || !item.pass.sums.empty()) return false;
   for (const auto* tensors : {&item.reads, &item.writes}) {

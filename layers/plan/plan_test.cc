@@ -154,8 +154,8 @@ TEST(PlanTest, ManyOperands) {
   }
 }
 
-// In a pass with a pooling, each stored tensor counts once per cell of the window. In this network
-// that makes more stores than one pass may have.
+// In a pass with a pooling, each stored tensor counts once per cell of the window. With windows of
+// 3x3, the tensors that the 12 convolutions read would be more stores than one pass may have.
 TEST(PlanTest, ManyStoresBesideAPool) {
   for (const int64_t window : {2, 3}) {
     Builder b;
@@ -252,8 +252,8 @@ TEST(PlanTest, ResultsMayBeTakenAfterTheirLastOperation) {
 }
 
 // Checks the variance of numbers far from zero. If it were computed in f32 as M(x^2) - M(x)^2, with
-// M the mean, rounding would destroy it when the mean is many deviations from 0. The expected
-// values are computed in double.
+// M the mean, rounding would destroy it when the mean is many standard deviations from 0. The
+// expected values are computed in double.
 TEST(PlanTest, MomentsOfNumbersFarFromZero) {
   for (const double mean : {0.0, 300.0, 1e4, -1e5}) {
     for (const int64_t window : {1, 2}) {

@@ -80,14 +80,14 @@ void GiveAll(const Leaves& leaves, ReferenceEvaluator<T>& reference) {
 constexpr double kDoubleOfShake = 1e-6;
 // The number of random disturbances by which a result's sensitivity to rounding is measured.
 constexpr uint64_t kShakings = 24;
-// Each disturbance is tried in full and reduced by this factor, and the effect of the reduced one is
-// multiplied by the factor. The full disturbance alone can hide how ill-conditioned a result is: if
-// a constant image is normalised, its disturbed variance exceeds epsilon, and everything behind it
-// is then amplified far less than the undisturbed image is.
+// Each disturbance is tried in full and reduced by this factor, and the effect of the reduced one
+// is multiplied by the factor. The full disturbance alone can hide how ill-conditioned a result is:
+// if a constant image is normalised, its disturbed variance exceeds epsilon, and everything behind
+// it is then amplified far less than the undisturbed image is.
 constexpr double kReduced = 1 << 20;
-// A result that nearly cancels to zero has no scale of its own. If options.shake > 0, an error is
-// accepted that is the tolerance relative to this share of the largest magnitude among the
-// derivatives of the same kind.
+// A result that nearly cancels to zero has no scale of its own. If options.shake > 0, a derivative
+// is therefore allowed an additional error: this share of the tolerance times the largest magnitude
+// (or norm) among the derivatives of the same kind; in double, kDoubleOfShake times that.
 constexpr double kLeastScale = 0.3;
 
 // Fails the test if `found` deviates from `expected` by more than the tolerance. `allowance`
@@ -140,10 +140,12 @@ void Shake(double relative, SplitMix& random, Values& values) {
   for (double& value : values) value *= 1 + (random.Uniform() < 0 ? -relative : relative);
 }
 
-// Measures how much each result changes if every leaf and every intermediate value in its
-// computation changes at random by the relative amount options.shake. Rounding errors may change a
-// result by kShakes times as much, even if the result is ill-conditioned. The changes are measured
-// when Allowance() is first called; `undisturbed` holds the results without them.
+// Measures how sensitive each result is to rounding: disturbs every leaf and every intermediate
+// value in its computation by the factor 1 + options.shake or 1 - options.shake, at random (and by
+// less, see kReduced), and takes the largest change of the result over several such disturbances. A
+// test allows a result an error of kShakes (plan_testing.h) times that change, which is large if
+// the result is ill-conditioned. Measures when Allowance() is first called; `undisturbed` holds the
+// results without disturbances.
 class Conditioning {
  public:
   Conditioning(const Graph& graph, const Leaves& leaves, std::vector<TensorId> results,
@@ -213,9 +215,9 @@ std::string NameOf(const Graph& graph, TensorId t) {
 // graph; kNoTensor if a derivative is zero. `along`, `gradients` and `products` correspond to the
 // fields `tangent`, `gradient` and `hessian_product` of Derivatives, below.
 struct BuiltDerivatives {
-  std::vector<TensorId> with_respect_to;  // the leaves
+  std::vector<TensorId> with_respect_to;  // parameters, and inputs that are no labels
   TensorId cotangent = kNoTensor;         // of y; kNoTensor if y is a scalar
-  std::vector<TensorId> tangents;         // of the leaves
+  std::vector<TensorId> tangents;         // of these
   std::vector<TensorId> gradients, along, products;
 };
 
@@ -251,9 +253,9 @@ BuiltDerivatives BuildDerivatives(Graph& graph, TensorId y, const AgreementOptio
   return built;
 }
 
-// The derivatives of y: `tangent`, its derivative along the tangents; `gradient`, the gradient of
-// <cotangent, y> by each tensor in `with_respect_to`; and `hessian_product`, the derivative of this
-// gradient along the tangents.
+// The derivatives of y: `tangent`, its derivative along the tangents of the leaves; `gradient`, the
+// gradient of <cotangent, y> by each tensor in `with_respect_to`; and `hessian_product`, the
+// derivative of this gradient along the tangents.
 struct Derivatives {
   Values tangent;
   std::vector<Values> gradient, hessian_product;

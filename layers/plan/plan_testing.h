@@ -50,26 +50,28 @@ struct AgreementOptions {
   bool derivatives = true;
   // How the error of a tensor is measured: as the largest deviation, relative to the largest
   // magnitude in the tensor; if `by_norm`, as the Euclidean norm of the deviations, relative to the
-  // norm of the tensor.
+  // norm of the tensor. A magnitude or norm below 1e-3 counts as 1e-3.
   bool by_norm = false;
   double forward_tolerance = 1e-5;
   double gradient_tolerance = 1e-4;  // of the gradient that a plan computes
   double hessian_tolerance = 1e-3;   // of the Hessian-vector product that a plan computes
   double rule_tolerance = 1e-10;     // of derivative graphs, in double
   bool second_derivatives = true;
-  // If > 0, allows for ill-conditioned results. Let D be the change of a result when every leaf and
-  // every intermediate value is changed at random by this relative amount, or by a tiny part of it,
-  // in proportion. The result may then deviate by kShakes D more than the tolerance.
+  // If > 0, allows for ill-conditioned results. Let D be the largest change of a result over
+  // several random disturbances, each of which changes every leaf and every intermediate value by
+  // this relative amount (or by a tiny part of it; the change of the result then counts in
+  // proportion). The result may then deviate by kShakes D more than the tolerance.
   double shake = 0;
 };
 inline constexpr double kShakes = 16;
 
 // Fails the running test unless all of this holds:
 //   * y and the new values of states, computed by a plan, agree with the reference in double.
-//   * The derivative graphs agree with the reference's own differentiation (forward over reverse
-//     mode) when the reference computes them in double: the gradient built by vjp.h, the derivative
-//     of y along a random direction built by jvp.h, and the derivative of the gradient along it,
-//     which is the Hessian-vector product.
+//   * If options.derivatives: the derivative graphs agree with the reference's own differentiation
+//     (forward over reverse mode) when the reference computes them in double: the gradient built by
+//     vjp.h, the derivative of y along a random direction built by jvp.h, and, if
+//     options.second_derivatives, the derivative of the gradient along it, which is the
+//     Hessian-vector product.
 //   * The same derivative graphs, computed by a plan, agree with the reference's own
 //     differentiation too.
 // ExpectPlanAgrees() adds the operations of the derivatives to the graph.

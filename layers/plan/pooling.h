@@ -18,10 +18,10 @@ namespace cotangent::layers {
 //    dy = kMaxUnpool(dz, position), kConvolution...Gradient(.. dy ..)
 //      becomes kConvolution...Gradient(.. dz .., position), pooled
 //
-// This happens where the pooling has windows of 2x2 that tile the image, nothing else reads y (or
-// dy), and can_pool(node) is true for every convolution concerned. can_pool() gets the convolution
-// as it is before the rewrite and says whether that convolution should pool. Forward and backward
-// computation are rewritten independently of each other.
+// This happens where the pooling has windows of 2x2 with stride 2 and without padding, y (or dy) is
+// no result and nothing else reads it, and can_pool(node) is true for every convolution concerned.
+// can_pool() gets the convolution as it is before the rewrite and says whether that convolution
+// should pool. Forward and backward computation are rewritten independently of each other.
 void PoolInConvolutions(absl::Span<const TensorId> results,
                         const std::function<bool(const Node&)>& can_pool, Graph& graph);
 

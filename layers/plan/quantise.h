@@ -38,12 +38,12 @@ enum class QuantisedFor : uint8_t { kThisProcessor, kExport };
 // kThisProcessor, layers stay as they are if this processor has no kernel that computes them in
 // 8-bit integers (tensor::Int8Candidates()). The weights are quantised with one scale per output
 // channel, the largest magnitude over 127, from their current values in `store`. Returns
-// InvalidArgument if a scale is not a positive number.
+// InvalidArgument if a scale that a layer uses is negative, infinite, NaN or denormal.
 absl::Status QuantiseGraph(const Quantisation& quantisation, TensorId result,
                            const ParameterStore& store, QuantisedFor target, Graph& graph);
 
-// Returns for each row of [rows, columns] the largest magnitude divided by 127; 1 if the quotient is
-// 0.
+// Returns for each row of [rows, columns] the largest magnitude divided by 127; 1 if the quotient
+// is 0.
 std::vector<float> WeightScales(const float* weights, int64_t rows, int64_t columns);
 
 }  // namespace cotangent::layers

@@ -26,8 +26,8 @@ namespace cotangent::layers {
 enum class Recompute {
   // Recompute nothing, unless the memory budget (RecomputeOptions::most_bytes) requires it.
   kNever,
-  // Recompute a result if the time for the additional bytes moved is worth less than the memory
-  // saved.
+  // Recompute a result that one pass can recompute, if that saves more bytes of the peak than half
+  // the bytes that recomputing loads and stores in addition (kPeakBytesPerMoved in recompute.cc).
   kIfCheap,
   // Recompute every result that one pass can recompute, if that saves memory.
   kIfSmaller
@@ -40,7 +40,8 @@ struct RecomputeOptions {
   // `recompute` says, until the limit is met or nothing more helps.
   int64_t most_bytes = 0;
   ElementType precision = ElementType::kF32;  // of stored activations
-  // Called before each choice of what to recompute is judged; an error ends the search.
+  // ComputeAgain() estimates the peak of the memory for several choices of what to recompute. It
+  // calls this function before each estimate and ends with the function's error, if it returns one.
   std::function<absl::Status()> may_go_on = [] { return absl::OkStatus(); };
 };
 

@@ -15,13 +15,14 @@ namespace cotangent::layers {
 // Returns the names of all networks of layers/zoo ("cifar94", "convnet", ...), sorted.
 std::vector<std::string> ZooNames();
 
-// Returns the network text of this name, or an error that suggests the most similar name.
+// Returns the network text of this name, or an error that suggests the most similar name, or lists
+// all names if none is similar.
 absl::StatusOr<std::string> ZooText(absl::string_view name);
 
 // Finds and parses a network. A name that contains '/' or '.' is the path of a text file, relative
 // to `directory` unless that is empty or the path begins with '/'; any other name is one of the
-// zoo. Returns an error if there is no such network (it suggests the most similar name), if the
-// file cannot be read, or if ParseNetwork() (layers/network/network_text.h) rejects its text.
+// zoo. Returns an error if the zoo has no such network (see ZooText()), if the file cannot be read,
+// or if ParseNetwork() (layers/network/network_text.h) rejects its text.
 absl::StatusOr<Network> FindNetwork(absl::string_view name_or_path,
                                     absl::string_view directory = "");
 

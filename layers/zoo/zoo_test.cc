@@ -138,7 +138,8 @@ TEST(Zoo, ResolvedTextBuildsTheSame) {
   }
 }
 
-// Checks that the example in layers/README.md builds, and that its overrides of fields work.
+// Checks that the example in layers/README.md builds, and that the overrides of fields that are
+// shown there work.
 TEST(Readme, ExampleBuilds) {
   std::ifstream file("layers/README.md");
   const std::string page((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
