@@ -55,7 +55,7 @@ inline StepSize StepForRate(double distance, double lipschitz, int64_t steps) {
 // A function that replaces w by the nearest point of a convex set.
 using Projection = std::function<void(absl::Span<double>)>;
 
-// Projects onto the ball of this radius around the origin.
+// Returns the projection onto the ball of this radius around the origin.
 inline Projection OntoBall(double radius) {
   return [radius](absl::Span<double> w) {
     double square = 0;
@@ -66,7 +66,7 @@ inline Projection OntoBall(double radius) {
   };
 }
 
-// Projects onto the box of points whose coordinates all lie in [low, high].
+// Returns the projection onto the box of points whose coordinates all lie in [low, high].
 inline Projection OntoBox(double low, double high) {
   return [low, high](absl::Span<double> w) {
     for (double& x : w) x = x < low ? low : (x > high ? high : x);
@@ -77,8 +77,8 @@ struct DescentOptions {
   int64_t steps = 1000;  // T
   StepSize step_size = ConstantStep(0.01);
   Projection projection = nullptr;  // null: P(w) = w
-  // The share of the iterates w_1 .. w_T, counted from the last and rounded up, that the average
-  // includes; 1 includes all.
+  // The average includes the last of the iterates w_1 .. w_T: this share of T, rounded up; 1
+  // includes all.
   double averaged_share = 1;
   // Records iterates 1, 1 + record_every, ... and the one after the last step, with their values of
   // f. 0 records nothing.
@@ -101,8 +101,8 @@ struct DescentResult {
   double last_value = 0;
   double average_value = 0;
   int64_t steps = 0;  // steps taken
-  // Whether the descent stopped because v_t or w was no longer finite; `last` is then the last
-  // finite w.
+  // Whether the descent stopped because its next step would have made w infinite or NaN; `last` is
+  // then w before that step.
   bool diverged = false;
   std::vector<DescentRecord> trajectory;
 };

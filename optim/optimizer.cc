@@ -88,9 +88,11 @@ class FlatOptimizer final : public Optimizer {
   // Updates the matrix of run matrices_[m] with the scratch memory of thread number `worker`, from
   // 0.
   void UpdateMatrix(int64_t m, float* parameters, const float* gradients, int worker);
-  // If they are due, moves the slow weights (of Lookahead: a second copy of the parameters, which
-  // follows them every few steps) and the moving averages of a chunk's parameters towards these
-  // parameters, which were just updated. The parameters are then set to the slow weights.
+  // Lookahead and moving averages for the parameters of a chunk, after their update. If the slow
+  // weights (of Lookahead: a second copy of the parameters, which follows them every few steps) are
+  // due and the chunk is not frozen, moves them towards the parameters by slow_keep_ (1: not at
+  // all) and then sets the parameters to them. If the moving averages are due, moves them towards
+  // the parameters.
   void Follow(const Chunk& chunk, float* parameters, int64_t step);
   UpdateRange Range(const Run& run, int64_t begin, int64_t size, float* parameters,
                     const float* gradients) const;
@@ -110,8 +112,8 @@ class FlatOptimizer final : public Optimizer {
   std::vector<std::pair<int, int>> owners_;
   OptimizerRanks ranks_;
   // Updating any of the first shared_matrices_ entries of matrices_ is more work than one thread's
-  // equal part of all matrix updates; all threads work together on one of these matrices at a time.
-  // Each of the other matrices is updated by one thread.
+  // equal part of the updates of all matrices_; all threads work together on one of these matrices
+  // at a time. Each of the other matrices is updated by one thread.
   int64_t shared_matrices_ = 0;
   int64_t parameter_size_ = 0;  // of the flat parameter buffer, in floats
 
@@ -125,8 +127,9 @@ class FlatOptimizer final : public Optimizer {
 
   // Working memory of Step(), allocated in Plan().
   std::vector<double> partial_sums_;
-  // Working memory of matrix rules, indexed [worker][group], where a worker is a thread; null for
-  // groups without matrices. If all threads work on one matrix, they use the memory of worker 0.
+  // Working memory of matrix rules, indexed [worker][group], where a worker is a thread; null for a
+  // group of which the worker updates no matrix. If all threads work on one matrix, they use the
+  // memory of worker 0.
   std::vector<std::vector<std::unique_ptr<MatrixScratch>>> matrix_scratch_;
   const BufferLoops loops_;
   float slow_keep_ = 1, average_keep_ = 1;
@@ -208,8 +211,9 @@ void FlatOptimizer::PlanState() {
             [](const StateSlice& a, const StateSlice& b) { return a.offset < b.offset; });
 }
 
-// Where possible, a matrix is updated by one thread. If several threads work on one matrix, they
-// wait for each other after each of many small products, which takes longer than computing.
+// A matrix is updated by one thread, unless that would take longer than the thread's equal part of
+// all updates. If several threads work on one matrix, they wait for each other after each of many
+// small products, which takes longer than computing.
 void FlatOptimizer::PlanMatrices() {
   if (matrices_.empty()) return;
   std::sort(matrices_.begin(), matrices_.end(), [this](int a, int b) {

@@ -86,18 +86,19 @@ class Optimizer {
     int64_t bytes = 0;
   };
   virtual MatrixWork WorkOnMatrices() const = 0;
-  // Divides the matrices (the parameters that rules for matrices update) among ranks, as evenly as
-  // whole matrices allow. From then on all ranks call Step(); each updates only its own matrices
-  // and receives the other matrices' parameters from their ranks. All parameters are the same as
-  // without the division, but until GatherState() the state of a matrix is only right on the rank
-  // that updates it.
+  // Divides the matrices (the parameters that rules for matrices update) among ranks, each as a
+  // whole, so that all ranks have about the same work. From then on all ranks must call Step();
+  // each updates only its own matrices and receives the other matrices' parameters from their
+  // ranks. All parameters are the same as without the division, but until GatherState() the state
+  // of a matrix is only right on the rank that updates it.
   virtual void ShareOut(const OptimizerRanks& ranks) = 0;
   // Sends the state of every matrix from the rank that updates it to all other ranks. All ranks
   // must call it.
   virtual void GatherState() = 0;
 
-  // Returns the name of the first parameter with a gradient that is infinite or NaN, without those
-  // that are frozen from the start or not trainable; nullopt if there is none.
+  // Returns the name of the first parameter, in the order of the slices given to Create(), whose
+  // gradient has an infinity or a NaN. Ignores parameters that are frozen from the start or not
+  // trainable. Returns nullopt if there is none.
   virtual std::optional<std::string> FindNonFinite(const float* gradients) const = 0;
 
   // Returns the Euclidean norm, before clipping, of the gradient of all parameters that the last

@@ -1,9 +1,10 @@
-// Measures the time and memory traffic of one step of most update rules, on 11 million parameters
-// (as many as a ResNet-18 has):
+// Measures the time of one step of most update rules, on 11 million parameters (as many as a
+// ResNet-18 has), or for Muon on those of a smaller network; and of the check that gradients are
+// finite:
 //   bazel run //optim:optimizer_benchmark
-// bytes_per_second counts the bytes of a buffer each time that it is read or written. The update
-// reads and writes parameters and state, and reads the gradients; the check that gradients are
-// finite reads them once more.
+// bytes_per_second counts the bytes of a buffer each time that a step reads or writes it. The
+// update reads and writes parameters and state, and reads the gradients; the check that gradients
+// are finite reads them once more.
 
 #include <string>
 #include <vector>

@@ -239,8 +239,9 @@ TEST(OptimizerTest, MovingAverageWarmsUp) {
 }
 
 TEST(OptimizerTest, LookaheadWithDecayThatGrows) {
-  // Repeats in double what the published recipe for 94% on CIFAR-10 does: the slow weights of
-  // Lookahead are updated every 2 steps, and at the end of a run (here of 7 steps).
+  // Repeats in double what the published recipe for 94% on CIFAR-10 does, but every 2 steps: the
+  // slow weights of Lookahead move towards the parameters, and the parameters are set to them. At
+  // the end of the run (here of 7 steps), the parameters are set to them once more.
   auto optimizer =
       Make("sgd { learning_rate: 1 } lookahead { every: 2 decay: 0.8 decay_power: 3 }", {7, 7});
   std::vector<float> w(kSmallSize, 1.0f), g(kSmallSize, -1.0f);

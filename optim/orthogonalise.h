@@ -15,8 +15,8 @@ namespace cotangent::optim {
 // Uses the quintic Newton-Schulz iteration of Jordan et al. ("Muon", 2024), starting from X = G /
 // |G|, where |G| is the Frobenius norm:
 //   X <- a X + (b A + c A^2) X,   A = X X^T,   a = 3.4445, b = -4.7750, c = 2.0315.
-// The coefficients trade exact convergence for speed: five steps bring every singular value above
-// 0.01 into about [0.7, 1.2].
+// The coefficients trade exact convergence for speed: five steps bring every singular value of G /
+// |G| above 0.01 into about [0.7, 1.2].
 //
 // After k steps X = Q_k G / |G|, where Q_k is a polynomial in A_0 = G G^T / |G|^2, and A_k = Q_k
 // A_0 Q_k. So only A_0 and the final product involve the long side of the matrix; the iteration

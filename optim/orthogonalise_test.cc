@@ -98,8 +98,8 @@ TEST(OrthogonaliseTest, EqualsTheIterationInDouble) {
   }
 }
 
-// Compares the result with bf16 to the f32 iteration on the matrix rounded to bf16. If the
-// processor has no bf16 products, this test repeats the test above.
+// Compares the result with bf16 to the iteration in double on the matrix rounded to bf16. If the
+// processor has no bf16 products, the result is computed in f32, as in the test above.
 TEST(OrthogonaliseTest, InBf16EqualsTheIterationOnTheRoundedMatrix) {
   for (auto [rows, columns] :
        {std::pair{8, 27}, {27, 8}, {16, 16}, {24, 216}, {64, 27}, {1, 5}, {130, 300}}) {

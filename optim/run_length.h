@@ -21,7 +21,8 @@ struct RunLength {
 };
 
 // Returns `length` in whole steps, rounded to the nearest. Errors: a length that is empty,
-// negative, not a number or, given as a fraction of the run, above 1; `place` names the field.
+// negative, not a number, longer than 1e15 steps or, given as a fraction of the run, above 1;
+// `place` names the field.
 absl::StatusOr<int64_t> StepsOf(const Length& length, const RunLength& run,
                                 absl::string_view place);
 

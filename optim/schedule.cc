@@ -25,9 +25,9 @@ double CosineBetween(double from, double to, double s) {
   return from * ((1 + cosine) / 2) + to * ((1 - cosine) / 2);
 }
 
-// The functions from here to CheckPolynomial() each check one part of a ScheduleConfig; `place` is
-// the part's path in the recipe (the text that describes training). Those that return numbers
-// return lengths or milestones in steps.
+// The functions from here to CheckPolynomial(), except NoSteps(), each check one part of a
+// ScheduleConfig; `place` is the part's path in the recipe (the text that describes training).
+// Those that return numbers return lengths or milestones in steps.
 
 absl::StatusOr<int64_t> WarmupSteps(const ScheduleConfig::Warmup& warmup, const RunLength& run,
                                     absl::string_view place) {
@@ -183,8 +183,9 @@ double Schedule::AfterWarmup(int64_t step) const {
   return 1;
 }
 
-// Counts steps as PyTorch's OneCycleLR does: the factor has its peak at step rise * length - 1 and
-// reaches its final value at step length - 1.
+// Counts steps, from the end of the warm-up, as PyTorch's OneCycleLR does: the factor has its peak
+// at step rise * length - 1 (step 0 if that is negative) and reaches its final value at step length
+// - 1 (at least 1).
 double Schedule::OneCycleMultiplier(int64_t step) const {
   const auto& cycle = config_.one_cycle();
   const double last = std::max(1.0, static_cast<double>(length_ - 1));

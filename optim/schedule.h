@@ -19,10 +19,11 @@ class Schedule {
   // Makes a schedule whose factor is always 1.
   Schedule() = default;
 
-  // Makes the schedule that `config` describes. Errors: lengths that are missing, 0 or negative; a
-  // warm-up that is not shorter than the run; factors that are negative or not numbers; milestones
-  // that are not in rising order. `place` is the path of `config` in the recipe (the text that
-  // describes training), for errors.
+  // Makes the schedule that `config` describes. Errors: a warm-up without `length`, or not shorter
+  // than the run; `every` missing; other lengths or `every` of no steps; negative lengths; factors
+  // that are negative, infinite or NaN; no milestones, or milestones that are not in rising order;
+  // `rise` not between 0 and 1; `power` not above 0. `place` is the path of `config` in the recipe
+  // (the text that describes training), for errors.
   static absl::StatusOr<Schedule> Create(const ScheduleConfig& config, const RunLength& run,
                                          absl::string_view place = "schedule");
 

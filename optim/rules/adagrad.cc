@@ -1,5 +1,5 @@
-// The update rule Adagrad. optimizer.proto documents its settings. w is a parameter, s the sum of
-// the squares of its gradients.
+// The update rule Adagrad. optimizer.proto documents its settings. w is a parameter; s is
+// initial_accumulator plus the sum of the squares of w's gradients.
 
 #include <cmath>
 

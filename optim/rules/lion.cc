@@ -1,6 +1,6 @@
-// The update rule Lion: apart from weight decay, every parameter w changes by the learning rate,
-// against the sign of a mean of its momentum m and its gradient g. optimizer.proto documents its
-// settings.
+// The update rule Lion. Apart from weight decay, each update subtracts from a parameter w the
+// learning rate times the sign (-1, 0 or 1) of a mean of its momentum m and its gradient g.
+// optimizer.proto documents its settings.
 
 #include "optim/rules/rule.h"
 

@@ -1,5 +1,6 @@
-// The update rule Muon: the momentum v of each matrix of parameters is orthogonalised
-// (optim/orthogonalise.h). g is the gradient. optimizer.proto documents the settings.
+// The update rule Muon: each matrix of parameters moves against its momentum v (with Nesterov's
+// correction, or without), made orthogonal (optim/orthogonalise.h). g is the gradient.
+// optimizer.proto documents the settings.
 
 #include <algorithm>
 #include <cmath>

@@ -12,8 +12,8 @@ TEST(MuonTest, SameBitsEverywhere) {
 }
 
 TEST(MuonTest, AsTheRecipeForCifarDoesIt) {
-  // Repeats an update with the settings of a recipe for CIFAR-10 in double: momentum, renormalised
-  // weights, orthogonalised direction.
+  // Repeats ten updates, with the settings of a recipe for CIFAR-10, in double: momentum,
+  // renormalised weights, orthogonalised direction.
   auto optimizer = MakeOptimizer(
       "muon { learning_rate: 0.24 momentum: 0.6 newton_schulz_steps: 3 renormalise_weights: true } "
       "schedule { polynomial {} }",

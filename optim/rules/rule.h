@@ -1,13 +1,14 @@
 #ifndef COTANGENT_OPTIM_RULES_RULE_H_
 #define COTANGENT_OPTIM_RULES_RULE_H_
 
-// Update rules. Each file in this folder defines a rule (or two that are alike, Adam and AdamW),
-// with its settings (a message of optimizer.proto), their checks, the state it keeps and its loop
-// over the parameters. A line
+// Update rules. Each has a file in this folder (Adam and AdamW share one), which checks the rule's
+// settings (a message of optimizer.proto) and defines the state it keeps and its loop over the
+// parameters. A line
 //
 //   COTANGENT_UPDATE_RULE(SgdRule);
 //
-// registers the rule SgdRule; no other code names a rule. Read sgd.cc first.
+// registers the rule SgdRule; no other code names a rule, except that sgd is the default. Read
+// sgd.cc first.
 
 #include <cstdint>
 #include <limits>
@@ -26,10 +27,10 @@
 
 namespace cotangent::optim {
 
-// The largest number of parameters that a rule updates per call. Parameters, gradients and state
-// (32 KiB each) then stay in the second-level cache for what follows (the update of Lookahead's
-// slow weights and of moving averages), and handing out ranges to threads costs little compared
-// with the work.
+// The largest number of parameters per call of UpdateRule::Update(). Parameters, gradients and
+// state (32 KiB each) then stay in the second-level cache for what follows (the update of
+// Lookahead's slow weights and of moving averages), and handing out ranges to threads costs little
+// compared with the work.
 constexpr int64_t kUpdateChunk = 8192;
 
 // A range of `size` parameters, with their gradients and their pieces of the optimizer's state, one
@@ -57,8 +58,8 @@ COTANGENT_INLINE float Gradient(float g, float w, const Clipping& clipping, floa
   return g + decay * w;
 }
 
-// What the optimizer passes to a rule at the beginning of a step: the step's number, the learning
-// rate and how gradients are clipped.
+// What the optimizer passes to a rule at the beginning of a step: the number of updates before it,
+// the learning rate and how gradients are clipped.
 struct StepInput {
   // The number of updates made before this one. That is the number of the step, from 0, plus
   // RunLength::updates_ahead.
@@ -103,8 +104,8 @@ class MatrixScratch {
   virtual ~MatrixScratch() = default;
 };
 
-// A rule that updates each parameter as one matrix [first dimension, product of the others].
-// Parameters with fewer than two dimensions are refused.
+// A rule that updates each parameter as one matrix [first dimension, product of the others]. The
+// optimizer refuses to use it for parameters with fewer than two dimensions.
 class MatrixRule : public UpdateRule {
  public:
   void Update(const UpdateRange&) const final {}
@@ -141,8 +142,8 @@ absl::StatusOr<std::unique_ptr<UpdateRule>> MakeRule(const OptimizerConfig& conf
                                                      const RuleContext& context = {});
 
 // Returns an OptimizerConfig with the rule of `group`: the group's own rule or, if it has none, the
-// rule of `config` with the group's learning_rate and weight_decay. Error: the group has a rule of
-// its own and also one of these two fields; `place` is its path in the recipe.
+// rule of `config` with the group's learning_rate and weight_decay where these are set. Error: the
+// group has a rule of its own and also one of these two fields; `place` is its path in the recipe.
 absl::StatusOr<OptimizerConfig> RuleOfGroup(const OptimizerConfig& config, const Group& group,
                                             absl::string_view place);
 

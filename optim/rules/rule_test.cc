@@ -9,8 +9,9 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::OneofDescriptor;
 
-// Goes through optimizer.proto: every rule it offers must exist, for whole optimizers and for
-// groups.
+// Goes through the rules that OptimizerConfig in optimizer.proto offers: MakeRule() must know each
+// by its field's name, its results must be the same bits on every instruction set, and it must
+// refuse a negative learning rate and a weight decay of NaN. (Groups are tested below.)
 TEST(RuleTest, EveryRuleOfTheProtoIsKnownAndWorks) {
   const OneofDescriptor* kinds = OptimizerConfig::descriptor()->FindOneofByName("kind");
   ASSERT_GT(kinds->field_count(), 0);

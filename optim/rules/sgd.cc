@@ -1,5 +1,5 @@
-// The update rule stochastic gradient descent, with momentum v and Nesterov's correction, of a
-// parameter w with gradient g. Sgd in optimizer.proto documents its settings.
+// The update rule stochastic gradient descent, of a parameter w with gradient g; optionally with
+// momentum v and Nesterov's correction. Sgd in optimizer.proto documents its settings.
 
 #include "optim/rules/rule.h"
 

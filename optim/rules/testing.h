@@ -11,15 +11,15 @@
 
 namespace cotangent::optim {
 
-// Returns `size` normally distributed numbers (mean 0, deviation 1), the same ones for the same
-// seed.
+// Returns `size` normally distributed numbers (mean 0, standard deviation 1), the same ones for the
+// same seed.
 std::vector<float> Normal(int64_t size, int seed);
 
 // Parses an OptimizerConfig in protobuf's text format.
 OptimizerConfig ParseOptimizer(const std::string& text);
 
-// Makes the optimizer `text` for one parameter "w" of this shape, in a run of 10 epochs of 10
-// steps.
+// Makes the optimizer that `text` describes for one parameter "w" of this shape, in a run of 10
+// epochs of 10 steps.
 std::unique_ptr<Optimizer> MakeOptimizer(const std::string& text, std::vector<int64_t> shape);
 
 // Expects that one update by the rule in `text` gives the same bits in parameters and state with
