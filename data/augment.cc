@@ -88,8 +88,8 @@ Placement PlacementOf(const Augmentation& augmentation, int height, int width, u
                       int64_t epoch, int64_t image) {
   Placement placement;
   placement.padding = augmentation.padding;
-  // Every random number is drawn even if the option that uses it is off, so that turning one option
-  // on does not change the numbers drawn for the others.
+  // Every number that `random` yields here is drawn even if the option that uses it is off, so that
+  // turning one option on does not change the numbers drawn for the others.
   SplitMix64 random = GeneratorAt(seed, Purpose::kPlacement, epoch, image);
   const int padding = augmentation.crop_padding;
   placement.dy = static_cast<int>(random.Below(2 * padding + 1)) - padding;

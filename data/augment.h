@@ -10,7 +10,7 @@
 //   3. Normalisation: a byte v of channel c becomes (v / 255 - mean[c]) / deviation[c].
 //
 // The placement of an image depends on (seed, epoch, number of the image) only, see PlacementOf().
-// ImageWriter moves bytes to their places and converts them to numbers.
+// ImageWriter carries out stages 2 and 3.
 
 #include <array>
 #include <cstddef>
@@ -26,7 +26,7 @@ namespace cotangent::data {
 
 enum class Flip {
   kNone,
-  // Each image is mirrored with probability 1/2, drawn anew in each epoch.
+  // In each epoch each image is mirrored with probability 1/2.
   kRandom,
   // Each image is mirrored either in all even or in all odd epochs; chance decides once for each
   // image. Any two successive epochs show both sides of every image, whereas random flips show half
@@ -61,8 +61,9 @@ struct Augmentation {
 // width: crop_padding must be less than the shorter side, and cutout at most twice as long as it.
 absl::Status Validate(const Augmentation& augmentation, int height, int width);
 
-// Where each output pixel comes from: output (y, x) shows source (y + dy, x + dx) or, if `flip`,
-// source (y + dy, width - 1 - x + dx).
+// Output pixel (y, x), in row y and column x, shows the source image's pixel (y + dy, x + dx) or,
+// if `flip`, the pixel (y + dy, width - 1 - x + dx). `padding` says what lies beyond the border of
+// the source image.
 struct Placement {
   int dy = 0;
   int dx = 0;
@@ -87,8 +88,8 @@ struct View {
 };
 std::vector<View> TestTimeViews();
 
-// Element type and order of axes of a batch. Nchw: [images, channels, height, width]; Nhwc:
-// [images, height, width, channels].
+// Element type (F32: float; Bf16: bfloat16, 2 bytes) and order of axes of a batch. Nchw: [images,
+// channels, height, width]; Nhwc: [images, height, width, channels].
 enum class BatchFormat { kF32Nchw, kF32Nhwc, kBf16Nchw, kBf16Nhwc };
 int64_t BytesPerElement(BatchFormat format);
 

@@ -63,7 +63,8 @@ TEST(ImageWriterTest, ZeroPaddingIsBlack) {
 }
 
 TEST(ImageWriterTest, MirroringComesBeforeTheShift) {
-  // The output shows columns 1 to 4 of the padded image (11, 12, 13, 12), mirrored.
+  // The output shows columns 1 to 4 of the padded image (11, 12, 13, 12), mirrored; column 0 is the
+  // first of the image itself.
   EXPECT_THAT(Placed(1, 4, {.dx = 1, .flip = true}), ElementsAre(12, 13, 12, 11));
 }
 

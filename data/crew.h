@@ -52,9 +52,11 @@ class Crew {
 
   const Options& options() const { return options_; }
   // Waits for the next batch and returns it. Its memory stays unchanged until the next call of
-  // Next() or Seek().
+  // Next() or Seek(). REQUIRES: there is a next batch; with one_epoch there is none after the last
+  // batch of the first epoch.
   Batch Next();
-  // Makes batch `index` of `epoch` the one that Next() returns next.
+  // Makes batch `index` of `epoch` the one that Next() returns next. Waits until the workers have
+  // finished the batches that they are making, which are then dropped.
   void Seek(int64_t epoch, int64_t index);
 
  private:
@@ -75,8 +77,8 @@ class Crew {
 
   std::mutex mutex_;  // guards the members from here to stop_, and places_
   std::condition_variable room_, filled_;
-  // The batch numbered first_ is batch number first_batch_ if batches are counted from batch 0 of
-  // epoch 0 on, over all epochs.
+  // Since the latest Seek() (or the start) batch number n is batch first_batch_ + (n - first_),
+  // counted from batch 0 of epoch 0 on, over all epochs.
   int64_t first_ = 0, first_batch_ = 0;
   int64_t next_to_make_ = 0, next_to_read_ = 0;
   int64_t oldest_ = 0;  // number of the batch that the caller reads now or next

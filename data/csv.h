@@ -21,9 +21,9 @@ struct CsvRow {
 };
 
 // Parses a table and calls `visit` with each row in turn. If `visit` returns an error, parsing ends
-// and the error is returned. Lines end with \n, \r\n or \r; a byte order mark and empty lines are
-// skipped. Other errors are a quote that is not closed, and text after a closing quote; they begin
-// with `source` and the line.
+// and the error is returned. Lines end with \n, \r\n or \r. A byte order mark is skipped, and so
+// are rows with a single, empty field, such as empty lines. Other errors are a quote that is not
+// closed, and text after a closing quote; they begin with `source` and the line.
 absl::Status VisitCsvRows(absl::string_view text, absl::string_view source,
                           const std::function<absl::Status(const CsvRow& row)>& visit);
 

@@ -135,8 +135,9 @@ Normalization ComputeNormalization(const Dataset& dataset) {
   Normalization result;
   const int64_t plane = int64_t{dataset.height} * dataset.width;
   for (int channel = 0; channel < dataset.channels; ++channel) {
-    // The sums of bytes and of their squares are exact: they fit in 64 bits, and those of a run of
-    // kRun bytes in 32, in which processors add several at once.
+    // The sums of bytes and of their squares are exact, since they fit in 64 bits. Runs of kRun
+    // bytes are summed in 32 bits, which suffice for a run: processors add several such numbers at
+    // once.
     constexpr int64_t kRun = (int64_t{1} << 32) / (256 * 256);
     int64_t sum = 0, squares = 0;
     for (int64_t image = 0; image < dataset.size(); ++image) {

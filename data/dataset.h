@@ -49,7 +49,7 @@ class ImageReader {
   // Read().
   using PartOf = std::function<std::optional<Rectangle>(int height, int width)>;
   // Like Read(), but writes the part of the picture that `part` returns, stretched to the image's
-  // height and width. If has_pictures() is false, does the same as Read().
+  // height and width. REQUIRES: has_pictures(). This default does the same as Read().
   virtual absl::Status ReadPart(int64_t index, const PartOf& /*part*/, uint8_t* image) const {
     return Read(index, image);
   }
@@ -116,8 +116,8 @@ struct Normalization {
 // read are left out. A channel without variation gets the deviation 1.
 Normalization ComputeNormalization(const Dataset& dataset);
 
-// Returns $XDG_CACHE_HOME/cotangent, or $HOME/.cache/cotangent if that variable is not an absolute
-// path (in the current directory if HOME is not set, either).
+// Returns $XDG_CACHE_HOME/cotangent if that variable is an absolute path, else
+// $HOME/.cache/cotangent or, if HOME is unset or empty, ./.cache/cotangent.
 std::string DefaultDataDir();
 
 }  // namespace cotangent::data

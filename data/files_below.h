@@ -17,8 +17,8 @@ namespace cotangent::data {
 // desktop.ini, the folder __MACOSX of archives, @eaDir of network drives.
 bool IsClutter(const std::string& path);
 
-// Returns whether a file of this name is a picture by the name's ending: .png, .jpg, .webp and
-// their like, in upper or lower case.
+// Returns whether a file of this name is a picture by the name's ending: .png, .jpg, .jpeg, .jpe,
+// .jfif, .webp, .ppm, .pgm or .pnm, in upper or lower case.
 bool HasNameOfPicture(absl::string_view name);
 
 // Returns a negative number if `a` comes before `b`, 0 if neither does, and a positive number

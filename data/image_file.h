@@ -23,17 +23,17 @@ namespace cotangent::data {
 // viewers do. If the gAMA chunk of a PNG says that its values are not sRGB, they are converted to
 // sRGB first.
 //
-// Errors begin with `source`. They are kInvalidArgument for bytes that are no such picture, cut
-// short or damaged, and kOutOfRange, before memory is allocated, for more than `most_pixels`
-// pixels.
+// Errors begin with `source`. They are kInvalidArgument for bytes that are no such picture, or that
+// are one but cut short or damaged, and kOutOfRange, before memory is allocated, for more than
+// `most_pixels` pixels.
 absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source,
                                   int64_t most_pixels = kMaxPixels);
 
 // Reads and decodes a picture file.
 absl::StatusOr<Image> ReadImage(const std::string& path);
 // Reads a part of a picture file; the pixels are the same as those of ReadImage(). In a JPEG file
-// that need not be turned only the part and its surroundings are decoded to pixels, and damage that
-// lies below the part may go unnoticed.
+// that need not be turned and has its end marker, only the part and its surroundings are decoded to
+// pixels, and damage that lies below the part may go unnoticed.
 absl::StatusOr<DecodedPart> ReadImagePart(const std::string& path, const ChoosePart& choose);
 
 // Resizes a picture with Resampler (data/resample.h). REQUIRES: width and height are positive.

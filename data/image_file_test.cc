@@ -59,8 +59,8 @@ std::string PngOf(int width, int height, png_uint_32 format, const void* pixels,
   return encoded;
 }
 
-// Returns a JPEG. The file stores one sample of colour for each group of `pixels_of_colour` pixels
-// (1, 2 side by side, or a square of 4).
+// Returns a JPEG. If it has three components, the file stores one sample of colour for each group
+// of `pixels_of_colour` pixels (1, 2 side by side, or a square of 4).
 std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
                    const std::vector<uint8_t>& samples, bool progressive = false,
                    int pixels_of_colour = 4) {
@@ -157,7 +157,8 @@ std::string RawPng(int width, int height, int colour_type, int depth, bool inter
   return file;
 }
 
-// An interlaced PNG yields the same pixels as one that is not interlaced.
+// An interlaced PNG yields the same pixels as one that is not interlaced. In RGB, 16-bit values are
+// rounded to the nearest 8-bit ones.
 TEST(PngTest, InterlacedOfEveryKind) {
   constexpr int kWidth = 19, kHeight = 13;
   const std::pair<int, std::vector<int>> kinds[] = {{PNG_COLOR_TYPE_GRAY, {1, 2, 4, 8, 16}},
@@ -194,7 +195,7 @@ TEST(PngTest, TransparencyMixesValues) {
 }
 
 // If gAMA says that values are linear in light, they are converted to sRGB: half intensity becomes
-// 188.
+// 188. If it gives the usual gamma, 1 / 2.2, they are not changed.
 TEST(PngTest, GammaOfTheFile) {
   const Image linear = Decode(RawPng(2, 1, PNG_COLOR_TYPE_GRAY, 8, false, {128, 255}, 1.0));
   EXPECT_NEAR(linear.rgb[0], 188, 2);

@@ -23,8 +23,8 @@ namespace {
 // block of 8 x 8 pixels. A file whose header announces more must be cut short and is refused before
 // memory is allocated.
 constexpr int64_t kMostPixelsOfByte = 8 * 64;
-// The same for arithmetic codes. Their pixels per byte have no such bound; with this one, 16 times
-// that of Huffman codes, a file of a few hundred bytes cannot take seconds to decode.
+// The limit for arithmetic codes, whose pixels per byte have no such bound. With this limit, 16
+// times that of Huffman codes, a file of a few hundred bytes cannot take seconds to decode.
 constexpr int64_t kMostPixelsOfArithmeticByte = 16 * kMostPixelsOfByte;
 
 constexpr int kExifMarker = JPEG_APP0 + 1;
@@ -48,15 +48,17 @@ struct JpegReader {
     jpeg->err->format_message(jpeg, Of(jpeg).message);
     longjmp(Of(jpeg).jump, 1);
   }
-  // Receives warnings. If a file ends too early, libjpeg warns and invents the missing pixels.
+  // Receives warnings, and notes those by which IsCutShort() judges: if a file ends too early,
+  // libjpeg warns and invents the missing pixels.
   static void Note(j_common_ptr jpeg, int level) {
     if (level >= 0) return;
     if (jpeg->err->msg_code == JWRN_JPEG_EOF) Of(jpeg).ended = true;
     if (jpeg->err->msg_code == JWRN_HIT_MARKER) Of(jpeg).lacks_bits = true;
   }
-  // Returns whether pixels are missing. If the file ends too early, a picture in one scan of
-  // Huffman codes may lack only the marker at its end, which some cameras leave out. Progressive
-  // and arithmetic-coded pictures may lack whole scans, so they always count as cut short.
+  // Returns whether pixels are missing. If a file ends too early but all bits of its blocks are
+  // there, a sequential picture in Huffman codes counts as whole: some cameras leave out the marker
+  // at the end. Progressive and arithmetic-coded pictures may lack whole scans, so they always
+  // count as cut short.
   bool IsCutShort() const {
     return ended && (lacks_bits || jpeg.progressive_mode || jpeg.arith_code);
   }

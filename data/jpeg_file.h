@@ -15,9 +15,9 @@ namespace cotangent::data {
 absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                  absl::string_view source);
 
-// Decodes a part of a JPEG. The pixels are the same as those of DecodeJpeg(), but decoding is
-// faster, since what lies far outside the part is not converted to pixels. `image` of the result
-// contains the part and perhaps more.
+// Decodes a part of a JPEG. The pixels are the same as those of DecodeJpeg(). Unless the picture
+// has to be turned or lacks its end marker, decoding is faster, since what lies far outside the
+// part is not converted to pixels. `image` of the result contains the part and perhaps more.
 absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                            absl::string_view source, const ChoosePart& choose);
 

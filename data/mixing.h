@@ -21,8 +21,8 @@ namespace cotangent::data {
 struct Mixing {
   // m is drawn from the distribution Beta(alpha, alpha).
   double mixup_alpha = 0.2, cutmix_alpha = 1;
-  // The probability that a batch is mixed by mixup, and by CutMix. Their sum is at most 1; the
-  // other batches are not mixed.
+  // The probabilities that a batch is mixed by mixup, and that it is mixed by CutMix. Their sum is
+  // at most 1; the other batches are not mixed.
   double mixup_probability = 0, cutmix_probability = 0;
 
   bool is_used() const { return mixup_probability > 0 || cutmix_probability > 0; }

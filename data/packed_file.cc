@@ -33,8 +33,8 @@ struct Header {
 };
 
 uint32_t Crc(const void* bytes, int64_t count) {
-  // crc32_iscsi() does not invert the initial value and the result, as CRC-32C requires, so this
-  // function does. It takes the number of bytes as an int, hence the pieces of at most kMost bytes.
+  // crc32_iscsi() does not invert the initial value and the result, as CRC-32C requires, so Crc()
+  // does. crc32_iscsi() takes the number of bytes as an int, hence pieces of at most kMost bytes.
   constexpr int64_t kMost = int64_t{1} << 30;
   uint32_t crc = ~0u;
   auto* next = static_cast<unsigned char*>(const_cast<void*>(bytes));
@@ -89,8 +89,8 @@ absl::Status WriteAll(int descriptor, const void* bytes, int64_t count, int64_t 
   return absl::OkStatus();
 }
 
-// Makes records on several threads. When a thread has made a record, it writes the record to the
-// file, behind all records that have been written before.
+// Makes records on several threads. When a thread has made a record, it takes space for it behind
+// all records that have space, and writes it there.
 class Packer {
  public:
   Packer(int descriptor, const std::string& path, int64_t records,

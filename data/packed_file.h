@@ -32,9 +32,9 @@ struct PackedContents {
 
 class PackedFile {
  public:
-  // Opens the file for Read(). Returns kNotFound if the file does not exist, if its header, entries
-  // or length are damaged, if an entry points outside the file (so that no record is larger than
-  // the file), or if its fingerprint or number of records is not that of `contents`.
+  // Opens the file for Read(). Returns kNotFound if the file cannot be opened, if its header,
+  // entries or length are damaged, if an entry points outside the file (so that no record is larger
+  // than the file), or if its fingerprint or number of records is not that of `contents`.
   static absl::StatusOr<std::shared_ptr<const PackedFile>> Open(const std::string& path,
                                                                 const PackedContents& contents);
 
@@ -56,8 +56,8 @@ class PackedFile {
   int64_t size(int64_t index) const { return entries_[index].bytes; }
   int64_t size_of_all() const;
   // Copies record `index` to `bytes`, which has room for size(index) bytes, and verifies its
-  // checksum. Several threads may call it at the same time. If the record is damaged, returns
-  // kDataLoss with a message that tells the user to remove the file.
+  // checksum. Several threads may call it at the same time. If the record is damaged or cannot be
+  // read, returns kDataLoss with a message that tells the user to remove the file.
   absl::Status Read(int64_t index, uint8_t* bytes) const;
 
   // Position and size of a record in the file, in bytes, and the CRC-32C checksum of its bytes.

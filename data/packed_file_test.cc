@@ -88,8 +88,8 @@ TEST(PackedFile, NoticesWhatWasChanged) {
   EXPECT_FALSE(PackedFile::Open(path, contents).ok());
 }
 
-// If any byte of the file is changed, reading a record returns either its original bytes or an
-// error.
+// If any byte of the file is changed, the file cannot be opened, or reading a record returns either
+// its original bytes or an error.
 TEST(PackedFile, NoByteOfWhichMatters) {
   const std::string path = Path("bytes.cache");
   const PackedContents contents = {"abc", 5};

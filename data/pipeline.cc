@@ -210,8 +210,10 @@ void BatchMaker::WriteTarget(int64_t image, void* target) const {
         static_cast<float>((values[k] - options_.target_mean[k]) / options_.target_deviation[k]);
 }
 
-// Mixes the images from the last to the first, so that each image is mixed with one that is not yet
-// mixed itself.
+// Mixes each image that this rank makes for the batch, and its target, with the image before it in
+// the batch of all ranks (the batch's first image with the last), as DrawMix() says. Goes from the
+// last image to the first, so that the image before is not yet mixed itself. The image before this
+// rank's first one is made here once more.
 absl::Status BatchMaker::MixBatch(int64_t epoch, int64_t index, int64_t first, void* images,
                                   float* targets) {
   const Mix mix =

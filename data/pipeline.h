@@ -40,7 +40,7 @@ struct PipelineOptions {
   bool shuffle = true;
   // Used with `shuffle`: an epoch has as many images as the data set, but the same number from each
   // class (or one more from some classes). Some images of large classes are left out. Images of
-  // small classes come several times, all images of a class equally often or once more, and are
+  // small classes come several times, some of a class perhaps once more than its others, and are
   // augmented anew each time.
   bool balance_classes = false;
   // Whether to leave out the last images of an epoch if they do not fill a batch; if not, the last
@@ -64,7 +64,7 @@ struct PipelineOptions {
   int buffers = 2;
   // For training with several ranks (processes): makes only the share of rank `rank` of each batch,
   // which is batch_size / ranks images beginning at image rank * batch_size / ranks of the batch.
-  // Requires `drop_last` and a batch size that `ranks` divides.
+  // Several ranks require `drop_last` and a batch size that `ranks` divides.
   int ranks = 1, rank = 0;
 };
 
@@ -94,9 +94,9 @@ class BatchMaker {
 
   // Makes a batch: writes up to image_bytes() and target_bytes() bytes. `index` is in [0,
   // batches_per_epoch()). If images lie in memory, it does not fail, and without transforms and
-  // balanced classes it allocates memory in the first call only; if images are read, it returns the
-  // reader's errors. Only one thread may call it at a time, since the maker stores the order of the
-  // latest epoch.
+  // balanced classes it allocates memory only for the first batch that is mixed; if images are
+  // read, it returns the reader's errors. Only one thread may call it at a time, since the maker
+  // stores the order of the latest epoch.
   absl::Status MakeBatch(int64_t epoch, int64_t index, void* images, void* targets);
 
   // Writes the target of image number `image` of the data set, which takes bytes_of_target() bytes.

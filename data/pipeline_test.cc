@@ -291,7 +291,7 @@ TEST(BalancedSampling, ShowsEveryClassEquallyOften) {
       EXPECT_LE(of_class[k], 38);
     }
     EXPECT_EQ(of_class[3], 0);
-    // Each image of a class is used as often as the others of its class, or once more.
+    // Images of one class are used equally often, or some of them once more than the others.
     EXPECT_LE(*std::max_element(of_image.begin(), of_image.begin() + 100), 1);
     const auto [least, most] = std::minmax_element(of_image.begin() + 110, of_image.end());
     EXPECT_LE(*most - *least, 1);

@@ -25,8 +25,8 @@ inline Pixel Load(const float* from) {
   return pixel;
 }
 
-// Computes the pixels of an output row: the means of pixels of `row` that `firsts`, `counts` and
-// `weights` describe (see Resampler::Weights), rounded to bytes.
+// Computes the pixels of an output row, rounded to bytes: the weighted means of pixels of `row`
+// that `firsts`, `counts` and `weights` describe (see Resampler::Weights).
 void AverageColumns(const float* row, const int* firsts, const int* counts, const float* weights,
                     int width, uint8_t* rgb) {
   for (int x = 0; x < width; ++x) {

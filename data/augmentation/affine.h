@@ -10,7 +10,7 @@ namespace cotangent::data {
 
 // An image is sheared, then rotated, scaled and shifted. Angles are in degrees, clockwise as seen
 // (y points down); shears are below 90 degrees. Shifts are in pixels. The scale is above 0. MapOf()
-// returns the map from output pixels to the source that does so.
+// returns the AffineMap (operations.h) with which Warp() does this.
 struct AffinePlace {
   double degrees = 0, right = 0, down = 0, scale = 1, shear_x = 0, shear_y = 0;
 };

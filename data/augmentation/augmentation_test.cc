@@ -307,8 +307,8 @@ TEST(NamedOperations, AreNothingAtMagnitudeZero) {
   }
 }
 
-// Returns a chain with every transform of transform.proto. If Apply() would usually do nothing, the
-// text has settings.
+// Returns a chain with every transform of transform.proto. Each has its default settings, except
+// `affine`, which would not change an image with them.
 std::vector<ChainLink> EveryTransform() {
   std::vector<ChainLink> chain;
   const auto* kinds = TransformConfig::descriptor()->FindOneofByName("kind");

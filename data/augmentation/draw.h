@@ -19,7 +19,8 @@ inline double Uniform(SplitMix64& random, double low, double high) {
   return low + (high - low) * Uniform(random);
 }
 
-// Reads the amount by which the factor of a transform varies, see Factor().
+// Returns the setting `amount`, by which the factor of a transform varies (see Factor()). `check`
+// notes an error if it is not in [0, 100].
 inline double ReadAmount(const TransformConfig::Amount& text, SettingsChecker& check) {
   return check.Between(text.amount(), 0, 100, "amount");
 }

@@ -2,8 +2,8 @@
 #define COTANGENT_DATA_AUGMENTATION_NAMED_OPERATIONS_H_
 
 // The 14 operations that RandAugment and TrivialAugment choose from. A magnitude from 0 to 30 says
-// how strongly each changes an image, except nothing, stretching the contrast and equalizing, which
-// have no magnitude.
+// how strongly an operation changes an image. Three have no magnitude: the operation "nothing",
+// stretching the contrast, and equalizing.
 
 #include "data/augmentation/transform.h"
 
@@ -12,8 +12,9 @@ namespace cotangent::data {
 inline constexpr int kNamedOperations = 14;
 inline constexpr int kMagnitudes = 31;  // magnitudes are 0 to 30
 
-// How much the operations change an image at the largest magnitude, 30, and m / 30 as much at a
-// magnitude m; translations are cut off to whole pixels, lost bits rounded.
+// How much the operations change an image at the largest magnitude, 30. At magnitude m they change
+// it m / 30 as much, with translations cut off to whole pixels and lost bits rounded. Solarizing
+// needs no field: it inverts values of at least 255 (1 - m / 30).
 struct MagnitudeRange {
   double shear;                     // tangent of the angle
   double translate_x, translate_y;  // pixels

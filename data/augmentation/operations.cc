@@ -68,7 +68,7 @@ void TurnHue(double turn, Planar& image) {
     hue += 6 * turn;
     hue -= 6 * std::floor(hue / 6);
     // A channel has the value `high` if the hue is within a sixth of the circle of the channel's
-    // own colour, and `low` if it is more than two sixths away.
+    // own colour, and `low` if more than two sixths away; in between, the value falls linearly.
     const auto channel = [&](double own) {
       const double apart = std::abs(hue - own), distance = std::min(apart, 6 - apart);
       return ToByte(high - chroma * std::clamp(distance - 1, 0.0, 1.0));

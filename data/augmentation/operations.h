@@ -32,9 +32,9 @@ struct AffineMap {
 };
 void Warp(const AffineMap& map, Planar& image);
 
-// Changes the sharpness: a value v becomes v + (s - v) (1 - factor), where s is the weighted mean
-// of the pixel, with weight 5, and of its eight neighbours, with weight 1 each. The outermost
-// pixels do not change.
+// Changes the sharpness: a value v becomes v + (s - v) (1 - factor), where s is the weighted mean,
+// as a rounded byte, of the pixel, with weight 5, and of its eight neighbours, with weight 1 each.
+// The outermost pixels do not change.
 void Sharpen(double factor, Planar& image);
 // Keeps the `bits` (0 to 8) highest bits of each value and clears the others.
 void Posterize(int bits, Planar& image);

@@ -45,9 +45,9 @@ class Transform {
   virtual void Apply(SplitMix64& random, Planar& image) const = 0;
 
   // Returns whether Apply() only enlarges a part of the image to the size of the whole. If such a
-  // transform comes first in a chain, and the data set has the pictures in the files
-  // (ImageReader::has_pictures() in data/dataset.h), the part is cut from the picture itself, which
-  // keeps more details if the picture is larger than the image.
+  // transform comes first in a chain, and the data set's reader can read parts of the original
+  // pictures (ImageReader::has_pictures() in data/dataset.h), the part is cut from the picture
+  // itself, which keeps more details if the picture is larger than the image.
   virtual bool is_crop() const { return false; }
   // For a crop (is_crop() is true): draws and returns the part to be enlarged of a picture of
   // height x width pixels. Apply() draws the part of its image in the same way.
@@ -64,7 +64,8 @@ struct ChainLink {
 };
 
 // Applies the transforms from link `first` on, in order and each with its probability, to `bytes`,
-// which is image number `image` of a data set, in an epoch.
+// the pixels of image number `image` of a data set. `seed`, `epoch` and `image` determine the
+// random numbers.
 void ApplyChain(const std::vector<ChainLink>& chain, uint64_t seed, int64_t epoch, int64_t image,
                 Planar& bytes, size_t first = 0);
 
@@ -80,8 +81,8 @@ std::optional<Rectangle> FirstCrop(const std::vector<ChainLink>& chain, uint64_t
 // path in the text, which begins with `place`, the path of `config`.
 absl::StatusOr<ChainLink> MakeLink(const TransformConfig& config, absl::string_view place);
 
-// Registers a transform under its field of TransformConfig. `probability` is the probability with
-// which it happens if the text does not say. Each field is registered once.
+// Registers a transform under its field of TransformConfig. `probability` is that with which the
+// transform is applied if a TransformConfig does not set another. Each field is registered once.
 class TransformRegistration {
  public:
   using Make = TransformPointer (*)(const TransformConfig& config, SettingsChecker& check);

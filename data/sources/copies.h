@@ -21,12 +21,12 @@ struct Copies {
   std::string held_back, training;
 };
 
-// Returns which pictures of `held_back` (kValidation or kTest) have the same bytes as a training
-// picture. Of more than 10,000 pictures, 10,000 evenly spaced ones are compared. Of each compared
-// picture, the first and the last 4 KiB are read. A training picture is opened only if a compared
-// picture has the same length, and the two are read whole only if they also begin and end alike.
-// Files that cannot be read are no copies. Sources whose images are not files of their own have
-// none.
+// Returns how many pictures of `held_back` (kValidation or kTest) have the same bytes as a training
+// picture, and the first of them. Of more than 10,000 pictures, 10,000 evenly spaced ones are
+// compared. Of each compared picture, the first and the last 4 KiB are read. A training picture is
+// opened only if a compared picture has the same length, and the two are read whole only if they
+// also begin and end alike. Files that are empty or cannot be read are no copies, but count in
+// `compared`. Sources whose images are not files of their own have no copies.
 absl::StatusOr<Copies> FindCopies(const Source& source, Split held_back);
 
 }  // namespace cotangent::data

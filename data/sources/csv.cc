@@ -8,9 +8,9 @@
 //
 //   a class     The field "label". The classes are those of the training pictures, sorted by bytes.
 //   labels      The field "label", which lists any number of labels, as in "dog;cat"; labels are
-//               sorted like classes. If the first line names no such column, each column beside
-//               path and split is a label with the column's name; its fields are 1 or 0, or empty,
-//               which means 0.
+//               sorted like classes. If the first line names columns, but not this one, each column
+//               beside path and split is a label with the column's name; its fields are 1 or 0, or
+//               empty, which means 0.
 //   numbers     All columns beside path and split, with the columns' names. If the first line does
 //               not name the columns, the second column, which is then called "value".
 
@@ -40,7 +40,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The indices (from 0) of the columns in the table; -1: there is no such column.
+// How the columns of a table are used. `path`, `label` and `split` are indices (from 0) of columns;
+// -1: there is no such column.
 struct Columns {
   int path = 0, label = 1, split = 2;
   bool is_header = false;  // whether the first row contains names of columns

@@ -1,9 +1,9 @@
 // A data source given by a folder of pictures. The folder contains a folder for each class, or the
-// folders train/, val/ and test/ (also training/, valid/, validation/ or testing/, in upper or
-// lower case), which contain a folder for each class. Classes are the names of the folders, sorted
-// by their bytes. Pictures may lie in subfolders of their class's folder. Files that systems leave
-// in folders (IsClutter() in data/files_below.h) are skipped, and links to folders inside a class's
-// folder are not followed.
+// folder train/ and perhaps val/ and test/ (also training/, valid/, validation/ or testing/, in
+// upper or lower case), which contain a folder for each class. Classes are the names of the
+// folders, sorted by their bytes. Pictures may lie in subfolders of their class's folder. Files
+// that systems leave in folders (IsClutter() in data/files_below.h) are skipped, and links to
+// folders inside a class's folder are not followed.
 //
 // Batches are drawn by the numbers of pictures, so the numbering decides the order of training.
 // Pictures are numbered in the natural order (2.png before 10.png) of their paths below their
@@ -53,8 +53,9 @@ absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   return folders;
 }
 
-// Returns a note about pictures that lie in `directory` itself, where every folder is a class, or
-// nothing if there are none. Other files, such as a license or a list, need no note.
+// Returns a note about pictures that lie in `directory` itself, beside the folders of classes or of
+// splits, and thus belong to no class; nothing if there are none. Other files, such as a license or
+// a list, need no note.
 std::optional<std::string> NoteOfLoosePictures(const fs::path& directory) {
   std::string first;
   int64_t count = 0;
@@ -92,8 +93,8 @@ std::vector<int32_t> NumberPictures(const PictureList& pictures, const std::stri
 }
 
 // Lists the pictures of the class folders in the folder `prefix` of `root`. `prefix` is empty or
-// ends with a slash. A folder that is not one of `classes`, or that contains no pictures, is an
-// error.
+// ends with a slash. All files in a class folder are taken for pictures. A folder that is not one
+// of `classes`, or that contains no files, is an error.
 absl::StatusOr<PictureList> ListPictures(const std::string& root, const std::string& prefix,
                                          const std::vector<std::string>& classes) {
   const fs::path directory = prefix.empty() ? fs::path(root) : fs::path(root) / prefix;
@@ -132,11 +133,11 @@ std::optional<Split> SplitNamed(const std::string& folder) {
   return std::nullopt;
 }
 
-// Returns the names of the folders of the three splits, each empty or ending with a slash.
-// `folders` are the folders in `root`. Returns nothing if `folders` are classes: if none of them
-// has the name of the training split, or that one contains no folders, as when "train" is a class
-// beside "bus" and "tram". Two folders of one split, or another folder that has a folder of a
-// class, are an error.
+// Returns the names of the folders of the three splits, each followed by a slash, or empty if there
+// is none. `folders` are the folders in `root`. Returns nothing if `folders` are classes: if none
+// of them has the name of the training split, or that one contains no folders, as when "train" is a
+// class beside "bus" and "tram". It is an error if two folders hold the same split, or if a folder
+// that is no split contains a folder with the name of a class.
 absl::StatusOr<std::optional<std::array<std::string, 3>>> SplitsIn(
     const std::string& root, const std::vector<std::string>& folders) {
   std::array<std::string, 3> splits;

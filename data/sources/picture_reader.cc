@@ -43,7 +43,8 @@ absl::Status ErrorOf(const std::vector<uint8_t>& record, int64_t index) {
                    " (when the cache was made)"));
 }
 
-// A reader that makes images from whole pictures. Read() shows the whole picture in the image.
+// The base of readers that make images from pictures or from parts of them. Read() fits the whole
+// picture to the image's size.
 class PartReader : public ImageReader {
  public:
   absl::Status Read(int64_t index, uint8_t* image) const override {

@@ -36,15 +36,16 @@ void MakeRecord(const Image& picture, std::vector<uint8_t>& record);
 absl::StatusOr<Image> ReadRecord(const PackedFile& file, int64_t index);
 // Makes the record of a picture that could not be read: the error's text, then 8 zeros in place of
 // height and width. `image_bytes` is the size of the packed file's other records if they are images
-// of one size, else 0; a record of an error never has that size. Readers of the file return the
-// error.
+// of one size, else 0; a record of an error never has that size (if it would, it gets a ninth
+// zero). Readers of the file return the error.
 void MakeErrorRecord(const absl::Status& error, int64_t image_bytes, std::vector<uint8_t>& record);
-// Reads images, and parts of pictures, from a file of the records that MakeRecord() makes.
+// Reads images, and parts of pictures, from a file of the records that MakeRecord() and
+// MakeErrorRecord() make.
 std::shared_ptr<const ImageReader> ReadPackedPictures(std::shared_ptr<const PackedFile> file,
                                                       const FitOptions& options);
 
 // Reads images from a packed file whose records are images of the network's size, `image_bytes`
-// bytes each.
+// bytes each, or records that MakeErrorRecord() makes.
 std::shared_ptr<const ImageReader> ReadPackedImages(std::shared_ptr<const PackedFile> file,
                                                     int64_t image_bytes);
 

@@ -44,7 +44,7 @@ class PictureSource : public Source {
   // options.most_bytes_in_memory bytes, they are kept in memory; otherwise they are read when they
   // are needed. (If transforms draw parts of a training split's pictures, the whole pictures are
   // kept or read.) If options.cache is set, images or pictures come from a packed file in that
-  // folder, which is written if it is missing.
+  // folder, which is written if it is missing, damaged, or made from other pictures.
   absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const override;
 
  private:
@@ -53,7 +53,7 @@ class PictureSource : public Source {
   // or, with `stop_at_bad`, a picture could not be read. Returns a status for each picture.
   std::vector<absl::Status> ReadAll(Split split, const std::function<bool(int64_t, Image)>& take,
                                     bool stop_at_bad) const;
-  // Removes pictures that cannot be read from a split's list, and reports them to the user.
+  // Removes from a split's list the pictures that cannot be read, and reports them to the user.
   void RemoveBad(Split split);
   // Returns whether a split's images take at most options_.most_bytes_in_memory bytes; if
   // transforms draw parts of its pictures, whether the picture files do.
@@ -61,8 +61,8 @@ class PictureSource : public Source {
   bool DrawsParts(Split split) const { return options_.draws_parts && split == Split::kTrain; }
   // Returns a hash of the names, targets, file sizes in bytes and modification times of a split's
   // picture files, by which OpenCache() recognises a packed file made from other pictures. If
-  // `as_images`, the hash also covers how pictures are fitted to images of the network's size; it
-  // is then also the data set's fingerprint.
+  // `as_images`, the hash also covers how pictures are fitted to images of the network's size; that
+  // hash is also the fingerprint of a data set whose images are not in memory.
   std::string Fingerprint(Split split, bool as_images) const;
 
   // Give the data set its images. TakeImages() fills dataset.images if there is room in memory, and

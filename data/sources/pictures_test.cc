@@ -99,8 +99,9 @@ TEST_F(PicturesTest, AreNumberedInNaturalOrderOverAllClasses) {
                           "a/x2y10.png", "a/x10.png", "b/\xc3\xa4.png"));
 }
 
-// Writes the sample's training images as files, in folders named after its classes. The batches
-// made from the files must be those made from the source "sample" itself.
+// Writes the sample's training images as files, in folders named after its classes. The data set
+// loaded from the files must have the classes, labels and images of the source "sample", in the
+// same order, so that both make the same batches.
 TEST_F(PicturesTest, ASourceWrittenOutMakesTheBatchesThatItMakesItself) {
   const auto sample = FindSource("sample").value();
   const Dataset images = sample->Load("", Split::kTrain).value();
@@ -145,7 +146,8 @@ TEST_F(PicturesTest, TrainValAndTest) {
   EXPECT_THAT(Message(""), AllOf(HasSubstr("test/c"), HasSubstr("no class \"c\"")));
 }
 
-// Tests other names of the splits, and that "train" is a class if its folder contains no folders.
+// Tests other names of the splits; the errors for a folder of class folders that is no split, and
+// for two folders of one split; and that "train" is a class if its folder contains no folders.
 TEST_F(PicturesTest, SplitsByOtherNames) {
   Paint("Training/a/1.png", 1);
   Paint("Training/b/1.png", 2);

@@ -14,8 +14,8 @@ TEST(SampleTest, IsBalanced) {
     for (int32_t label : sample.labels) ++count[label];
     EXPECT_THAT(count, ::testing::Each(per_class));
   }
-  // The first training image of CIFAR-10 shows a frog; its first three pixels have the red values
-  // 59, 43, 50.
+  // The sample's first training image is that of CIFAR-10: a frog, whose first three pixels have
+  // the red values 59, 43, 50.
   const Dataset sample = LoadDataset("sample", "", Split::kTrain).value();
   EXPECT_EQ(sample.classes[sample.labels[0]], "frog");
   EXPECT_EQ(sample.image(0)[0], 59);

@@ -3,8 +3,8 @@
 
 // The base class of all sources of data sets. A source has up to three splits: training, validation
 // and test images. Each kind of source is implemented in a file of its own beside this one. The
-// file contains the source's name, the shape of its images, its classes, its files with sizes and
-// checksums, where they are downloaded from and how they are read, and a line
+// file says how the images are read and, of a source that is downloaded, its name, the shape of its
+// images, its classes, its files with sizes and checksums, and where they come from. It has a line
 //
 //   COTANGENT_SOURCE(OpenMnist, "mnist");
 //
@@ -101,9 +101,9 @@ class Source {
   virtual std::string FileOf(absl::string_view /*image_name*/) const { return ""; }
 
   // For sources of pictures of any size: returns a source whose images are brought to one size. If
-  // pictures that cannot be read are to be skipped, all pictures except those of a training split
-  // that is too large for memory are read at once to find them. Returns null for sources whose
-  // images have a fixed size.
+  // pictures that cannot be read are to be skipped, these are looked for at once, by reading all
+  // pictures except those of a training split that is too large for memory. Returns null for
+  // sources whose images have a fixed size.
   virtual std::shared_ptr<const Source> Fitted(const FitOptions&) const { return nullptr; }
 
   std::string name;   // the value of --dataset, which checkpoints store
@@ -121,7 +121,8 @@ class Source {
   int64_t fetch_bytes = 0;  // the most disk space that fetching takes
   // Functions that download the files, tried one after the other until one succeeds.
   std::vector<std::function<absl::Status(FetchSession&)>> origins;
-  // Advice to the user if all origins fail: "get X from elsewhere and unpack it into".
+  // Advice to the user if all origins fail: "get X from elsewhere and unpack it into". The path of
+  // the data directory follows it.
   std::string by_hand;
 
   const std::vector<DataFile>& files(Split split) const {

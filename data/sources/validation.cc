@@ -14,11 +14,13 @@
 namespace cotangent::data {
 namespace {
 
-// Hashes a name twice, since the high bits of FNV-1a hardly depend on the last letters.
+// Hashes a name twice, since the high bits of FNV-1a, on which a comparison with a bound mostly
+// depends, hardly depend on the last letters of the name.
 uint64_t HashOf(absl::string_view name) { return SplitMix64::Hash(Fnv1a(name)); }
 
-// If bad images are replaced (Dataset::skipped), reads every image once and removes those that
-// cannot be read: in an evaluation, the image that replaces another would count twice.
+// If bad images are replaced by others (Dataset::skipped is set, and the images are not in memory),
+// reads every image once and removes the bad ones, for which reading gives an InvalidArgument
+// error: in an evaluation, an image that replaces another would count twice.
 void KeepReadable(Dataset& dataset) {
   if (dataset.skipped == nullptr || dataset.is_in_memory()) return;
   std::vector<absl::Status> statuses(dataset.size());
