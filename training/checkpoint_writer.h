@@ -20,7 +20,7 @@ class CheckpointWriter {
   // the last copy of the future waits until the file has been written.
   std::shared_future<absl::Status> Begin(std::string path, Metadata metadata,
                                          absl::Span<const CheckpointTensor> tensors);
-  // Writes a checkpoint like Begin(), but before it returns and without copying the tensors.
+  // Like Begin(), but does not copy the tensors: the checkpoint is written before Write() returns.
   std::shared_future<absl::Status> Write(const std::string& path, const Metadata& metadata,
                                          absl::Span<const CheckpointTensor> tensors);
 

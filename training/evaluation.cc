@@ -43,7 +43,7 @@ absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(
   plan.choices = options.choices;
   if (!quantisation.empty() && tensor::Int8Available()) {
     // The scales of quantised weights are computed from the weights into which batch normalisation
-    // has been folded; these must therefore be up to date.
+    // has been folded, so these weights must be up to date.
     evaluator->folded_->Update();
     evaluator->parameters_changed_ = false;
     evaluator->quantised_ = evaluator->folded_->graph();

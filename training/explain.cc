@@ -41,8 +41,8 @@ double SecondsOfConvolutionsAlone(layers::Plan& plan) {
 
 void FillWithNoise(float* images, int64_t count) {
   // Drawing a normally distributed number takes a logarithm, so only a few thousand are drawn and
-  // written again and again. Their number, 4099, is prime, so that the period is not that of the
-  // image rows.
+  // written again and again. Their number, 4099, is prime, so that successive rows or images do not
+  // get the same numbers.
   constexpr int64_t kNumbers = 4099;
   const layers::RandomStream stream(0, "noise");
   std::vector<float> numbers(kNumbers);

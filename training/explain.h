@@ -35,8 +35,8 @@ absl::StatusOr<std::unique_ptr<TrainingStep>> StepOnNoise(ResolvedNetwork networ
 void FillWithNoise(float* images, int64_t count);
 void FillWithNoise(int32_t* labels, int64_t count, int64_t classes);
 
-// What TimePlan() measures in several calls of `run(number)`, with the numbers 0, 1, 2, ...; each
-// call runs the plan and perhaps an optimizer after it. All times are medians over the calls.
+// What TimePlan() measures. It calls `run(number)` several times, with the numbers 0, 1, 2, ...;
+// each call runs the plan and perhaps an optimizer after it. The times in `table` are medians.
 struct TimedPlan {
   std::string table;  // one line for each operation, see PlanTable() in plan_report.h
   // The sum of the seconds that each convolution of the plan takes when it is run repeatedly by

@@ -18,9 +18,9 @@ constexpr double kSmoothing = 0.9;  // weight of the earlier steps in the smooth
 constexpr double kBrokenAway = 3;   // the sweep ends when loss / lowest loss exceeds this
 constexpr size_t kNeighbours = 4;   // points on each side of a point in the line fit for its slope
 
-// Sets the optimizer's learning rate to kLowestRate, with a schedule that multiplies it by a
-// constant at every step. Returns the path of the learning rate's field in the network text (the
-// text that describes a network and its training).
+// Sets the learning rate of the optimizer (of SGD if the network text names none) to kLowestRate,
+// with a schedule that multiplies it by a constant at every step. Returns the path of the learning
+// rate's field in the network text (the text that describes a network and its training).
 std::string PrepareRecipe(layers::Network& network) {
   optim::OptimizerConfig& optimizer = *network.mutable_train()->mutable_optimizer();
   if (optimizer.kind_case() == optim::OptimizerConfig::KIND_NOT_SET) optimizer.mutable_sgd();

@@ -1,6 +1,6 @@
 // Proposes a learning rate to begin with. A short training run multiplies the rate by a constant at
-// every step until the loss diverges (Smith, "Cyclical learning rates for training neural
-// networks", 2017).
+// every step, until the loss diverges or the highest rate is reached (Smith, "Cyclical learning
+// rates for training neural networks", 2017).
 #ifndef COTANGENT_TRAINING_LEARNING_RATE_H_
 #define COTANGENT_TRAINING_LEARNING_RATE_H_
 
@@ -18,15 +18,16 @@ struct LearningRateSweep {
   std::vector<double> rates;   // the rate of each step; each is the one before times a constant
   std::vector<double> losses;  // the loss of each step's batch, exponentially smoothed
   double proposal = 0;
-  // The field of the network text (which describes the network and its training) to set to
-  // `proposal`: "train.optimizer.sgd.learning_rate".
+  // The path of the field of the network text (which describes the network and its training) to set
+  // to `proposal`. The path depends on the optimizer, for example
+  // "train.optimizer.sgd.learning_rate".
   std::string field;
 };
 
 // Trains a newly initialised network for at most kSweepSteps steps, without the schedule of its
-// network text; the rate grows from kLowestRate to kHighestRate. No file is written. Returns the
-// errors of Train() (run.h), FailedPrecondition if the loss falls at no rate, and Cancelled if the
-// observer interrupts.
+// network text; the rate grows from kLowestRate on, to kHighestRate unless the loss diverges
+// before. No file is written. Returns the errors of Train() (run.h), FailedPrecondition if the loss
+// falls at no rate, and Cancelled if the observer interrupts.
 inline constexpr int kSweepSteps = 150;
 inline constexpr double kLowestRate = 1e-6, kHighestRate = 10;
 absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, layers::Tuner* tuner,

@@ -24,7 +24,7 @@ absl::StatusOr<int64_t> ParseMemory(absl::string_view text);
 // Returns the bytes that train.memory leaves for intermediate results if weights, gradients and the
 // optimizer's state take `fixed_bytes` bytes. Returns 0, which means no limit, if the network text
 // does not set train.memory. Returns InvalidArgument, with the file, line and column of that field,
-// if nothing is left.
+// if nothing is left or ParseMemory() does not accept the field.
 absl::StatusOr<int64_t> MemoryLeft(const layers::Network& network, int64_t fixed_bytes);
 // Returns the error to report when a plan needs more memory than MemoryLeft() allows. `of_plan` is
 // the plan's own error. The message names train.memory and says how much memory weights, gradients,

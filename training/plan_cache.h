@@ -9,8 +9,8 @@
 
 namespace cotangent::training {
 
-// Returns $XDG_CACHE_HOME/cotangent/plan-cache, or ~/.cache/cotangent/plan-cache if that variable
-// is not an absolute path.
+// Returns $XDG_CACHE_HOME/cotangent/plan-cache if that variable is an absolute path, else
+// ~/.cache/cotangent/plan-cache.
 std::string PlanCachePath();
 
 // Holds a layers::Tuner, which chooses convolution algorithms by measuring them, and lets it begin
@@ -18,8 +18,8 @@ std::string PlanCachePath();
 // again.
 class CachedTuner {
  public:
-  // `watch` is told how measuring goes on. If a candidate (an algorithm that is being timed) does
-  // not come back, the measurements are saved before watch.stuck is called.
+  // `watch` has callbacks that tell how measuring goes on. If a candidate (an algorithm that is
+  // being timed) exceeds its time limit, the measurements are saved before watch.stuck is called.
   explicit CachedTuner(int threads, layers::TunerWatch watch = {});
   ~CachedTuner() { Save(); }
   CachedTuner(const CachedTuner&) = delete;

@@ -14,10 +14,11 @@
 namespace cotangent::training {
 
 // Returns a table with one line for each operation: name, kind, implementation, milliseconds, share
-// of the total time, GFLOP/s, megabytes of memory traffic and memory formats; then the totals.
-// `seconds` are the operations' times in the order of plan.Describe(), `update_seconds` the
-// optimizer's time (0: no line), and `alone` the seconds of all convolutions when each is run by
-// itself.
+// of the total time, GFLOP/s, megabytes of memory traffic and memory formats; then lines for the
+// optimizer (unless `update_seconds` is 0), for the total, and for all convolutions when each is
+// run by itself. `seconds` are the operations' times in the order of plan.Describe(),
+// `update_seconds` is the optimizer's time, and `alone` that of the convolutions run by themselves,
+// all in seconds.
 std::string PlanTable(const layers::Plan& plan, const std::vector<double>& seconds,
                       double update_seconds, double alone);
 

@@ -22,7 +22,8 @@ namespace cotangent::training {
 namespace {
 
 // Returns an InvalidArgument error. `message` begins with the name of a field of the recipe (the
-// text that describes training); the file, line and column of that field are put before it.
+// fields below `train` of the network text); the file, line and column of that field are put before
+// it.
 absl::Status Bad(const layers::Network& network, const std::string& message) {
   return layers::AtPlace(network, absl::InvalidArgumentError(message));
 }

@@ -83,10 +83,10 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
                                         int ranks = 1);
 
 // Checks the recipe of a network for which no data are known. Fields of the optimizer are no error
-// if they are right for some number of training images, such as a million batches or one batch.
+// if they are right for epochs of a million batches or for epochs of one batch.
 absl::Status CheckWithoutData(const layers::Network& text, const layers::BuiltNetwork& built);
 
-// Returns an error unless the network takes images of the data's size.
+// Returns an error unless the network takes images of the data's channels, height and width.
 absl::Status CheckImages(const layers::Network& network, const DataShape& data);
 // Returns an error unless the network has as many results as the data have classes or, for targets
 // of another kind, labels or numbers.
@@ -94,8 +94,8 @@ absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
                           data::TargetKind targets = data::TargetKind::kClass);
 
 // Returns how many steps the recipe asks for, in an epoch and in all, if there are `images`
-// training images. Returns an error if one step needs more than `images` images, or if the number
-// of epochs is wrong.
+// training images. Returns an error if a step needs no image or more than `images` images, or if
+// the number of epochs is not positive or gives more than 10^12 steps.
 absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int64_t images);
 
 // Returns the mean and deviation of each channel that the recipe gives; in place of a mean or
@@ -116,7 +116,8 @@ absl::StatusOr<data::Augmentation> AugmentationOf(const layers::Network& network
 // Amounts that are out of range are errors, and so is mixing with targets that are numbers.
 absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network);
 
-// Reads from the recipe how training batches are made, including augmentation and mixing.
+// Reads from the recipe how training batches are made, including augmentation and mixing. If a step
+// accumulates several batches (train.accumulate), one batch made so holds all of them.
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
                                                         const data::Normalization& normalization);
 

@@ -73,8 +73,8 @@ absl::Status Trainer::MakeStep() {
 
 absl::Status Trainer::AtEpochEnd() {
   const bool evaluates = IsEvaluationDue();
-  // Evaluations on validation images can end the run. Then the checkpoint is written after this
-  // epoch's evaluation, since the checkpoint must contain that evaluation's result.
+  // Evaluations on validation images can end the run. So the checkpoint is written after such an
+  // evaluation, not before it: the checkpoint must contain the evaluation's result.
   const bool is_validated = options_.data.watched == data::Split::kValidation;
   if (options_.checkpoint_every == 0 && !(evaluates && is_validated)) Save();
   if (evaluates) {
@@ -143,8 +143,8 @@ absl::StatusOr<RunResult> Trainer::Run() {
   }
   rank_watch_.emplace(ranks_);
   absl::Status status;
-  // A run that was interrupted during an evaluation makes that evaluation now, since its result may
-  // end the run.
+  // If the run that is resumed was interrupted during an evaluation, that evaluation is made now,
+  // since its result may end the run.
   if (before_.has_value() && options_.data.watched == data::Split::kValidation && IsEpochEnd() &&
       IsEvaluationDue() && state_.validated_step != state_.step)
     status = Evaluate(false);

@@ -58,9 +58,8 @@ struct RunOptions {
   // is resumed.
   std::optional<InitialWeights> init_from;
   // The processes (ranks) that train together. Each calls Train() with the same options and
-  // computes its share of every batch and of every evaluation. Only rank 0 writes files and logs.
-  // The other ranks' observers are only asked whether they are interrupted; if one is, the run ends
-  // on all ranks.
+  // computes its share of every batch and of every evaluation. Only rank 0 writes files and calls
+  // RunObserver::AtMetrics(). If the observer of any rank interrupts, the run ends on all ranks.
   distributed::Communicator* ranks = &distributed::OneProcess();
   // The type that gradients are sent to other ranks in: kF32 or kBf16 (distributed/means.h).
   ElementType sent_gradients = ElementType::kF32;
@@ -101,8 +100,8 @@ struct RunResult {
   Measure measure;  // what `score` and `tta_score` measure
   double score = 0, loss = 0, tta_score = 0;
   // The step with the best evaluation on the validation images, whose checkpoint is
-  // best.safetensors; -1 if there are no validation images. `best` is the loss of that evaluation
-  // or, if train.evaluation.best of the network text says so, its score.
+  // best.safetensors; -1 if none was made at the end of an epoch. `best` is the loss of that
+  // evaluation or, if train.evaluation.best of the network text says so, its score.
   int64_t best_step = -1;
   double best = 0;
   // Passes made over the training images, including those before a resumption.
@@ -117,8 +116,8 @@ class RunObserver {
   virtual ~RunObserver() = default;
   // Receives a message for the user, such as a note, or an error in writing a checkpoint.
   virtual void Say(const std::string& /*line*/) {}
-  // Called when the first step has been compiled; the observer may save the measured times of the
-  // step's convolutions.
+  // Called when the run is prepared and its first step, if it makes any, has been compiled; the
+  // observer may save the measured times of the step's convolutions.
   virtual void PlanIsReady() {}
   // Called once, before the first step.
   virtual void Begins(const RunBeginning& /*beginning*/) {}
@@ -128,8 +127,9 @@ class RunObserver {
   virtual void AtMetrics(const RunNumbers& /*numbers*/, const std::string& /*line*/,
                          bool /*is_evaluation*/) {}
   virtual void AtStep(const RunNumbers& /*numbers*/) {}
-  // Called at the end of each epoch and after the evaluation at the end of the run. `result` is the
-  // latest evaluation, or null if this epoch ended without one.
+  // Called at the end of each epoch but the last, and after the evaluation at the end of the run,
+  // unless that is interrupted. `result` is the latest evaluation, or null if this epoch ended
+  // without one.
   virtual void AtEpochEnd(const RunNumbers& /*numbers*/, const RunResult* /*result*/) {}
   // Called after every step and many times during an evaluation: true ends the run, with a
   // checkpoint.
@@ -139,7 +139,7 @@ class RunObserver {
 // Trains. Returns InvalidArgument or NotFound if something is wrong in the network text, the data
 // or the checkpoint to resume from; Cancelled if the tuner, which measures convolution algorithms,
 // was cancelled before the first step; other codes for failures during the run. Errors before the
-// first step are the same on all ranks; later errors may occur on one rank only. The output
+// first step are the same on all ranks; later errors can occur on one rank only. The output
 // directory must be locked (run_directory.h).
 //
 // A run that is resumed from any of its checkpoints ends with the same bits as one that was never

@@ -127,8 +127,8 @@ std::string DefaultRunDirectory(absl::string_view network) {
   for (absl::string_view ending : {".textproto", ".prototxt", ".pbtxt", ".txt"}) {
     if (absl::ConsumeSuffix(&name, ending)) break;
   }
-  // For ".textproto" or "..textproto" the name would be empty, "." or "..", which is no directory
-  // inside runs/.
+  // For ".textproto", "..textproto" or "...textproto" the name would be "", "." or "..", none of
+  // which is a directory inside runs/.
   if (name.empty() || name == "." || name == "..") name = file;
   return data::JoinPath("runs", std::string(name));
 }

@@ -37,9 +37,9 @@ class DirectoryLock {
   const int descriptor_;
 };
 
-// Returns the directory of a run that was given none: "runs/NAME" for the network NAME of the zoo,
-// and also for the file "DIRECTORY/NAME.textproto" (or .pbtxt, .prototxt, .txt). NAME may contain
-// dots.
+// Returns the directory of a run for which the user names none: "runs/NAME" for the network NAME of
+// the zoo (the networks that are part of the program), and also for the file
+// "DIRECTORY/NAME.textproto" (or .pbtxt, .prototxt, .txt). NAME may contain dots.
 std::string DefaultRunDirectory(absl::string_view network);
 
 // Moves the files of an earlier run in the directory (checkpoints, metrics.jsonl,
@@ -50,7 +50,7 @@ absl::StatusOr<std::string> SetEarlierRunAside(const std::string& directory);
 void RemoveTemporaryFiles(const std::string& directory);
 
 // A file with one JSON object per line. Each line is in the file completely or not at all: lines
-// that could not be written, because the disk is full, are kept in memory and written with the next
+// that cannot be written, on a full disk for example, are kept in memory and written with the next
 // line.
 class MetricsLog {
  public:

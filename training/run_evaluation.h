@@ -41,14 +41,14 @@ class RunEvaluation {
   absl::StatusOr<Evaluator::Result> Watched(const std::function<bool()>& cancelled);
 
   // AtEnd() evaluates the images meant for the end of the run, mostly the test images, which are
-  // read only then. It uses the parameters in the checkpoint `best`, or the current ones if `best`
-  // is null; with several ranks, only the checkpoint that rank 0 passes is used.
+  // read only then. It uses the parameters in the checkpoint `best` or, if `best` is null, those
+  // that Watched() uses; with several ranks, only the checkpoint that rank 0 passes is used.
   struct Final {
     // Without test-time averaging. Absent if these images are also the ones evaluated during the
     // run.
     std::optional<Evaluator::Result> plain;
     // With test-time averaging (the mean of predictions for several views of an image). Absent if
-    // `network` does not ask for such averaging.
+    // TestTimeAveragingOf(network) (recipe.h) is NONE.
     std::optional<Evaluator::Result> averaged;
   };
   absl::StatusOr<Final> AtEnd(const std::function<bool()>& cancelled,

@@ -142,10 +142,10 @@ class NumberReader {
   absl::Status status_;
 };
 
-// Copies tensors of the checkpoint into the slots (ranges of `values`, for parameters or
-// statistics) of the same names. Unless `prefix` is empty, a tensor named `prefix` + name is
-// preferred to the one named as the slot. Returns an error if a slot has no tensor, or one of
-// another shape.
+// Copies tensors of the checkpoint into the slots (ranges of `values`, which are parameters, or
+// running means and variances of normalisation layers) of the same names. Unless `prefix` is empty,
+// a tensor named `prefix` + name is preferred to the one named as the slot. Returns an error if a
+// slot has no tensor, or one of another shape.
 absl::Status CopyTensors(const Checkpoint& checkpoint, const std::string& path,
                          const std::vector<ParameterStore::Slot>& slots, const std::string& prefix,
                          float* values) {

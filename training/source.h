@@ -33,10 +33,10 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
 // the test images, else the training images.
 data::Split WatchedSplit(const data::Source& source);
 
-// Compares the images of the validation split and of the test split with the training images. For
-// each of the two that has images which are training images, too, byte for byte, the result has one
-// sentence that tells how many, and the first of them. Pictures that cannot be read are not
-// compared.
+// Compares the images of the validation split and of the test split with the training images, as
+// FindCopies() (data/sources/copies.h) does: at most 10,000 of each split, and none that cannot be
+// read. For each of the two splits that has images which are training images, too, byte for byte,
+// the result has one sentence that tells how many, and the first of them.
 std::vector<std::string> DescribeCopies(const data::Source& source);
 
 // Returns "training", "validation" or "test".

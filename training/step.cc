@@ -58,7 +58,7 @@ bool IsComputed(const layers::Node& node) {
 }
 
 // Returns the first output of each node that t is computed from, in the order in which the nodes
-// are computed, without t's own node, leaves (inputs, parameters and the like) and constants.
+// are computed, without t's own node, leaves (inputs, parameters and states) and constants.
 std::vector<TensorId> ComputedFrom(const layers::Graph& graph, TensorId t) {
   const int own = graph.tensor(t).node;
   std::vector<bool> needed(own + 1, false);

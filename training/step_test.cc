@@ -241,9 +241,9 @@ std::vector<float> ParametersOf(TrainingStep& step) {
 }
 
 // Checks that a step that recomputes intermediate results instead of keeping them gives the same
-// numbers. Recomputed results have the same bits. But the plan (the compiled step) may compute a
-// sum over a channel together with a recomputed result and then add in another order, so later
-// losses can differ slightly.
+// numbers and takes at most as much memory. Recomputed results have the same bits. But the plan
+// (the compiled step) may compute a sum over a channel together with a recomputed result and then
+// add in another order, so later losses can differ slightly.
 TEST_F(TrainingStepTest, ResultsComputedAgainGiveTheSameNumbersInLessMemory) {
   for (const char* text : {kResidual, kGated, kDense, kDeep}) {
     for (const ElementType precision : {ElementType::kF32, ElementType::kBf16}) {

@@ -32,9 +32,9 @@ struct TargetScale {
   // Converts a network's results [images, numbers] back to the numbers' own units.
   void Restore(absl::Span<float> answers) const;
 };
-// Returns the scale that the network text gives in train.target_normalisation, or an empty one if
-// it gives none. Returns an error with the field's file, line and column unless the field has
-// `count` finite means and `count` finite deviations above 0.
+// Returns the scale that the network text gives in train.target_normalisation; an empty one if it
+// gives none or the targets are not numbers. Otherwise returns an error with the field's file, line
+// and column unless the field has `count` finite means and `count` finite deviations above 0.
 absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_t count);
 // Computes mean and deviation of the training images' targets, rounded to six digits, and writes
 // them into train.target_normalisation of the network text; for a deviation of 0 it writes 1. Does
@@ -60,7 +60,7 @@ std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
 
 // Returns the measure that MeasureOf() names: for labels MeanAveragePrecision(), for numbers the
 // mean of DeterminationCoefficients(). `answers` and `targets` are [images, count], where count is
-// the number of labels or numbers.
+// the number of labels or numbers. REQUIRES: `kind` is not kClass.
 double Score(data::TargetKind kind, absl::Span<const float> answers,
              absl::Span<const float> targets, int64_t count);
 

@@ -19,9 +19,10 @@ namespace cotangent::training {
 
 // Opens a checkpoint file or, if the path is a directory, its newest undamaged checkpoint. For a
 // directory calls `say`, unless it is null, with a line that names newer checkpoints that are
-// damaged, and with one that names the checkpoint that was best on the validation images if the
-// directory has it, since it is not the one opened. Returns NotFound or InvalidArgument if there is
-// no good checkpoint, ResourceExhausted if memory does not suffice for the file.
+// damaged, if there are any, and with one that names the checkpoint that was best on the validation
+// images if the directory has it, since it is not the one opened. Returns NotFound or
+// InvalidArgument if there is no good checkpoint, ResourceExhausted if memory does not suffice for
+// the file.
 absl::StatusOr<FoundCheckpoint> OpenCheckpoint(
     const std::string& file_or_directory,
     const std::function<void(const std::string& line)>& say = nullptr);
@@ -40,8 +41,8 @@ struct TrainedNetwork {
 
 // Reads the network and its parameters from a checkpoint; moving averages of the parameters are
 // preferred if there are any. `path` names the checkpoint in error messages. Returns
-// InvalidArgument if, for example, the network text in the checkpoint cannot be parsed, or
-// parameters are missing, have another shape or are not finite.
+// InvalidArgument if, for example, the text in the checkpoint that describes the network cannot be
+// parsed, or parameters are missing, have another shape or are not finite.
 absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const std::string& path);
 
 // A checkpoint and the network in it.

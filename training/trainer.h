@@ -74,13 +74,15 @@ class Trainer {
   absl::Status AtEpochEnd();
   // Evaluates the images that are evaluated during the run (RunData::watched), unless that was done
   // at this step already. At the end of the run (`is_last`) also evaluates those meant for its end
-  // (RunData::final), also with test-time averaging if the network text asks for it.
+  // (RunData::final), also with test-time averaging unless TestTimeAveragingOf() (recipe.h) is
+  // NONE.
   absl::Status Evaluate(bool is_last);
   absl::Status EvaluateAtEnd(nlohmann::json& line);
   std::optional<FoundCheckpoint> BestForTheEnd();
   void Take(const Evaluator::Result& result, data::Split split, nlohmann::json& line);
   // Compares the latest evaluation on the validation images with the best so far. If it is better,
-  // writes best.safetensors; if not, counts it as stale.
+  // begins to write best.safetensors; if not, counts it in RunState::stale. Does nothing if the
+  // evaluation of this step was compared already.
   void NoteValidation();
   void Log(const nlohmann::json& object, bool is_evaluation);
   // For rank 0 only: begins to write a checkpoint of the current state to the file `path` and
@@ -93,8 +95,8 @@ class Trainer {
   // Waits until the checkpoint that Save() has begun is written, and gives all ranks the status of
   // writing it (save_status_).
   void FinishSaving();
-  // NoteSaved() waits for the checkpoint, NoteBestSaved() for best.safetensors, until the file that
-  // was begun is written, and reports an error to the user. Both do nothing if no file was begun.
+  // NoteSaved() waits until the checkpoint that was begun is written, NoteBestSaved() until
+  // best.safetensors is. Each reports an error to the user, and does nothing if no file was begun.
   // After a good checkpoint NoteSaved() removes the old ones. Rank 0 only.
   void NoteSaved();
   void NoteBestSaved();
@@ -122,8 +124,8 @@ class Trainer {
     const int64_t patience = network_.train().stop().patience();
     return patience > 0 && state_.stale >= patience;
   }
-  // Returns whether an evaluation is due at the end of this epoch. REQUIRES: an epoch has just
-  // ended.
+  // Returns whether an evaluation is due at the end of this epoch. Not if the run is done, since
+  // the evaluation at its end follows. REQUIRES: an epoch has just ended.
   bool IsEvaluationDue() const {
     const int64_t every = network_.train().evaluation().every_epochs();
     return every > 0 && Epoch() % every == 0 && !IsDone();
@@ -133,7 +135,8 @@ class Trainer {
   }
 
   const RunOptions& options_;
-  // The network text; normalisation and class weights are written into it.
+  // The text that describes the network and its training; normalisation, class weights and the
+  // scale of targets are written into it.
   layers::Network network_;
   layers::Tuner* const tuner_;
   RunObserver& observer_;

@@ -78,7 +78,7 @@ absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& tr
     RETURN_IF_ERROR(Resume(*options_.resume_from));
   }
   ResolvedNetwork network = options_.network;
-  // Class weights are computed from the images, and the network is compiled with them.
+  // BALANCED class weights are computed from the images, and the network is compiled with them.
   const bool has_weights = network_.train().class_weight() == layers::Train::BALANCED;
   if (has_weights) {
     RETURN_IF_ERROR(TakeTrainSet(train_loading));

@@ -16,7 +16,7 @@ double Logit(float score, bool are_probabilities) {
   return std::log(std::max(score, std::numeric_limits<float>::min()));
 }
 
-// Returns ln(sum of exp(score / temperature)).
+// Returns ln(sum of exp(z / temperature)), where z are the logits of the scores, see Logit().
 double LogSumExp(absl::Span<const float> scores, bool are_probabilities, double temperature) {
   double largest = -std::numeric_limits<double>::infinity(), sum = 0;
   for (const float score : scores) {

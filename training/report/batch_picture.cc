@@ -17,8 +17,9 @@ namespace {
 
 constexpr int64_t kGap = 2;  // pixels between two images
 
-// Returns what an image of a batch shows: "cat"; "0.7 cat + 0.3 dog" if images are mixed; "dog +
-// cat" for labels; "weight -0.4 + age 1.2" for numbers, in scaled units.
+// Returns what an image of a batch shows, in the order of images.classes: "cat"; "0.70 cat + 0.30
+// dog" if images are mixed; "cat + dog" for several labels, "none" without any; "age 1.20 + weight
+// -0.40" for numbers, scaled as the network learns them (WriteTargetScale() in training/targets.h).
 std::string TargetText(const data::Dataset& images, data::TargetFormat format, const char* target) {
   if (format == data::TargetFormat::kClassNumbers) {
     int32_t label = 0;

@@ -16,8 +16,9 @@ namespace cotangent::training::report {
 inline constexpr int64_t kMostImagesOfPicture = 64;
 
 // Draws the first `count` images, at most kMostImagesOfPicture, of `images` [count, channels,
-// height, width] in a square grid, two pixels apart. The normalisation is undone; values outside 0
-// to 255 are clipped. Images of one channel are drawn in grey.
+// height, width] in rows, two pixels apart; a row has as many images as the square root of their
+// number, rounded up. The normalisation is undone; values outside 0 to 255 are clipped. Images of
+// one channel are drawn in grey.
 data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int64_t height,
                       int64_t width, const data::Normalization& normalization);
 
@@ -27,8 +28,9 @@ struct BatchPicture {
   // left to right, such as "cat, ship\n".
   std::string targets;
 };
-// Makes the first batch of training images, augmented and mixed as the recipe says, and draws it.
-// Returns the errors of reading the images and of the recipe.
+// Makes the first batch of training images, augmented and mixed as the recipe (the fields below
+// `train` of the text that describes the network) says, and draws it. Returns the errors of reading
+// the images and of the recipe.
 absl::StatusOr<BatchPicture> DrawFirstBatch(const layers::Network& network, const RunData& data);
 
 }  // namespace cotangent::training::report

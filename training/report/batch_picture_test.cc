@@ -18,8 +18,8 @@ TEST(DrawBatch, UndoesTheNormalisation) {
   data::Normalization normalization;
   normalization.mean = {0.5, 0.25, 0};
   normalization.deviation = {0.5, 0.25, 1};
-  // Two images of one pixel each: the bytes (0, 51, 102), and (255, 255, 255), where two values are
-  // clipped.
+  // Two images of one pixel each: the bytes (0, 51, 102), and (255, 255, 255), where the last value
+  // is clipped.
   const float images[6] = {-1, -0.2f, 0.4f, 1, 3, 7};
   const data::Image picture = DrawBatch(images, 2, 3, 1, 1, normalization);
   EXPECT_EQ(picture.width, 4);  // the images, one pixel wide, are two pixels apart

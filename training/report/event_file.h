@@ -24,8 +24,9 @@
 
 namespace cotangent::training::report {
 
-// Returns the minimum, maximum, sum and sum of squares of `values` and their counts in 30 buckets
-// of equal width from the minimum to the maximum. Values that are not finite are left out.
+// Returns the minimum, maximum, sum and sum of squares of `values`, and how many of them lie in
+// each of 30 buckets of equal width from the minimum to the maximum. Values that are not finite are
+// left out.
 Histogram HistogramOf(absl::Span<const float> values);
 
 // One node of the graph of a network that TensorBoard draws.
@@ -36,13 +37,14 @@ struct PictureNode {
 
 class EventFile {
  public:
-  // Creates DIRECTORY/events.out.tfevents.SECONDS.cotangent, where SECONDS is the Unix time. The
-  // directory must exist. A resumed run creates another file; TensorBoard displays both together.
-  // Returns Unavailable with the operating system's message if the file cannot be created.
+  // Creates DIRECTORY/events.out.tfevents.SECONDS.cotangent, where SECONDS is the Unix time or, if
+  // a file has that name, the next second for which none has. The directory must exist. A resumed
+  // run creates another file; TensorBoard displays both together. Returns Unavailable with the
+  // operating system's message if the file cannot be created.
   static absl::StatusOr<std::unique_ptr<EventFile>> Create(const std::string& directory);
 
-  // Each of these functions writes one complete record and flushes it. TensorBoard groups tags that
-  // contain a slash by the part before the first slash.
+  // Each of these functions writes one complete record and flushes it. TensorBoard shows each value
+  // under its tag, and groups tags that contain a slash by the part before the first slash.
   absl::Status Scalars(int64_t step, absl::Span<const std::pair<std::string, double>> values);
   absl::Status Image(int64_t step, absl::string_view tag, int width, int height,
                      absl::string_view png);

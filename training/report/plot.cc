@@ -85,8 +85,8 @@ std::string Text(double x, double y, absl::string_view anchor, absl::string_view
                       anchor, "\" class=\"", css_class, "\">", EscapeHtml(text), "</text>");
 }
 
-// Writes the label of a tick. On a logarithmic axis, values far from 1 are written as 10 with a
-// raised exponent.
+// Writes the label of a tick. On a logarithmic axis, values of 10^3.5 and more, and of 10^-3.5 and
+// less, are written as 10 with a raised exponent.
 std::string TickLabel(double x, double y, absl::string_view anchor, double value,
                       bool logarithmic) {
   const double decade = std::log10(std::abs(value));

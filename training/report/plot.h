@@ -37,7 +37,8 @@ struct HeatMap {
   std::string title = {}, x_label = {}, y_label = {};
   int64_t rows = 0, columns = 0;
   std::vector<double> values = {};  // [rows, columns]; the first row is drawn on top
-  // Numbers written at the ends of the axes, unless the rows or columns have names.
+  // Numbers written at the ends of the horizontal axis (x) unless the columns have names, and at
+  // the top (y_low) and the bottom (y_high) of the vertical axis unless the rows have names.
   double x_low = 0, x_high = 0, y_low = 0, y_high = 0;
   // The values at which a cell has no colour and full colour. Unless low < high, these are the
   // least and the largest of `values`.

@@ -22,8 +22,9 @@ namespace {
 // The least time from one writing of the page to the next, except at evaluations and at the end.
 constexpr std::chrono::seconds kWritePageEvery(5);
 
-// Returns the TensorBoard tag for a key of metrics.jsonl: "loss/train" for "train_loss", so that
-// all losses are in one group.
+// Returns the TensorBoard tag for a key of metrics.jsonl: "KIND/NAME" if the key is NAME_KIND and
+// KIND is the loss or a score ("loss/train" for "train_loss"), so that all losses are in one group;
+// for other keys "run/KEY".
 std::string TagOf(const std::string& key) {
   for (const char* kind : {"loss", "accuracy", "mean_average_precision", "r2"}) {
     const std::string ending = absl::StrCat("_", kind);

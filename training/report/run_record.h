@@ -24,7 +24,8 @@ struct RunRecordOptions {
   std::function<void(const std::string& line)> say;
 };
 
-// A RunObserver (run.h) forwards its calls to the functions of the same names.
+// A RunObserver (run.h) calls Begins() and AtMetrics() from its functions of the same names, and
+// Ended() is called after the run.
 class RunRecord {
  public:
   explicit RunRecord(RunRecordOptions options) : options_(std::move(options)) {}

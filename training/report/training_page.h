@@ -21,8 +21,8 @@ struct Curve {
 using Curves = std::map<std::string, Curve>;
 
 // Collects the curves of the lines of metrics.jsonl. Lines that are not a JSON object with a number
-// "step", such as an incomplete last one, are skipped. If two lines of the same step have a key, the later one
-// counts: a resumed run repeats steps.
+// "step", such as an incomplete last one, are skipped. If two lines of the same step have the same
+// key, the later line's value counts: a resumed run repeats steps.
 Curves ParseMetrics(const std::string& text);
 
 // A line of the table of layers.

@@ -161,7 +161,8 @@ TEST(InitialWeights, TheZoosResidualNetworksAreNamedAsInPyTorch) {
         ++count;
         const auto found = pytorch.find(slot.name);
         ASSERT_NE(found, pytorch.end()) << network << ": " << slot.name;
-        // The zoo's resnet18 has a 3x3 filter here instead of 7x7, for small images.
+        // The resnet18 that is part of the program has a 3x3 filter here instead of 7x7, for small
+        // images.
         if (network == "resnet18" && slot.name == "conv1.weight") continue;
         EXPECT_EQ(found->second, std::vector<int64_t>(slot.shape.begin(), slot.shape.end()))
             << network << ": " << slot.name;

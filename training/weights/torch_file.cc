@@ -72,8 +72,8 @@ class Archive {
                        " is compressed, which PyTorch does not do; save the weights again "
                        "with torch.save()"));
     }
-    // Entries that overlap can be larger in total than the file. Refusing these bounds the memory
-    // taken.
+    // Entries that overlap can be larger in total than the file. Refusing such archives bounds the
+    // memory taken.
     if (about.size > static_cast<uint64_t>(left_))
       return absl::InvalidArgumentError(
           absl::StrCat("the archive's entries are said to be larger than the file at ", path));

@@ -27,10 +27,11 @@ struct PickledTensor {
   std::vector<int64_t> shape, strides;  // strides in numbers
 };
 
-// Returns the tensors of the dictionary that the pickle describes. If the dictionary contains no
-// tensor itself but a dictionary of tensors under a usual name (state_dict, model_state_dict,
-// model, ...), returns the tensors of that one. The memory taken is proportional to the pickle's
-// size. Errors are InvalidArgument and say what was found and what to do, without the file's name.
+// Returns the tensors of the dictionary that the pickle describes. If that dictionary contains no
+// tensor itself but, under a usual name (state_dict or model, for example; kUsualNames in
+// torch_pickle.cc), a dictionary of tensors, returns the tensors of the latter. The memory taken is
+// proportional to the pickle's size. Errors are InvalidArgument and say what was found and what to
+// do, without the file's name.
 absl::StatusOr<std::vector<PickledTensor>> ReadTorchPickle(absl::string_view pickle);
 
 }  // namespace cotangent::training

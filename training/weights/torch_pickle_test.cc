@@ -18,8 +18,9 @@ std::string Text(const std::string& text) {
                       text);
 }
 
-// Returns a pickle of protocol 2 that describes the dictionary {"w": a tensor of `shape` in storage
-// "0"}.
+// Returns a pickle of protocol 2 that describes the dictionary {"w": a tensor in storage "0"}.
+// `shape` is the opcodes that push the tensor's shape; `function` is the module and the name of the
+// function that makes the tensor, a line each.
 std::string Pickle(const std::string& shape,
                    const std::string& function = "torch._utils\n_rebuild_tensor_v2\n") {
   const std::string storage = absl::StrCat("(", Text("storage"), "ctorch\nFloatStorage\n",
