@@ -37,7 +37,7 @@ namespace {
 
 TEST(ClassifierAllocation, WarmCallsAllocateNothing) {
   const std::string path = ::testing::TempDir() + "/warm.safetensors";
-  // This network needs no oneDNN, so it allocates nothing at all.
+  // This network needs no oneDNN, so the call allocates nothing at all.
   ASSERT_TRUE(
       WriteInferenceFile(path, MakeTrained("layer { average_pool { kernel: 4 } } "
                                            "layer { activation { kind: GELU } } "

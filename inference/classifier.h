@@ -40,9 +40,10 @@ struct ClassifierOptions {
   // Load() calls this before each convolution that it measures, with the number of those measured
   // before. Measuring all of them may take minutes.
   std::function<void(int measured)> before_measuring = nullptr;
-  // Load() calls this, on another thread, if a convolution does not come back within two minutes.
-  // Only ending the process stops it; the next process does not try it again. If this function is
-  // null or returns, Load() goes on waiting.
+  // Load() calls this, on another thread, if a candidate (an algorithm that is being timed for a
+  // convolution) does not end within two minutes. Only ending the process stops the candidate; the
+  // next process does not try it again. If this function is null or returns, Load() goes on
+  // waiting.
   std::function<void(const std::string& message)> stuck = nullptr;
 };
 
@@ -91,8 +92,9 @@ class Classifier {
   // `probabilities` does not have classes().size() elements.
   //
   // Several threads may call at the same time. They resize their pictures in parallel; the network,
-  // which uses all threads of the process, computes one batch at a time. Memory is allocated only
-  // when there are more simultaneous calls, or larger pictures, than ever before.
+  // which uses all threads of the process, computes one batch at a time. Apart from small tables
+  // that oneDNN may need, memory is allocated only when there are more simultaneous calls, or
+  // larger pictures, than ever before.
   absl::Status Classify(const Picture& picture, absl::Span<float> probabilities) {
     return ClassifyBatch(absl::MakeConstSpan(&picture, 1), probabilities);
   }

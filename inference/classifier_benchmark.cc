@@ -3,9 +3,9 @@
 //
 // Runs of a plan alone alternate with classifications of a picture by the same network. plan_us and
 // classify_us are the medians of their times in microseconds. overhead_us is the median of the
-// differences between a classification and the run just before it, which other programs on the
-// machine disturb least. This overhead consists of resizing and normalising the picture, the
-// softmax and the locks.
+// differences between a classification and the run just before it; other programs on the machine
+// disturb it less than the difference of the two medians. This overhead consists of resizing and
+// normalising the picture, the softmax and the locks.
 
 #include <algorithm>
 #include <chrono>

@@ -179,7 +179,7 @@ TEST(Classifier, FindsLabelsAndNumbers) {
 }
 
 // Loads a run's directory whose newest checkpoint is damaged, with convolutions that have not been
-// measured yet.
+// measured yet. Nothing may be printed.
 TEST(Classifier, PrintsNothing) {
   const std::string directory = ::testing::TempDir() + "/silent";
   setenv("XDG_CACHE_HOME", (directory + "/cache").c_str(), 1);

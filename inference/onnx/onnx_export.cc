@@ -105,8 +105,8 @@ std::vector<const layers::Node*> NeededFor(const layers::Graph& graph, layers::T
   needed[result] = true;
   std::vector<const layers::Node*> nodes;
   // When the graph was rewritten (by folding, for example), a node may read a leaf (an input or
-  // parameter) that comes after it in the list. Leaves depend on no other nodes, so the order is
-  // still right.
+  // parameter) that comes after it in the list. Such a leaf is left out of the result, which does
+  // no harm: no operator is added for a leaf.
   for (auto node = graph.nodes().rbegin(); node != graph.nodes().rend(); ++node) {
     if (!needed[node->outputs[0]]) continue;
     for (layers::TensorId t : node->inputs) needed[t] = true;
@@ -162,8 +162,8 @@ absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
   const bool ends_with_softmax =
       absl::string_view(built.graph.producer(built.prediction).op->name()) == "softmax";
   const std::string output = onnx.Unique(ends_with_softmax ? "probabilities" : "logits");
-  // The output of the model is the result of the last operator, which is renamed to the output's
-  // name.
+  // The output of the model must be the result of its last operator, which is renamed to the
+  // output's name. If the prediction is another value, an Identity operator is added last.
   const std::string result = network.Value(built.prediction);
   onnx::NodeProto* const last =
       graph.node_size() == 0 ? nullptr : graph.mutable_node(graph.node_size() - 1);

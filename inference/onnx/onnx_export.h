@@ -25,8 +25,8 @@ struct OnnxOptions {
 };
 
 // Returns the bytes of an ONNX model of operator set 17. Its input is named "images", its output
-// "logits", or "probabilities" if the network ends with a softmax; both take any batch size. Batch
-// normalisation and other affine operations are folded into the preceding convolutions
+// "logits", or "probabilities" if the network ends with a softmax; input and output have any batch
+// size. Batch normalisation and other affine operations are folded into the preceding convolutions
 // (layers/plan/fold.h). Quantised layers stay quantised: they have weights of signed 8-bit
 // integers, with QuantizeLinear and DequantizeLinear around them.
 //

@@ -1,4 +1,4 @@
-// Writes formulas as ONNX operators, and evaluates those of constants.
+// Writes formulas as ONNX operators, and evaluates formulas of constants.
 #ifndef COTANGENT_INFERENCE_ONNX_ONNX_FORMULA_H_
 #define COTANGENT_INFERENCE_ONNX_ONNX_FORMULA_H_
 
@@ -28,8 +28,9 @@ absl::StatusOr<std::string> AddFormula(const autodiff::symbolic::Expr& formula,
                                        const FormulaOperands& operands, OnnxGraph& graph);
 
 // Evaluates an elementwise operation on constants, channel by channel: `operands` has for each
-// variable one number per channel, or one for all channels. Returns one number per channel, or a
-// single one; an empty vector if an operand is not constant, which an empty operand says.
+// variable one number per channel, or one for all channels; an empty vector says that the operand
+// is not constant. Returns one number per channel, or a single one; an empty vector if an operand
+// is not constant.
 std::vector<float> EvaluateByChannel(const autodiff::symbolic::Expr& formula,
                                      const std::vector<autodiff::symbolic::Expr>& variables,
                                      const std::vector<std::vector<float>>& operands);

@@ -19,13 +19,14 @@ namespace cotangent::inference {
 // The operator set, and the version of the file format that belongs to it (ONNX 1.12).
 inline constexpr int kOnnxOperatorSet = 17, kOnnxFormatVersion = 8;
 
-// An ONNX graph being built. A value's name, which programs that draw ONNX graphs show, is the
-// layer, "/" and the operator, followed by a number if that name is taken.
+// An ONNX graph being built. An operator and its output have one name, which programs that draw
+// ONNX graphs show: the layer, "/" and the kind of operator, followed by a number if that name is
+// taken.
 class OnnxGraph {
  public:
   explicit OnnxGraph(onnx::GraphProto& graph) : graph_(graph) {}
 
-  // Sets the layer that nodes added from now on belong to: "layer1.0.conv1".
+  // Sets the layer, such as "layer1.0.conv1", to which operators added from now on belong.
   void SetLayer(absl::string_view layer) { layer_ = std::string(layer); }
 
   // A named attribute of an operator: a list of integers, or a single one.

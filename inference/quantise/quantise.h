@@ -1,10 +1,11 @@
 // Quantisation: makes a trained network compute with 8-bit integers.
 //
 // First batch normalisation is folded into the convolutions (layers/plan/fold.h). Weights get a
-// scale for each output channel, from their largest magnitude. Activations get a scale for each
-// tensor, which calibration finds by running the network on pictures; they become unsigned integers
-// if a tensor is never negative, else signed ones. A layer whose input and weights would be rounded
-// with a large error keeps computing with real numbers.
+// scale (the number that the integer 1 stands for) for each output channel, from their largest
+// magnitude. Activations get a scale for each tensor, which calibration finds by running the
+// network on pictures; they become unsigned integers if a tensor is never negative, else signed
+// ones. A layer whose input and weights would be rounded with a large error keeps computing with
+// real numbers.
 #ifndef COTANGENT_INFERENCE_QUANTISE_QUANTISE_H_
 #define COTANGENT_INFERENCE_QUANTISE_QUANTISE_H_
 

@@ -23,7 +23,7 @@ struct BatcherOptions {
   // arriving.
   absl::Duration delay = absl::Milliseconds(2);
   int64_t most_waiting = 256;  // pictures; when more wait, Classify() fails
-  // The longest that a picture waits in total before Classify() fails.
+  // A picture that has waited longer than this when its batch begins is left out; Classify() fails.
   absl::Duration patience = absl::Seconds(10);
 };
 
@@ -33,10 +33,11 @@ class Batcher {
   // Answers all waiting pictures before destruction ends.
   ~Batcher();
 
-  // Tells the batcher that a request is under way. The server keeps one for each request, from the
-  // arrival of its headers to its answer. While fewer pictures wait than requests are under way,
-  // the batcher holds the pictures back (but no longer than BatcherOptions::delay), to compute as
-  // many as possible in one batch.
+  // Tells the batcher, as long as the object lives, that a request is under way. The server makes
+  // one object for each request, from the arrival of its headers to its answer. While fewer
+  // pictures wait than requests are under way, the batcher holds the pictures back, to compute as
+  // many as possible in one batch; but not if they fill a batch, and no longer than
+  // BatcherOptions::delay.
   class Arrival {
    public:
     explicit Arrival(Batcher& batcher) : batcher_(batcher) { batcher_.CountArrivals(1); }

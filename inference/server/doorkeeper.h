@@ -20,8 +20,8 @@ struct DoorkeeperOptions {
   // The longest that a request may take to arrive, counted from the connection's beginning or from
   // the previous answer.
   absl::Duration patience = absl::Seconds(20);
-  // The same while there are more connections than threads, so that some connections wait for a
-  // thread.
+  // Takes the place of `patience` while there are more connections than threads, so that some
+  // connections wait for a thread.
   absl::Duration patience_when_full = absl::Seconds(2);
   int threads = 64;
 };
@@ -38,8 +38,8 @@ class Doorkeeper {
   Doorkeeper(const Doorkeeper&) = delete;
   Doorkeeper& operator=(const Doorkeeper&) = delete;
 
-  // The server keeps one while it serves a request that has arrived. `client_port` is the port of
-  // the connection on the client's side.
+  // Tells the doorkeeper, as long as the object lives, that the server serves a request that has
+  // arrived. `client_port` is the port of the connection on the client's side.
   class Service {
    public:
     Service(Doorkeeper& doorkeeper, int client_port);
@@ -59,7 +59,7 @@ class Doorkeeper {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool ending_ = false;
-  // The requests of one client.
+  // The requests that came from one port of a client.
   struct Served {
     int requests = 0;  // number of requests under way
     absl::Time last;   // when the last request ended

@@ -20,7 +20,8 @@ struct Occlusion {
   int top = 0;              // index of the class, label or number that `drop` is about
   std::vector<float> drop;  // [rows, columns]
 };
-// Computes the occlusion sensitivity of a picture, with at most 7 x 7 cells. Returns the errors of
+// Computes the occlusion sensitivity of a picture, with at most 7 x 7 cells. A picture that is
+// longer than 256 pixels along a side is shrunk first. Returns the errors of
 // Classifier::ClassifyBatch().
 absl::StatusOr<Occlusion> Occlude(Classifier& classifier, const data::Image& image);
 

@@ -136,8 +136,8 @@ class HttpServer : public Server {
     // The HTTP library asks for a short queue of connections that are not accepted yet; connections
     // that do not fit into it are delayed by a second or more.
     listen(listening_, SOMAXCONN);
-    // A little longer than read_time, so that Receive() is first to report a body that took too
-    // long.
+    // The doorkeeper closes a connection whose request takes longer than its patience, which is a
+    // little longer than read_time, so that Receive() is first to report a body that took too long.
     doorkeeper_ = std::make_unique<Doorkeeper>(
         DoorkeeperOptions{.port = port_,
                           .patience = options_.read_time + absl::Seconds(1),

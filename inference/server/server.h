@@ -48,7 +48,7 @@ class Server {
   virtual ~Server() = default;
 
   virtual int port() const = 0;
-  // Answers with another network from the next batch on. No request is lost.
+  // Uses another network from the next batch on. No request is lost.
   virtual void Replace(std::shared_ptr<Classifier> classifier) = 0;
   // Accepts no more connections, answers the requests under way, and returns.
   virtual void Stop() = 0;

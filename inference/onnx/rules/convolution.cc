@@ -14,8 +14,9 @@ std::string RealValue(TensorId t, OnnxNetwork& network) {
   return ScaleOf(network.graph(), t).has_value() ? Dequantised(t, network) : network.Value(t);
 }
 
-// Adds the operations that were folded into a convolution (layers/plan/fold.h) and follow the sum
-// of its products: addend, relu, quantisation.
+// Adds operators for what a convolution does with the sum of its products, `value`: it adds another
+// tensor (the addend), applies relu, and rounds to integers, each only if that was folded into it
+// (layers/plan/fold.h, layers/plan/quantise.h).
 void FinishConvolution(const Node& node, std::string value, OnnxNetwork& network) {
   constexpr size_t kAddend = 3;
   if (node.inputs.size() > kAddend)
@@ -52,7 +53,8 @@ absl::Status Convolution(const Node& node, OnnxNetwork& network) {
 }
 
 // Computes the input gradient of a convolution, which is also what a transposed convolution does.
-// The node's geometry is that of the convolution.
+// The shape in the node's attributes is that of the convolution: the node reads a tensor of the
+// convolution's output size.
 absl::Status TransposedConvolution(const Node& node, OnnxNetwork& network) {
   const tensor::ConvolutionShape& s = node.as<layers::ConvolutionAttributes>().shape;
   const auto beyond = [](int64_t in, int64_t out, int64_t stride, int64_t kernel, int64_t dilation,

@@ -6,7 +6,8 @@ namespace {
 
 using layers::Node;
 
-// Replaces each value by the mean over its group of channels, by a grouped 1x1 convolution.
+// Replaces each value by the mean of the values at the same pixel over its group of channels, by a
+// grouped 1x1 convolution.
 absl::Status GroupMean(const Node& node, OnnxNetwork& network) {
   const int64_t groups = node.as<int64_t>(), channels = network.shape(node.inputs[0])[1];
   const int64_t size = channels / groups;

@@ -1,6 +1,6 @@
 // Rules that translate the operations of a network's graph into ONNX operators. The rule of an
-// operation is in one file of this folder, with networks that exercise it; the file has the
-// name of the operation's file in layers/ops/:
+// operation is in one file of this folder, with networks that exercise it; the file has the name of
+// the operation's file in layers/ops/ (leaf.cc has the rules of inputs, parameters and states):
 //
 //   absl::Status Softmax(const layers::Node& node, OnnxNetwork& network) {
 //     network.Set(node.outputs[0], network.onnx().Add("Softmax", {network.Value(node.inputs[0])}));
@@ -9,7 +9,8 @@
 //   const RegisterOnnxRule softmax("softmax", Softmax);
 //   const RegisterOnnxCases cases{{"softmax", "layer { softmax {} }"}};
 //
-// No other code names them. A layer that is made of operations with rules has cases only.
+// No other code names these rules and networks. A layer that is made of operations with rules has
+// networks only.
 #ifndef COTANGENT_INFERENCE_ONNX_RULES_RULE_H_
 #define COTANGENT_INFERENCE_ONNX_RULES_RULE_H_
 
