@@ -57,7 +57,8 @@ int64_t BucketBytes(const Link& link) {
 }
 
 std::vector<Bucket> MakeBuckets(std::vector<GradientPlace> gradients, int64_t bytes, int64_t gap) {
-  // Backpropagation computes the gradients of the last parameters first.
+  // Backpropagation computes the gradients of the last parameters first, so buckets are made from
+  // the last gradient on.
   std::sort(gradients.begin(), gradients.end(),
             [](const auto& a, const auto& b) { return a.begin > b.begin; });
   std::vector<Bucket> buckets;

@@ -18,8 +18,8 @@ struct Link {
   double seconds = 0, bytes_per_second = 0;
 };
 // Measures the link between the ranks: averages a message of 1 KiB 21 times and one of 4 MiB 7
-// times, and computes the Link from the two medians; each time is that of the slowest rank. All
-// ranks must call it, and all get the same result.
+// times, and computes the Link from the median time of each message (a time is that of the slowest
+// rank). All ranks must call it, and all get the same result.
 Link MeasureLink(Communicator& ranks);
 
 // The position of a gradient in the buffer of all gradients, and the index (in order of execution)
@@ -29,7 +29,7 @@ struct GradientPlace {
   size_t operation = 0;
 };
 
-// A range of the buffer (means.h) that is averaged as one message.
+// A range of the buffer of all gradients that is averaged as one message.
 struct Bucket {
   Stretch stretch;
   size_t operation = 0;  // index of the last operation that computes a part of the range

@@ -10,7 +10,8 @@ namespace {
 
 TEST(BucketBytesTest, BytesTakeLongerThanTheirCompany) {
   // With a link of 1 Gb/s (125 MB/s) and a latency of 0.4 ms, sending 0.4 MB takes 8 times the
-  // latency. The other two links give the smallest and the largest size of a bucket.
+  // latency. The other two links give the smallest and the largest size of a bucket (of the
+  // gradients that are sent as one message).
   EXPECT_EQ(BucketBytes({0.4e-3, 125e6}), 400'000);
   EXPECT_EQ(BucketBytes({1e-6, 1e9}), 1 << 16);
   EXPECT_EQ(BucketBytes({1, 1e9}), 1 << 24);

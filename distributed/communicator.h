@@ -1,9 +1,9 @@
 // Communication between ranks: the processes that train one network together, on one machine or on
 // many.
 //
-// Every rank calls the same functions in the same order, and each call waits for the other ranks. A
-// program written for ranks also runs as a single process (OneProcess()), where these calls cost
-// nothing:
+// Every rank makes the same calls in the same order. A call that needs values of other ranks waits
+// for them. A program written for ranks also runs as a single process (OneProcess()), where these
+// calls cost nothing:
 //
 //   void Average(distributed::Communicator& ranks, absl::Span<double> gradient) {
 //     ranks.Sum(gradient);

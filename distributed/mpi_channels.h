@@ -12,8 +12,8 @@
 
 namespace cotangent::distributed {
 
-// On one MPI communicator all ranks must begin collective operations in the same order. The
-// exchange of shares and the exchange of means (the two halves of averaging, see means.h), and
+// On one MPI communicator all ranks (processes) must begin collective operations in the same order.
+// The exchange of shares and the exchange of means (the two halves of averaging, see means.h), and
 // broadcasts, may begin in a different order on different ranks. Therefore each of the three has an
 // MPI communicator of its own.
 struct MpiCommunicator::Channels {

@@ -32,8 +32,8 @@ class MpiCommunicator final : public Communicator {
   MpiCommunicator& operator=(const MpiCommunicator&) = delete;
 
   // Returns an error if MPI sees only this process although several were started (they were started
-  // by the mpirun of another MPI library), or if the MPI library is not the one this program was
-  // compiled for. Call it before anything else.
+  // by the mpirun of another MPI library), or if the MPI library is not Open MPI of the major
+  // version that this program was compiled for. Call it before anything else.
   absl::Status Check() const;
 
   int ranks() const override { return ranks_; }

@@ -93,8 +93,8 @@ void MpiCommunicator::MpiMeans::Advance() {
   }
 }
 
-// Computes the means of this rank's own share of a stretch (a range of the buffer), and writes them
-// to the share's range of the buffer.
+// Computes the means of the share of a stretch (a range of the buffer) that this rank (process)
+// owns, and writes them to the share's range of the buffer.
 void MpiCommunicator::MpiMeans::TakeMean(Part& part) {
   const int rank = ranks_.rank_;
   const size_t size = part.sizes[rank];

@@ -1,4 +1,4 @@
-// Means (means.h) over the ranks of an MPI program.
+// Means (means.h) over the ranks (processes) of an MPI program.
 #ifndef COTANGENT_DISTRIBUTED_MPI_MEANS_H_
 #define COTANGENT_DISTRIBUTED_MPI_MEANS_H_
 
@@ -13,7 +13,7 @@
 namespace cotangent::distributed {
 
 // Averages stretches (ranges of a buffer) in the background. Open MPI moves data only while the
-// program calls an MPI function. An operation of a network may compute for up to 100 ms without
+// program calls an MPI function. An operation of a network can compute for up to 100 ms without
 // such a call, so a thread of this object calls MPI again and again, with short pauses, while a
 // stretch is being averaged; otherwise the thread sleeps.
 class MpiCommunicator::MpiMeans final : public Means {

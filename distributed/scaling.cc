@@ -45,8 +45,8 @@ Prediction Predict(const StepTimes& step, const Cluster& cluster, int64_t bucket
     prediction.communication += seconds;
   }
   // After all gradients are computed, the loss and the running statistics (means and variances) of
-  // normalisation layers are also summed over the ranks, at the same time as the last buckets
-  // (messages of gradients). These are so few bytes that only the latency counts.
+  // normalisation layers are also summed over the ranks (processes), at the same time as the last
+  // buckets (messages of gradients). These are so few bytes that only the latency counts.
   Cluster small = cluster;
   small.exchange = Exchange::kTree;
   const double done = std::max(free_at, computed + SecondsOfExchange(small, 0));
