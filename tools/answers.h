@@ -26,11 +26,13 @@ absl::StatusOr<AnswerFormat> ParseAnswerFormat(absl::string_view text);
 //   text   PICTURE: cat 0.8123  dog 0.1012      The `top` most probable classes or labels.
 //          PICTURE: age 34.2  weight 61         All numbers, if the network answers with numbers.
 //   json   {"pictures": [{"file": "cat.png", "classes": [{"name": "cat", "number": 3,
-//          "probability": 0.8123}, ...]}, ...]}  The `top` most probable. "labels" stands in place
-//          of "classes", or "numbers" with "value". A picture that was not read has "file" and
-//          "error".
+//          "probability": 0.8123}, ...]}, ...]}  The `top` most probable; "number" counts the
+//          classes from 0. For labels, "labels" stands in place of "classes". For numbers, all are
+//          listed, with "numbers" in place of "classes" and "value" in place of "probability". A
+//          picture that could not be read has "file" and "error".
 //   csv    image,answer,probability,probability of CLASS,...   All classes. For labels and numbers
-//          the second and third columns are missing. Quoted as RFC 4180 says.
+//          the second and third columns are missing, and for numbers the header has only their
+//          names: image,age,weight. Quoted as RFC 4180 says.
 class AnswerWriter {
  public:
   AnswerWriter(AnswerFormat format, data::TargetKind kind, std::vector<std::string> names, int top)
@@ -39,8 +41,8 @@ class AnswerWriter {
   std::string Begin() const;
   // `answers` holds a probability for each class or label, or the numbers.
   std::string Answer(const std::string& picture, const std::vector<double>& answers);
-  // Returns text only if the format is JSON; for the other formats, the caller reports errors on
-  // standard error.
+  // Returns the JSON element of a picture that could not be read; "" for the other formats, which
+  // have no place for errors.
   std::string Error(const std::string& picture, const absl::Status& error);
   std::string End() const;
 

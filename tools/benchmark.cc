@@ -165,7 +165,7 @@ absl::StatusOr<Times> MeasureTraining(const layers::Network& network,
   return times;
 }
 
-// Fills in the weights with which training would begin.
+// Fills in the weights with which training would begin, and empty names of the classes.
 absl::Status InitialiseTrained(training::TrainedNetwork& trained) {
   const layers::Network& network = trained.network;
   layers::BuildOptions build;

@@ -13,9 +13,10 @@ namespace cotangent::tools {
 // Returns an error if `value`, the value of --checkpoint, is empty.
 absl::Status CheckCheckpointFlag(const std::string& value);
 
-// Opens the checkpoint and loads its network (training::OpenTrained). If `value` is a directory,
-// names on standard error the damaged checkpoints that were passed over, and best.safetensors,
-// which is not the one opened.
+// Opens the checkpoint that `value`, the value of --checkpoint, names, and loads its network
+// (training::OpenTrained()). If `value` is a directory, opens its newest undamaged checkpoint, and
+// names on standard error the damaged ones that were passed over and, if it exists,
+// best.safetensors, which is not the one opened.
 absl::StatusOr<training::OpenedNetwork> OpenCheckpointFlag(const std::string& value);
 
 }  // namespace cotangent::tools

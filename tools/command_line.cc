@@ -173,7 +173,8 @@ absl::Status CanBeWritten(absl::string_view flag, const std::string& path) {
   struct stat found;
   const bool exists = stat(path.c_str(), &found) == 0;
   const bool is_directory = exists && S_ISDIR(found.st_mode);
-  // Devices and pipes are written to; a file is replaced, for which its directory is written to.
+  // Programs write to devices and pipes themselves, but replace a regular file by a new one, for
+  // which the directory must be writable.
   const bool is_replaced = !exists || S_ISREG(found.st_mode);
   if (!is_directory && access(is_replaced ? directory.c_str() : path.c_str(), W_OK) == 0)
     return absl::OkStatus();

@@ -1,4 +1,4 @@
-// Functions that all programs of this directory use: they read flags, check paths, determine the
+// Functions that the programs of this directory share: they read flags, check paths, determine the
 // exit code and handle interruptions.
 #ifndef COTANGENT_TOOLS_COMMAND_LINE_H_
 #define COTANGENT_TOOLS_COMMAND_LINE_H_
@@ -29,13 +29,14 @@ struct CommandLine {
   }
 };
 // Reads the command line into the program's absl flags, and returns the arguments that are no
-// flags, in order. Understands --flag=value, --flag value, --bool_flag, --nobool_flag, and `--`,
-// after which nothing is a flag. If a flag is repeated, its last value counts;
-// CommandLine::Values() returns all. With --help or --version, prints the usage or the version and
-// exits with 0; `usage` is the text that --help prints. If a flag is unknown or its value is wrong,
-// prints the reason and exits with kExitUsage. If `bazel run` started the program, changes to the
-// directory in which the user called it. Also guards the standard streams (standard_streams.h), so
-// main() should call this first.
+// flags, in order. Understands --flag=value, --flag value, --bool_flag (true), --nobool_flag
+// (false), each also with a single dash, and `--`, after which nothing is a flag. If a flag is
+// repeated, its last value counts; CommandLine::Values() returns all. With --help, -h or --version,
+// prints the usage or the version and exits with 0; the usage is the text `usage` and a list of the
+// flags. If a flag is unknown, its value is wrong or missing, or the environment variable
+// COTANGENT_ISA is wrong, prints the reason and exits with kExitUsage. If `bazel run` started the
+// program, changes to the directory in which the user called it. Also guards the standard streams
+// (standard_streams.h), so main() should call this first.
 CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
 
 // Prints the name under which the program is installed and the version, such as "cotangent-predict
@@ -50,7 +51,7 @@ absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program);
 int RunProgram(int argc, char** argv, absl::string_view usage, absl::string_view program,
                absl::Status (*run)(const CommandLine& line));
 
-// Returns the error "--FLAG=FOUND: expected EXPECTED".
+// Returns the usage error "--FLAG=FOUND: expected EXPECTED".
 absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected);
 
 // Checks, before the work begins, that the work's result can be written to the file named by
@@ -74,9 +75,9 @@ int Fail(const absl::Status& status);
 // program can end in good order; a second one ends the process at once. (mpirun passes SIGUSR1 on
 // to all ranks, the processes that train together, and Slurm can send it.) A signal that was
 // ignored when the program started, as under nohup or in a script's background job, stays ignored.
-// Nor does the program end when the reader of its output does (`train 2>&1 | tee log`, where Ctrl-C
-// ends tee, too): what is written after that is lost, which standard_streams.h notices for standard
-// output.
+// SIGPIPE is ignored, too, so that the program goes on if whoever reads its output ends (`train
+// 2>&1 | tee log`, where Ctrl-C also ends tee). What is written after that is lost, which
+// standard_streams.h notices for standard output.
 void CatchInterrupts();
 // Returns the number of the signal that came, or 0 if none did.
 int InterruptSignal();
@@ -84,9 +85,9 @@ int InterruptSignal();
 // for example if only another rank received a signal.
 int InterruptExitCode();
 
-// Makes the program compute with `requested` threads, or with UsefulThreads() (base/parallel.h:
-// about one for each physical core) if that is 0, and stores the number in *used. Returns a usage
-// error if `requested` is below 0 or above 1024.
+// Makes the program compute with `requested` threads or, if `requested` is 0, with UsefulThreads()
+// (base/parallel.h: about one for each physical core), and stores the number in *used. Returns a
+// usage error if `requested` is below 0 or above 1024.
 absl::Status UseThreads(int requested, int* used);
 
 }  // namespace cotangent::tools

@@ -159,7 +159,8 @@ class Computation {
     }
   }
 
-  // Computes the values and the derivatives of all modes with numbers of type Real.
+  // Computes the trace, the values and the derivatives of all requested modes with numbers of type
+  // Real, and compares the modes.
   template <class Real>
   absl::Status Compute() {
     ASSIGN_OR_RETURN(report_.trace, Trace<Real>(outputs_));
@@ -209,8 +210,9 @@ class Computation {
     return absl::OkStatus();
   }
 
-  // Returns whether a step of the computation has an infinite slope by something that depends on a
-  // variable. (The trace fails where that slope enters a derivative; here it meets a 0.)
+  // Returns whether a step of the computation has an infinite derivative by one of its arguments.
+  // (Trace() fails if such a derivative makes that of an output infinite; in the traces that it
+  // returns, the infinite derivative meets a factor of 0.)
   bool MeetsInfiniteSlope() const {
     for (const symbolic::TraceRow& row : report_.trace.rows) {
       for (const symbolic::TraceArgument& argument : row.arguments) {
@@ -221,7 +223,8 @@ class Computation {
   }
 
   // Sets the first derivatives whose formulas are not defined at the point to the limits of the
-  // derivatives beside it.
+  // derivatives beside it, in all exact modes. The other first derivatives of symbolic mode are the
+  // values of their formulas. Returns an error if there is no such limit.
   template <class Real>
   absl::Status TakeLimits() {
     symbolic::Budget budget(symbolic::kLimitWork);
@@ -258,7 +261,8 @@ class Computation {
         derivative;
   }
 
-  // Sets a first derivative in all exact modes.
+  // Sets a first derivative in all exact modes (forward, reverse, symbolic) that were requested,
+  // and in the trace.
   void SetDerivative(size_t k, size_t j, double derivative) {
     Entry& entry = report_.functions[k].gradient[j];
     for (size_t mode = kNumeric + 1; mode < std::size(entry.by_mode); ++mode) {
@@ -381,7 +385,8 @@ std::vector<Doubt> Doubts(const Report& report, const std::vector<Expr>& others)
   const FormulaFunction f{&*program};
   const std::vector<long double> values = f(std::span<const long double>(x));
   const std::vector<long double> slopes = autodiff::reverse::Jacobian(f, x);
-  // `blur` is what rounding the point itself changes.
+  // Appends a doubt if `found` differs from `right` too much. `blur` is how much rounding the point
+  // itself can change the number.
   const auto doubt = [&](const std::string& name, double found, long double right, double blur) {
     if (!std::isfinite(right) || std::isnan(found)) return;
     const double difference = static_cast<double>(std::abs(found - right));

@@ -78,10 +78,10 @@ class ReportMaker {
     return doubts.empty() ? 0 : doubts[0].error;
   }
 
-  // If a subtraction of nearly equal numbers has spoilt digits that the report shows, replaces it by
-  // one that is computed from other forms of the formulas, or in long double. Notes say which form,
-  // and which digits are still missing. A report that failed is replaced only if the values of
-  // another form differ: at a point where they do not, the formula has no derivative.
+  // If a subtraction of nearly equal numbers has spoilt digits that the report shows, replaces the
+  // report by one that is computed from other forms of the formulas, or in long double. Notes say
+  // which form, and which digits are still missing. A report that failed is replaced only if the
+  // values of another form differ: at a point where they do not, the formula has no derivative.
   void KeepDigits(absl::StatusOr<Report>* report) const {
     std::vector<Expr> form;
     for (Expr e : outputs_) form.push_back(symbolic::Uncancelled(e));
@@ -94,7 +94,8 @@ class ReportMaker {
       if (form != outputs_) error = std::max(error, Worst(Doubts(**report, form)));
     }
     std::vector<Expr> best = outputs_;
-    // Computes from another form, and keeps the result if its numbers are better.
+    // Makes a report from another form of the formulas, and keeps it if it loses fewer digits or if
+    // there is no report yet.
     const auto try_form = [&](const std::vector<Expr>& other) {
       if (other == outputs_ || other == best) return;
       absl::StatusOr<Report> better = Computed(plan_, other, Precision::kWhatItTakes);
@@ -112,8 +113,8 @@ class ReportMaker {
     if (report->ok() && error > 0) Widen(best, std::move(doubts), &**report);
   }
 
-  // Replaces a report, computed from `forms` with these doubts, by one in long double, if that
-  // agrees with itself. Notes which digits are still missing.
+  // Replaces a report, computed from `forms` with these doubts, by one in long double, if the exact
+  // modes agree in long double. Notes which digits are still missing.
   void Widen(const std::vector<Expr>& forms, std::vector<Doubt> doubts, Report* report) const {
     constexpr double kGain = 1024;  // long double's roundings are 2048 times smaller
     if (absl::StatusOr<Report> wide = Computed(plan_, forms, Precision::kLongDouble);
@@ -127,7 +128,8 @@ class ReportMaker {
     NoteDoubts(doubts, report);
   }
 
-  // Returns the simplified formulas, which may subtract less.
+  // Returns the formulas, simplified and then rewritten by Uncancelled(): after simplification,
+  // they may contain fewer subtractions of nearly equal numbers.
   std::vector<Expr> Shorter() const {
     symbolic::Budget budget(100'000);
     std::vector<Expr> shorter;
@@ -137,7 +139,8 @@ class ReportMaker {
     return shorter;
   }
 
-  // Returns whether the formulas have values at the point, and `forms` have others.
+  // Returns whether the formulas as written and `forms` all have values at the point, and the value
+  // of a form differs from that of its formula by more than kVisible of its size.
   bool ValuesDiffer(const std::vector<Expr>& forms) const {
     symbolic::Bindings at;
     for (size_t i = 0; i < plan_.point.size(); ++i) at[plan_.variables[i]] = plan_.point[i];
@@ -162,7 +165,7 @@ class ReportMaker {
     return text;
   }
 
-  // Names the numbers of which fewer digits are right than a report shows.
+  // Notes the numbers of which fewer digits are right than a report shows; at most kMostNamed.
   static void NoteDoubts(const std::vector<Doubt>& doubts, Report* report) {
     constexpr size_t kMostNamed = 4;
     for (size_t i = 0; i < std::min(doubts.size(), kMostNamed) && doubts[i].error > kVisible; ++i) {

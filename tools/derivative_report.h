@@ -45,7 +45,7 @@ struct Entry {
   // proportional to `magnitude`.
   double magnitude;
   autodiff::symbolic::Expr derivative;  // as symbolic mode evaluates it; null if not computed
-  autodiff::symbolic::Expr formula;     // `derivative`, simplified for reading
+  autodiff::symbolic::Expr formula;     // that of the formula as written, simplified for reading
 };
 
 struct FunctionReport {
@@ -63,19 +63,21 @@ struct Report {
   ReportOptions options;
   std::vector<FunctionReport> functions;
   autodiff::symbolic::Trace trace;
-  // On kinks at the point, on formulas that are not simplified, on wide ranges, on lost digits and
-  // the forms that keep them, and on derivatives that are limits.
+  // Each tells the reader one of these: the point is at a kink of a formula; the formulas of the
+  // derivatives are not fully simplified; all was computed in long double; a formula was computed
+  // from another form that keeps digits; digits of a number are lost; derivatives are limits.
   std::vector<std::string> notes;
-  // Whether the first derivatives are limits of those beside the point, since the chain rule fails.
+  // Whether any first derivative is the limit of those beside the point, since the chain rule has
+  // no answer at the point.
   bool by_limits = false;
-  // The largest differences between modes over all entries. A difference of two modes' derivatives
-  // is divided by the entry's magnitude or the larger of the two derivatives, whichever is largest;
-  // if one of the modes is numeric, at least by |f| / max(1, |x|), where x is the variable, or by
-  // |f| for second derivatives, since the rounding of f limits numeric derivatives. Infinite if a
-  // mode's derivative is not finite.
+  // The largest differences between modes over all entries. The difference of two modes'
+  // derivatives is divided by the largest of: the entry's magnitude, the absolute values of the two
+  // derivatives and, if one of the modes is numeric, |f| / max(1, |x|), where x is the value of the
+  // variable, or |f| for second derivatives, since the rounding of f limits numeric derivatives.
+  // Infinite if a mode's derivative is not finite.
   double exact_disagreement = 0;        // between forward, reverse and symbolic
   double numeric_disagreement = 0;      // between numeric and the other modes
-  bool numeric_within_estimate = true;  // numeric differs by no more than its estimated error
+  bool numeric_within_estimate = true;  // numeric is off by at most its own estimate plus rounding
 
   // Whether forward, reverse and symbolic agree except for rounding.
   bool agrees() const { return exact_disagreement <= 1e-8; }
@@ -85,8 +87,8 @@ struct Report {
 // input: a formula that does not parse or uses a variable without a value (the message begins with
 // name:line:column), a point outside a formula's domain (the message names the subexpression and
 // its value), or a derivative that is not finite. If intermediate results leave the range of
-// doubles, if the computation fails, or if the derivatives of the modes differ, all is computed
-// again in long double; these results are taken if the modes then agree. If a formula
+// doubles, if the computation fails, or if forward, reverse and symbolic mode disagree, all is
+// computed again in long double; these results are taken if the modes then agree. If a formula
 // subtracts nearly equal numbers, so that digits of the report would be wrong, it is computed from
 // another form that does not (autodiff/symbolic/uncancelled.h), or in long double; and notes name
 // the numbers of which digits are still missing. If an infinite slope meets a slope of 0, the
@@ -104,8 +106,9 @@ void CompareModes(Report& report);
 std::string ReportAsText(const Report& report);
 std::string ReportAsJson(const Report& report);
 std::string ReportAsLatex(const Report& report);
-// Returns the source of a C++ function of the variables. It computes the values, then the
-// derivatives by each variable, one formula after another.
+// Returns the source of a C++ function of the variables. Its results are, for one formula after
+// another, the value, the derivative by each variable and, if the report has a Hessian, the second
+// derivatives on and above the diagonal, row by row.
 std::string ReportAsCpp(const Report& report);
 
 }  // namespace cotangent::tools

@@ -76,8 +76,8 @@ std::string DerivativesTable(const Report& report) {
   return TextTable(rows, left);
 }
 
-// Returns every derivative with its name, in the order in which they are printed. Of a Hessian,
-// these are the entries on and above the diagonal.
+// Returns every derivative with its name: for each function, its gradient and then the entries of
+// its Hessian on and above the diagonal, row by row.
 std::vector<std::pair<std::string, const Entry*>> Named(const Report& report) {
   std::vector<std::pair<std::string, const Entry*>> named;
   for (const FunctionReport& f : report.functions) {

@@ -164,7 +164,8 @@ TEST(ReportedTest, ValuesAreThePlainFunctions) {
                              {"fmod(x,y)", {{"x", -7}, {"y", 3}}, {1, 2}}}) {
     ExpectInEveryMode(reported, 1e-15);
   }
-  // At 1e15, the last digit depends on how the logarithm is rounded.
+  // The values must equal those of std::log10 to the last digit. (ln(x) / ln(10) in doubles is
+  // 14.999999999999998 at 1e15.)
   for (double x = 1; x < 1e16; x *= 10) {
     const auto report = MakeReport({"log10(x)"}, {{"x", x}}, {});
     EXPECT_EQ(report->functions[0].value, std::log10(x));
@@ -189,9 +190,9 @@ TEST(ReportedTest, RulesNeitherOverflowNorCancel) {
   }
 }
 
-// Intermediate results overflow or underflow, values and derivatives do not. The expected values
-// follow from mathematics: the derivative of exp(-x) exp(700) at 750 is -e^-50, for example; those
-// below 1e-308 are 0.
+// Intermediate results overflow or underflow in doubles. The functions' values and derivatives do
+// not overflow. The expected numbers follow from mathematics (the derivative of exp(-x) exp(700) at
+// 750 is -e^-50, for example), with 0 for numbers below 1e-308 in magnitude.
 TEST(ReportedTest, IntermediateResultsMayLeaveTheRangeOfDoubles) {
   const double e50 = std::exp(-50.0), e708 = std::exp(-708.0);
   for (const auto& [reported, value] : std::vector<std::pair<Reported, double>>{
@@ -279,8 +280,8 @@ TEST(ReportedTest, NotANumberIsNoAgreement) {
   EXPECT_TRUE(report->agrees());
   EXPECT_LT(report->exact_disagreement, 1e-15);
   EXPECT_EQ(report->functions[0].gradient[0].magnitude, 1e-30);
-  // CompareModes() must notice a mode whose derivative is NaN, infinite, or wrong by a small part
-  // of the derivative's own small value.
+  // CompareModes() must notice a mode whose derivative is NaN, infinite or wrong, even if the error
+  // is only a small part of the derivative's own small value.
   const Report right = *report;
   for (const int mode : {1, 2, 3}) {
     for (const double wrong : {std::nan(""), HUGE_VAL, 1e-30 * (1 + 1e-6), 0.0, -1e-30}) {
@@ -301,8 +302,9 @@ TEST(ReportedTest, NotANumberIsNoAgreement) {
   EXPECT_FALSE(report->numeric_within_estimate);
 }
 
-// The terms of a derivative are those of its paths, also if they meet in one step: those of z/z are
-// 1/z and -1/z. What their roundings leave is no disagreement.
+// Entry::magnitude adds the terms of a derivative path by path, even if the paths meet in one step:
+// the terms of y/y by y are 1/y and -1/y, so the magnitude is 2/y. If terms cancel, the rounding
+// errors that remain count as no disagreement of the modes.
 TEST(ReportedTest, PathsThatCancelInOneStep) {
   for (const auto& [formula, magnitude] : std::vector<std::pair<std::string, double>>{
            {"y/y", 2 / 0.552}, {"x/log(logsumexp(y/y, z))", 0}}) {
@@ -353,8 +355,9 @@ TEST(ReportedTest, LikeTermsAreJoined) {
   EXPECT_EQ(derivative("x^y"), "y*x^(y - 1)");
 }
 
-// Where an infinite slope meets a slope of 0, the derivative is the limit of those beside the point.
-// The expected values follow from the functions' series.
+// Where an infinite slope meets a slope of 0, the derivative is the limit of those beside the
+// point. The expected values follow from the functions' series. If the limits from both sides
+// differ or are infinite, or the formula is not defined at the point, MakeReport() fails.
 TEST(ReportedTest, AnInfiniteSlopeThatMeetsZero) {
   for (const Reported& reported :
        std::vector<Reported>{{"sqrt(x^4)", {{"x", 0}}, {0}},
@@ -400,7 +403,8 @@ TEST(ReportedTest, AnInfiniteSlopeThatMeetsZero) {
   }
 }
 
-// Differences of nearly equal numbers. Values and derivatives are mpmath's, with 50 digits.
+// Formulas that subtract nearly equal numbers must not lose digits, and a note must say how they
+// are computed. The expected values and derivatives were computed by mpmath with 50 digits.
 TEST(ReportedTest, WhatCancelsKeepsItsDigits) {
   for (const auto& [reported, value] : std::vector<std::pair<Reported, double>>{
            {{"sqrt(1-tanh(x)^2)", {{"x", 30}}, {-1.8715245937680349e-13}}, 1.8715245937680349e-13},
@@ -434,7 +438,8 @@ TEST(ReportedTest, WhatCancelsKeepsItsDigits) {
   }
 }
 
-// What no other form is known of says how many digits are right; and says no fewer than there are.
+// If no form of a formula is known that keeps its digits, a note says how many digits are right,
+// and claims no more than are. Formulas that lose no digits get no note.
 TEST(ReportedTest, LostDigitsAreNoted) {
   for (const auto& [formula, x, value] : std::vector<std::tuple<std::string, double, double>>{
            {"x-sin(x)", 1e-5, 1.66666666665833374e-16},

@@ -1,5 +1,6 @@
-// Measures how good a trained network's answers (predictions) are: its accuracy on the test images,
-// or mean average precision for labels, or R2 for numbers.
+// Measures how good a trained network's answers (predictions) are: accuracy for classes, mean
+// average precision for labels, R2 for numbers. Measures on the test images or, if the data set has
+// none, on those on which training evaluates.
 
 #include <stdio.h>
 

@@ -37,8 +37,9 @@ constexpr char kUsage[] =
     "\n"
     "  export --checkpoint=runs/convnet --format=onnx --output=convnet.onnx [--raw_bytes]\n";
 
-// Returns the accuracy that the run logged at the checkpoint's step. Returns nothing if there is no
-// log in the checkpoint's directory, or no accuracy for that step in it.
+// Returns the test accuracy of the checkpoint's parameters, as the run logged it. Returns nothing
+// if there is no log (metrics.jsonl) in the checkpoint's directory, or no test accuracy of the
+// checkpoint's step in it.
 std::optional<double> LoggedAccuracy(const training::FoundCheckpoint& found) {
   const std::string directory = std::filesystem::path(found.path).parent_path().string();
   const absl::StatusOr<std::string> log =
@@ -50,7 +51,8 @@ std::optional<double> LoggedAccuracy(const training::FoundCheckpoint& found) {
   for (const absl::string_view text : absl::StrSplit(*log, '\n')) {
     const auto line = training::ParseMetricsLine(text);
     if (!line) continue;
-    // The last evaluation may be of an earlier step's parameters.
+    // A line may report the evaluation of an earlier step's parameters: then "test_step" is that
+    // step.
     const auto step = training::Find(*line, line->count("test_step") > 0 ? "test_step" : "step");
     const auto measured = training::Find(*line, "test_accuracy");
     if (step == of_checkpoint && measured) accuracy = measured;

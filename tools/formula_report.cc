@@ -37,7 +37,8 @@ absl::StatusOr<std::vector<Expr>> ParseAll(absl::Span<const std::string> formula
   return parsed;
 }
 
-// Returns a note for an answer that might be better if the search had not been stopped.
+// If the computation of an answer was stopped because its budget of work was used up, returns a
+// note that says so; otherwise "". Without this limit, the answer might be better.
 std::string Stopped(const symbolic::Budget& budget) {
   return budget.exhausted() ? " (stopped: it would take long)" : "";
 }

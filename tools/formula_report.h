@@ -23,7 +23,7 @@ absl::StatusOr<std::string> SimplifiedAsText(absl::Span<const std::string> formu
 absl::StatusOr<std::string> EqualityAsText(absl::Span<const std::string> formulas, bool* all);
 
 // Says whether each formula is even or odd in `variable`; an empty name stands for the formula's
-// only variable.
+// only variable, and is an error if the formula has none or several.
 absl::StatusOr<std::string> ParityAsText(absl::Span<const std::string> formulas,
                                          const std::string& variable);
 

@@ -14,7 +14,8 @@ namespace cotangent::tools {
 absl::StatusOr<std::string> DrawGraph(const std::string& dot, const std::string& format);
 
 // Draws the graph into a file whose name ends in .svg or .png; for a name that ends in .dot, writes
-// the text `dot` itself. The file is written completely or not at all.
+// the text `dot` itself. Any other ending is an error. The file is written completely or not at
+// all.
 absl::Status WriteGraph(const std::string& dot, const std::string& path);
 
 }  // namespace cotangent::tools

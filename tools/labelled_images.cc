@@ -16,8 +16,9 @@
 namespace cotangent::tools {
 namespace {
 
-// Returns, for each class of the data set `source`, the number of the network's class of the same
-// name.
+// Returns, for each class (or label, or number) of the data set `source`, the index of the
+// network's class of the same name. InvalidArgument if the network has none, or if the targets are
+// numbers and the network predicts others, too.
 absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
                                               const training::TrainedNetwork& trained) {
   std::vector<int32_t> labels;

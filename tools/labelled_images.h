@@ -31,7 +31,8 @@ struct Images {
 
 // Returns the part of the data set that request.wanted names. If the data set has no such part,
 // returns the part on which training evaluates the network (training/source.h). InvalidArgument if
-// the network does not fit the data set: images of another shape, or classes that it does not know.
+// the network does not fit the data set: the data set has images of another shape, classes that the
+// network does not know, or fewer numbers for an image than the network predicts.
 absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
                                   const ImageRequest& request);
 

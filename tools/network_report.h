@@ -27,8 +27,9 @@ struct NetworkReport {
   layers::NetworkCheck check;
 };
 
-// Makes the report. Returns errors for a wrong network text (the .textproto file that describes a
-// network), override or number of threads. Reports progress on standard error every few seconds.
+// Makes the report. Returns an error if the network text (the .textproto file that describes the
+// network), an override or the number of threads is wrong, or if the derivatives cannot be
+// computed. Reports progress on standard error every few seconds.
 absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& options);
 
 std::string NetworkReportAsText(const NetworkReport& report);

@@ -1,4 +1,5 @@
-// How programs take and tell the precision that they compute with.
+// Reads the precision (f32 or bf16) of a program's computation from flags and from the recipe, and
+// tells the user if the processor does not have it.
 #ifndef COTANGENT_TOOLS_PRECISION_H_
 #define COTANGENT_TOOLS_PRECISION_H_
 
@@ -19,8 +20,8 @@ absl::StatusOr<ElementType> ParsePrecision(absl::string_view flag, const std::st
 // Returns an error if it is neither f32 nor bf16.
 absl::Status SetPrecision(const std::string& value, layers::Network& network);
 
-// Returns training::PrecisionOf(network). If the recipe names another one, says so on standard
-// error.
+// Returns the precision that the recipe names, or f32 if that is bf16 and the processor has no bf16
+// arithmetic (training::PrecisionOf()); the latter case is reported on standard error.
 ElementType PrecisionToUse(const layers::Network& network);
 
 }  // namespace cotangent::tools

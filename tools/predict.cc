@@ -99,6 +99,7 @@ absl::Status ExplainAnswer(const training::TrainedNetwork& trained, const data::
 
 // Writes the answers for all pictures. Returns the error of the first picture that could not be
 // read, but only after the others are done; prints the errors of further such pictures at once.
+// Any other error ends the work.
 absl::Status Predict(const std::vector<std::string>& arguments) {
   if (arguments.empty())
     return absl::InvalidArgumentError("which pictures? predict --checkpoint=FILE IMAGE|DIR...");

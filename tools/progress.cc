@@ -28,7 +28,8 @@ std::string Duration(double seconds) {
   return absl::StrFormat("%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-// Returns "0.1234", or "none" if no step gave a finite loss.
+// Returns the loss with four decimals; "none" if it is not finite, as when no step gave a finite
+// loss.
 std::string Loss(double loss) {
   return std::isfinite(loss) ? absl::StrFormat("%.4f", loss) : "none";
 }

@@ -17,11 +17,13 @@ class Progress : public training::RunObserver {
   Progress();
   // Prints `line` by itself; the live line is drawn again below it at the next step.
   void Say(const std::string& line) override;
-  // Redraws the live line, at most ten times a second. Beside the loss of the training batches, it
-  // shows the loss of the latest evaluation, and says if other programs take at least 5% of the
-  // processors.
+  // On a terminal, redraws the live line, at most ten times a second. Beside the loss of the
+  // training batches, the line shows the loss of the latest evaluation. It says if other programs
+  // take at least 5% of the processors, and if waiting for other processes that train the same
+  // network takes at least 1% of the time.
   void AtStep(const training::RunNumbers& numbers) override;
-  // Finishes the epoch's line.
+  // Replaces the live line, if there is one, by the epoch's plain line. `result` is null if the
+  // network was not evaluated.
   void AtEpochEnd(const training::RunNumbers& numbers, const training::RunResult* result) override;
 
  private:

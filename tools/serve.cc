@@ -82,7 +82,7 @@ absl::StatusOr<inference::ServerOptions> OptionsOfFlags() {
 
 absl::Status Serve(const CommandLine&) {
   // Threads that are started from here on inherit the blocked signals, so only this thread receives
-  // these signals.
+  // them, by sigwait() below.
   sigset_t signals;
   sigemptyset(&signals);
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);

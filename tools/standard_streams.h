@@ -13,8 +13,9 @@ namespace cotangent::tools {
 //
 // Standard streams that are closed are opened on /dev/null. Otherwise the next file that the
 // program opens, say metrics.jsonl, would get the stream's number and receive everything that is
-// printed. After this, standard input is at its end, error messages vanish, and writing to standard
-// output fails, which is reported as above.
+// printed. A standard input that was closed is then at its end, messages to a standard error that
+// was closed vanish, and writing to a standard output that was closed fails, which is reported as
+// described above.
 void GuardStandardStreams();
 
 }  // namespace cotangent::tools

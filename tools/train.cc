@@ -147,8 +147,8 @@ absl::Status CheckFlags(const CommandLine& line) {
   const std::string on_bad_image = absl::GetFlag(FLAGS_on_bad_image);
   if (on_bad_image != "stop" && on_bad_image != "skip")
     return FlagError("on_bad_image", on_bad_image, "stop or skip");
-  // A file that cannot be written is reported here, before training, rather than after the steps
-  // whose trace it should hold.
+  // Files that could not be written (the trace of --profile, the picture of --show_batch) are
+  // reported here, before the work, rather than when their contents are ready.
   RETURN_IF_ERROR(CanBeWritten("profile", absl::GetFlag(FLAGS_profile)));
   return CanBeWritten("show_batch", absl::GetFlag(FLAGS_show_batch));
 }
@@ -176,8 +176,8 @@ absl::StatusOr<layers::Network> ResolveNetwork(
     network = layers::FindNetwork(absl::GetFlag(FLAGS_network));
   }
   RETURN_IF_ERROR(network.status());
-  // Fills in the defaults of the training settings, so that the network text that is saved beside
-  // the checkpoints is complete.
+  // Sets these four fields explicitly, even if they have their defaults, so that the network text
+  // that is saved beside the checkpoints names their values.
   layers::Train& train = *network->mutable_train();
   train.set_epochs(train.epochs());
   train.set_batch_size(train.batch_size());
@@ -213,9 +213,10 @@ absl::Status ReadInitialWeights(const CommandLine& line, training::RunOptions& o
   return training::TakeInitialWeights(*options.init_from, *store).status();
 }
 
-// Determines the network and the data set from the flags; if a run is resumed, what the flags do
-// not say is taken from its checkpoint. Errors in either are reported before anything is created or
-// fetched.
+// Determines from the flags the network, the data set and, unless a run is resumed, the weights of
+// --init_from. If a run is resumed, the network and the data set are taken from its checkpoint
+// where the flags do not name them. Fetches no data, so that errors in the flags are reported
+// before that.
 absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
                      std::shared_ptr<const data::Source>& source) {
   ASSIGN_OR_RETURN(layers::Network network, ResolveNetwork(line, options.resume_from));
@@ -238,8 +239,8 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
   return options.resume_from.has_value() ? absl::OkStatus() : ReadInitialWeights(line, options);
 }
 
-// Shows progress on the terminal, saves the tuner's measurements, keeps the run's HTML page and
-// event files up to date, and ends the run at a signal.
+// Shows progress on the terminal, saves the tuner's measurements, keeps the run's HTML page
+// (--report) and event files (--tensorboard) up to date, and ends the run at a signal.
 class TerminalObserver : public Progress {
  public:
   TerminalObserver(training::CachedTuner& tuner, const std::string& output_dir)
@@ -269,13 +270,15 @@ class TerminalObserver : public Progress {
   const bool records_;
 };
 
-// The observer of all ranks (processes that train together) but the first. It shows nothing.
+// The observer of all ranks (processes that train together) but rank 0. It shows nothing, but ends
+// the run at a signal.
 class SilentObserver : public training::RunObserver {
  public:
   bool Interrupted() override { return InterruptSignal() != 0; }
 };
 
-// Sends the checkpoint that rank 0 found to all ranks, which may not see its directory.
+// Sets options.resume_from on all ranks to the newest good checkpoint in the output directory, if
+// there is one: rank 0 looks for it, and sends it to the others, which may not see the directory.
 absl::Status ShareCheckpoint(training::RunOptions& options) {
   distributed::Communicator& ranks = *options.ranks;
   if (ranks.rank() == 0) options.resume_from = FindCheckpoint(options.output_dir);
@@ -301,10 +304,11 @@ int FailOnce(distributed::Communicator& ranks, const absl::Status& status) {
   return ranks.rank() == 0 ? Fail(status) : ExitCodeOf(status);
 }
 
-// Returns the exit code for an error that other ranks may not have; for wrong input it does the
-// same as FailOnce(). Ends the other ranks, since they would wait for this rank. Ranks other than 0
-// first wait kFirstTellsWithin seconds: if all ranks have the error (a loss that is not finite,
-// say), rank 0 reports it and ends them within that time.
+// Handles an error that other ranks may not have, and returns the exit code. For wrong input, and
+// if there is only one rank, does the same as FailOnce(). Otherwise prints the error and ends all
+// ranks, since the others would wait for this rank. Ranks other than 0 first wait kFirstTellsWithin
+// seconds: if all ranks have the error (a loss that is not finite, say), rank 0 reports it and ends
+// them within that time.
 int FailAll(distributed::Communicator& ranks, const absl::Status& status) {
   constexpr unsigned kFirstTellsWithin = 3;  // seconds
   if (ranks.ranks() == 1 || ExitCodeOf(status) == kExitUsage) return FailOnce(ranks, status);
@@ -423,10 +427,10 @@ int FindLearningRate(const training::RunOptions& options) {
   return status.ok() ? kExitDone : Fail(status);
 }
 
-// Locks the output directory, reads the checkpoint to go on from if the run resumes, fetches the
-// data, and sets the files of an earlier run aside. If the run resumes, `source` is null before the
-// call; afterwards `source` is the source of the data in any case. `lock` is null on all ranks but
-// rank 0.
+// Locks the output directory; if `resumes` (--resume), reads the checkpoint to go on from and calls
+// Resolve(); fetches the data; and unless the run goes on from a checkpoint, sets the files of an
+// earlier run aside. If `resumes`, `source` is null before the call; afterwards `source` is the
+// source of the data in any case. `lock` is null on all ranks but rank 0.
 absl::Status PrepareRun(const CommandLine& line, bool resumes, training::RunOptions& options,
                         std::shared_ptr<const data::Source>& source,
                         std::unique_ptr<training::DirectoryLock>& lock) {
@@ -459,7 +463,7 @@ int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
                  ElementType sent_gradients) {
   const auto agreed = [&](const absl::Status& here) { return distributed::Agree(ranks, here); };
   absl::Status flags = agreed(CheckFlags(line));
-  // What all ranks do next depends on these two flags.
+  // What all ranks do next depends on these two flags, so they must be the same on all ranks.
   if (flags.ok())
     flags = distributed::CheckSame(
         ranks, {{"--resume", absl::GetFlag(FLAGS_resume) ? "given" : "not given"},

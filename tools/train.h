@@ -16,9 +16,10 @@ inline constexpr char kTrainUsage[] =
     "  train [--network=convnet] [--dataset=cifar10] [--output_dir=DIR] [--set train.epochs=20] "
     "...\n";
 
-// Trains as the flags say, and returns the exit code. Only rank 0 writes files and prints, except
-// that a rank which fails alone reports its own error. Ranks send each other gradients in the
-// format `sent_gradients`.
+// Trains as the flags say, and returns the exit code. Only rank 0 writes the files of the run and
+// prints, except that a rank which fails alone reports its own error, and that any rank downloads a
+// data set that is missing on its machine. Ranks send each other gradients in the format
+// `sent_gradients`.
 int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
                  ElementType sent_gradients = ElementType::kF32);
 

@@ -55,9 +55,9 @@ std::vector<std::string> NumaNodes() {
 }
 
 // Returns the command that starts the ranks. Each rank gets an equal number of cores of its own, or
-// all ranks share all cores if there are fewer cores than ranks. If the ranks divide evenly among
-// the NUMA nodes, each rank stays on one node, and so does its memory, which the system places
-// where it is first written.
+// all ranks share all cores, with one thread each, if there are fewer cores than ranks. If ranks
+// have cores of their own, and divide evenly among two or more NUMA nodes, each rank stays on one
+// node, and so does its memory, which the system places where it is first written.
 std::vector<std::string> MpirunCommand(int argc, char** argv, int ranks) {
   std::vector<std::string> command = {"mpirun", "--oversubscribe", "-np", absl::StrCat(ranks)};
   if (geteuid() == 0) command.push_back("--allow-run-as-root");
@@ -101,9 +101,10 @@ void DescribeMachine(int ranks, const std::vector<std::string>& command) {
       absl::StrJoin(command, " ").c_str());
 }
 
-// Starts mpirun, passes interruptions on to all ranks, and waits for the end of mpirun. After
-// SIGTERM mpirun would end the ranks within one second, which is too short to write a checkpoint.
-// So mpirun is sent SIGUSR1 instead, which it passes on to the ranks.
+// Starts mpirun, passes the first interruption on to all ranks, and waits for the end of mpirun.
+// After SIGTERM mpirun would end the ranks within one second, which is too short to write a
+// checkpoint. So mpirun is sent SIGUSR1 instead, which it passes on to the ranks. With
+// --describe_machine, only prints what would be started.
 int Launch(int argc, char** argv) {
   int ranks = absl::GetFlag(FLAGS_ranks);
   if (ranks < 0 || ranks > kMostRanks) {

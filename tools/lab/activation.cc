@@ -66,7 +66,7 @@ const char* Name(sym::Parity parity) {
 
 // Returns what becomes of gradients that pass through g far from 0 on one side, given `slope`, the
 // limit of g' at minus or plus infinity: "vanishes" if the limit is 0, "explodes" if it is
-// infinite.
+// infinite, "neither" for other limits, "cannot tell" if the limit is unknown.
 std::string Fate(const sym::LimitValue& slope) {
   if (!slope.known()) return "cannot tell";
   if (!slope.finite()) return "explodes";
@@ -126,7 +126,7 @@ Plot CurvePlot(const Activation& activation, Expr x) {
   Plot plot{.title = activation.name, .x_label = "x", .y_label = "", .width = 300, .height = 220};
   Series g{.name = "g", .mark = Mark::kLine}, slope{.name = "g'", .mark = Mark::kDashed};
   for (int i = -200; i <= 200; ++i) {
-    // Shifts the grid by half a step, so that no point falls on a kink.
+    // Shifts the grid by half a step, so that no point falls on a kink at 0.
     const double at = (i + 0.5) * 0.025;
     const auto [value, derivative] = evaluate(at);
     g.x.push_back(at);
@@ -250,7 +250,8 @@ Claim OddClaim(Expr g, Expr x, Section& section) {
   return claim;
 }
 
-// Compares symbolic differentiation with the derivation of g' by hand, for x != 0.
+// Compares symbolic differentiation with the derivation of g' by hand, if there is one, and with
+// central differences at 200 points x != 0.
 Claim DerivativeClaim(Expr g, Expr x, const ActivationPremises& premises, sym::Pool& pool,
                       Section& section) {
   const Expr slope = sym::Simplify(sym::Differentiate(g, x));

@@ -36,7 +36,7 @@ const std::vector<double>& Point() {
   return *point;
 }
 
-// A function with several outputs, and its Jacobian derived by hand.
+// A function, given by a formula for each output, and its Jacobian derived by hand.
 struct Exercise {
   std::string id, title;
   std::vector<int> value_equations, jacobian_equations;
@@ -455,7 +455,8 @@ struct Fan {
   }
 };
 
-// Returns the least time of several runs, in microseconds.
+// Returns the least time of several runs, in microseconds. There are at most 40 runs; no run begins
+// once the runs have taken 20 milliseconds.
 double Microseconds(const std::function<void()>& run) {
   double least = INFINITY, spent = 0;
   for (int i = 0; i < 40 && spent < 2e4; ++i) {

@@ -120,7 +120,7 @@ absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Da
 
 // Draws the first layer's filters (at most 40, of three channels) as a sheet of small images, and
 // returns an <img> element. Each filter's values are scaled to the full range of brightness.
-// Returns an error if no layer with a usual name has such filters.
+// Returns an error if there are no such filters in conv1.weight, fc1.weight or fc.weight.
 absl::StatusOr<std::string> FilterSheet(const training::Checkpoint& checkpoint) {
   for (const char* name : {"conv1.weight", "fc1.weight", "fc.weight"}) {
     const auto* const tensor = checkpoint.Find(name);

@@ -14,8 +14,8 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// Writes the logs of runs of three epochs that end at these accuracies, and returns their
-// directory.
+// Writes the logs of a run of three epochs of each network, which end at these accuracies, and
+// returns the directory of the runs.
 std::string Runs(const std::string& name, const std::vector<double>& accuracies) {
   const std::string directory = ::testing::TempDir() + name;
   const char* const networks[] = {"softmax_classifier", "two_layer_net", "convnet"};

@@ -132,7 +132,8 @@ double SquaredDistance(const float* a, const float* b, int64_t n) {
   return sum;
 }
 
-// Returns |S x - found|^2, where S shifts x down and right, without making S x.
+// Returns |S x - found|^2, where S shifts x circularly by `down` and `right` pixels, without making
+// S x.
 double SquaredDistanceShifted(const float* x, int64_t channels, int64_t height, int64_t width,
                               int64_t down, int64_t right, const float* found) {
   double sum = 0;

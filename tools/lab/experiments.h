@@ -24,8 +24,9 @@ struct ActivationPremises {
   // claim about limits includes that g has finite limits and g' tends to 0.
   std::string derivative = "1/(1 + abs(x))^2";
 };
-// Returns an error if the formula does not parse, has other variables than x ("--activation:1:5:
-// ...") or has no variable.
+// Returns an error if the formula does not parse, has other variables than x or has no variable.
+// The message of an error with a place in the formula begins with the flag that gave the formula,
+// the line and the column, such as "--activation:1:5: ".
 absl::StatusOr<Report> RunActivation(const ActivationPremises& premises = {});
 
 // 2. Studies the linear model of a function f at a point w_t, f(w_t) + <w - w_t, grad f(w_t)>: its

@@ -84,7 +84,7 @@ std::vector<Experiment> Experiments(const std::string& data_dir, int threads) {
 }
 
 // Returns the experiments of `all` with these names, in the order of `all`; all of them if `names`
-// is empty.
+// is empty; an error if a name is unknown.
 absl::StatusOr<std::vector<Experiment>> Chosen(const std::vector<Experiment>& all,
                                                const std::vector<std::string>& names) {
   if (names.empty()) return all;
@@ -109,8 +109,8 @@ absl::StatusOr<std::vector<Experiment>> Chosen(const std::vector<Experiment>& al
   return chosen;
 }
 
-// Makes the directory, and returns an error if nothing can be written to it: before the
-// experiments, which take a minute, rather than after them.
+// Makes the directory, and returns an error if nothing can be written to it. Main() calls this
+// before the experiments, which take minutes, so that nobody learns of the error after them.
 absl::Status CheckWritable(const std::string& directory) {
   if (absl::Status status = data::MakeDirectories(directory); !status.ok())
     return absl::InvalidArgumentError(

@@ -158,8 +158,9 @@ Claim IdentityClaim(Section& section) {
 // What the sequences of all adversaries have shown.
 struct Measured {
   // The slack of a sequence is the right side of the lemma minus the left side. The slack should
-  // equal |w_{T+1} - w*|^2 / (2 eta). Relative to Sides::size: the largest negative slack, with its
-  // sign changed, and the largest difference of a slack from that value.
+  // equal |w_{T+1} - w*|^2 / (2 eta). Relative to Sides::size: the least slack, with its sign
+  // changed (positive if a sequence violates the lemma), and the largest difference of a slack from
+  // the value that it should have.
   double worst_violation = -INFINITY, worst_slack = 0;
   // By adversary: the number of sequences; the least slack relative to the right side; and both
   // sides of those of the first kMostPoints sequences whose left side is positive.

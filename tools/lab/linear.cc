@@ -25,8 +25,8 @@ using sym::Expr;
 
 constexpr char kModel[] = "f(w_t) + \\langle w - w_t, \\nabla f(w_t) \\rangle";
 
-// The values of f and of its linear model at the point `at` + distance * direction, where
-// |direction| = 1.
+// What At() below returns: the values of f and of its linear model at the point `at` + distance *
+// direction, where |direction| = 1.
 struct Models {
   double value, linear, size;  // size: sum of the absolute terms, a scale for rounding errors
 };
@@ -121,7 +121,8 @@ Claim LowerBoundClaim(const LinearPremises& premises) {
 // Proves the converse of (3). D(w, m) is f(w) minus the value at w of the linear model of f at m.
 // Then
 //   a f(w) + (1 - a) f(u) - f(m) = a D(w, m) + (1 - a) D(u, m),   m = a w + (1 - a) u,
-// so f is convex if D is nowhere negative. In the proof, symbols stand for the values of f.
+// so f is convex if D is nowhere negative. In the proof, symbols stand for f(w), f(u), f(m) and the
+// slope of f at m.
 Claim OnlyConvexClaim(Section& section) {
   sym::Pool pool;
   const auto parse = [&pool](absl::string_view text) { return *sym::Parse(text, pool); };
@@ -149,7 +150,8 @@ Claim OnlyConvexClaim(Section& section) {
   return claim;
 }
 
-// Shows that a function that is not convex falls below one of its tangents.
+// Shows that premises.counterexample, a function that is not convex, falls below its tangent at w =
+// kAt.
 Claim CounterexampleClaim(const LinearPremises& premises, Section& section) {
   constexpr double kAt = 0.5;
   Claim claim{"linear.counterexample",

@@ -103,8 +103,8 @@ Problem MaximumOfAffine() {
   return p;
 }
 
-// The images of two classes. Each image is given by 48 features: means over 4x4 fields of 8x8
-// pixels in 3 channels, scaled to -1/2 .. 1/2.
+// Some images of two classes. Each image is given by 48 features: the means over 4x4 fields, each
+// of 8x8 pixels, in 3 channels, scaled to -1/2 .. 1/2.
 struct TwoClasses {
   static constexpr int kFeatures = 48;
   std::vector<double> features;  // [images, kFeatures]
@@ -146,8 +146,9 @@ TwoClasses ReadTwoClasses(const std::string& data_dir) {
 
 // Returns the problem f(w) = the mean over images of ln(1 + exp(-y <w, x>)), restricted to |w| <= B
 // = 10: a plane separates so few images, so without the restriction f has no minimum. The minimum
-// is computed by projected gradient descent. The true minimum can be lower by at most the
-// Frank-Wolfe gap <w, g> + B |g|, where g is the gradient; this gap is counted against the claim.
+// is computed by projected gradient descent. The true minimum can be lower than f at the last
+// iterate w by at most the Frank-Wolfe gap <w, g> + B |g|, where g is the gradient at w; so
+// Problem::least is f(w) minus this gap.
 Problem LogisticRegression(const TwoClasses& classes, int64_t most_steps) {
   auto data = std::make_shared<TwoClasses>(classes);
   Problem p{.name = absl::StrCat("logistic regression, ", classes.first, " or ", classes.second),
@@ -336,8 +337,8 @@ absl::StatusOr<Claim> ConvexityClaim(const RatePremises& premises,
   return claim;
 }
 
-// Measures the error after T = 1000 steps for other step sizes eta, for which the bound is B^2 / (2
-// eta T) + eta rho^2 / 2.
+// Measures the error after T = 1000 steps for 17 step sizes eta, from 1/100 to 100 times that of
+// the theorem. For any eta the bound is B^2 / (2 eta T) + eta rho^2 / 2.
 absl::StatusOr<Claim> WrongStepClaim(const RatePremises& premises,
                                      const std::vector<Problem>& problems, Section& section) {
   const int64_t steps = 1000;
@@ -392,7 +393,8 @@ absl::StatusOr<Claim> WrongStepClaim(const RatePremises& premises,
   return claim;
 }
 
-// What the claims about the bound B rho / sqrt(T) have in common.
+// What BoundClaim() and TightClaim() below measure about the bound B rho / sqrt(T), and the report
+// shows together.
 struct RateEvidence {
   Plot plot;  // errors over B rho against T, a line a function
   std::vector<std::vector<std::string>> rows = {};  // of the table of functions
@@ -400,7 +402,8 @@ struct RateEvidence {
 };
 
 // Runs gradient descent on the problems, and adds what is measured to `evidence`. The caller adds
-// the claim's last number and its verdict, since they depend on the worst case, too.
+// the claim's last number and its verdict, since they also depend on WorstCase(), which
+// TightClaim() measures.
 absl::StatusOr<Claim> BoundClaim(const RatePremises& premises, const char* rate,
                                  const std::vector<Problem>& problems, RateEvidence& evidence) {
   Claim claim{"rate.bound",
@@ -424,7 +427,7 @@ absl::StatusOr<Claim> BoundClaim(const RatePremises& premises, const char* rate,
 }
 
 // Claims that the error of WorstCase() equals the bound. Computes the error by its closed form
-// (WorstCaseError()) and, for few steps, by gradient descent in T coordinates.
+// (WorstCaseError()) and, for at most 1000 steps, also by gradient descent in T coordinates.
 absl::StatusOr<Claim> TightClaim(const RatePremises& premises, RateEvidence& evidence) {
   Claim claim{"rate.tight",
               {},

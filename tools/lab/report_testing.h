@@ -10,7 +10,8 @@
 
 namespace cotangent::tools::lab {
 
-// Returns the ids of the claims that have this verdict, in order.
+// Returns the ids of the claims that have this verdict, in order. If there is no report, the test
+// fails.
 inline std::vector<std::string> Ids(const absl::StatusOr<Report>& report, Verdict verdict) {
   std::vector<std::string> ids;
   if (!report.ok()) {

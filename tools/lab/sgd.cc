@@ -30,8 +30,9 @@ struct Term {
   double at;                      // the term's minimum
 };
 
-// Proves that the increase is eta (f_i')^2 (eta - threshold), so that its sign is that of eta -
-// threshold.
+// Proves that a step of size eta on the term f_i increases f by eta (f_i')^2 (eta - threshold), so
+// that f increases if and only if eta > threshold (unless f_i' is 0). Also checks this at random
+// points.
 Claim ThresholdClaim(const Term& term, const std::string& threshold_text, Section& section) {
   sym::Pool pool;
   const Expr w = pool.Variable("w"), eta = pool.Variable("eta");
@@ -185,7 +186,7 @@ void StationaryClaims(const SgdPremises& premises, Section& section, Report& rep
   claim.numbers = {{"largest relative error of the variance", worst},
                    {"steps", static_cast<double>(premises.steps)}};
   // Samples within 1/eta steps of each other are correlated, so N steps count like about N eta / 2
-  // independent ones.
+  // independent ones: 0.01 N for the least eta, 0.02.
   const double tolerance = 6 / std::sqrt(0.01 * static_cast<double>(premises.steps));
   claim.verdict = HoldsIf(proved && worst < tolerance);
   report.claims.push_back(claim);
