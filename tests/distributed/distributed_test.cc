@@ -42,8 +42,8 @@ train {
 }
 )";
 
-// A network in which ranks share more than gradients: batch statistics, dropout, and matrices that
-// are large enough for their update to be divided among the ranks.
+// A network in which ranks share more than gradients: batch statistics, dropout masks, and the
+// updates of matrices that are large enough for the work to be divided among the ranks.
 constexpr char kSynchronised[] = R"(
 layer { name: "conv" convolution { channels: 128 kernel: 3 stride: 4 } }
 layer { name: "bn" batch_norm { synchronised: true } }
@@ -152,7 +152,7 @@ TEST_F(DistributedTest, RanksComputeTheStepsOfOneMachine) {
     ASSERT_EQ(several.size(), one.size());
     for (size_t i = 0; i < one.size(); ++i)
       EXPECT_NEAR(several[i] / one[i], 1, 1e-5) << output << ", step " << i + 1;
-    // Each rank has evaluated its share of the test images.
+    // Each rank evaluates a share of the test images; together they must find what one rank finds.
     const nlohmann::json of_one = LastEvaluation("of1"), of_several = LastEvaluation(output);
     EXPECT_EQ(of_several["test_accuracy"], of_one["test_accuracy"]);
     EXPECT_NEAR(of_several["test_loss"].get<double>() / of_one["test_loss"].get<double>(), 1, 1e-5);
@@ -319,8 +319,9 @@ TEST_F(DistributedTest, WhatIsMissingOrNotTheSameIsToldOnce) {
   EXPECT_NE(no_host.exit_code, 0);
 }
 
-// Kills ranks three times, or as often as the environment variable COTANGENT_KILLS says.
-// Checkpoints are being written most of the time.
+// Kills a rank at random three times, or as often as the environment variable COTANGENT_KILLS says,
+// while checkpoints are being written most of the time. A run is killed and resumed up to
+// kKillsOfARun times, and finally resumed to its end.
 TEST_F(DistributedTest, KilledAtRandomAndResumedItEndsWithTheSameBits) {
   constexpr int kKillsOfARun = 5;
   const char* const asked = getenv("COTANGENT_KILLS");

@@ -21,7 +21,8 @@ namespace cotangent::tests {
 class HttpClient {
  public:
   // `status` is the HTTP status; 0 if the server closes the connection before the end of its
-  // answer; and -1 if nothing arrives for kPatience seconds, or on another error.
+  // answer; and -1 if nothing arrives for kPatience seconds, or on another error. `body` is empty
+  // in the latter two cases.
   struct Response {
     int status = 0;
     std::string body;
@@ -33,7 +34,7 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   // Connects, unless there is a connection that the server has not closed. Returns whether there is
-  // a connection now.
+  // a connection afterwards.
   bool Connect() {
     char byte;
     if (socket_ >= 0 && recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) Close();
@@ -87,7 +88,7 @@ class HttpClient {
     if (socket_ >= 0) close(socket_);
     socket_ = -1;
   }
-  // Closes with a reset instead of an orderly end.
+  // Closes the connection with a reset instead of an orderly end.
   void Abort() {
     const linger at_once = {1, 0};
     setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));

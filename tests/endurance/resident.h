@@ -7,7 +7,8 @@
 
 namespace cotangent::tests {
 
-// Returns the resident memory in MiB of a process, by its number or "self"; 0 if there is none.
+// Returns the resident memory in MiB of a process, given by its id or "self"; 0 if there is no such
+// process.
 inline double ResidentMib(const std::string& process) {
   std::ifstream status("/proc/" + process + "/status");
   for (std::string line; std::getline(status, line);) {

@@ -4,7 +4,7 @@
 //
 //   bazel-bin/tools/serve --checkpoint=runs/x --port=8080 &
 //   serve --port=8080 --process=$! --requests=1000000 --broken=0.01
-//   serve --port=8080 --process=$! --requests=10000 --broken=0 --per_second=500     latency
+//   serve --port=8080 --process=$! --requests=10000 --broken=0 --per_second=500   (for latencies)
 
 #include <stdio.h>
 

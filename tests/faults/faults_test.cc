@@ -1,5 +1,6 @@
-// Causes faults that can happen to a run on a shared machine: signals, a full disk, changed files.
-// The tests check the message, the exit code and the files that survive.
+// Causes faults that can happen to a run on a shared machine (signals, a full disk, changed files,
+// too little memory), and losses that are not finite. The tests check the message, the exit code
+// and the files that survive.
 
 #include <linux/capability.h>
 #include <sched.h>
@@ -102,8 +103,8 @@ TEST(Signals, SigtermWritesACheckpoint) { Interrupt(SIGTERM, 143); }
 
 TEST(Signals, TheFirstEndsPlanning) {
   for (const auto& [signal_number, exit_code] : {std::pair(SIGTERM, 143), {SIGINT, 130}}) {
-    // Measuring the convolutions of this network takes seconds, so the signal comes before
-    // training.
+    // Timing the implementations of this network's convolutions takes seconds, so the signal comes
+    // before training.
     const std::string directory = MakeTestDirectory("run");
     Process process(Runfile("tools/train"),
                     {"--network=resnet18", "--dataset=sample", "--output_dir=out"},
@@ -123,7 +124,7 @@ TEST(Signals, TheFirstEndsPlanning) {
 TEST(Signals, ASecondCtrlCEndsAtOnce) {
   const std::string directory = MakeTestDirectory("run");
   // Each step takes seconds, and after the first signal the run goes on to the end of the current
-  // step. Two convolutions have to be measured.
+  // step. Planning is short, since only two convolutions have to be timed.
   WriteFile(directory + "/net.textproto", R"(
 layer { name: "a" convolution { channels: 48 kernel: 7 padding: SAME } }
 layer { name: "b" convolution { channels: 48 kernel: 7 padding: SAME } }
@@ -248,8 +249,8 @@ TEST(OutputDirectory, TurnedReadOnlyMidRunAndBack) {
       Says(process.Errors(), "Permission denied; those before it are kept, training goes on"));
   const int64_t newest = run.NewestStep();
   EXPECT_GT(newest, 0);
-  // Makes a file such as a write leaves that had begun when the directory became read-only: half a
-  // checkpoint, which could not be removed.
+  // Imitates a write that had begun when the directory became read-only: makes half a checkpoint,
+  // which the program could not remove.
   std::ofstream(run.output() + "/checkpoint-00000001.safetensors.tmp-1-1") << "half";
   ASSERT_EQ(chmod(run.output().c_str(), 0755), 0);
   EXPECT_TRUE(has_checkpoint_after(newest))

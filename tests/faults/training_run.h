@@ -28,7 +28,8 @@ class TrainingRun {
 
   const std::string& directory() const { return directory_; }
   std::string output() const { return directory_ + "/out"; }
-  // program() returns the path of `train`, Arguments() its arguments followed by `more`.
+  // program() returns the path of `train`, Arguments() the arguments of this run followed by
+  // `more`.
   std::string program() const { return Runfile("tools/train"); }
   std::vector<std::string> Arguments(const std::vector<std::string>& more = {}) const;
   Process::Options Options() const {

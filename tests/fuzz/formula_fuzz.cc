@@ -1,4 +1,5 @@
-// Parses the input as a formula, prints it in every notation, evaluates and differentiates it.
+// Parses the input as a formula, prints it as text, LaTeX and MathML, evaluates and differentiates
+// it.
 #include <cstddef>
 #include <cstdint>
 

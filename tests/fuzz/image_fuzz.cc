@@ -1,4 +1,4 @@
-// Decodes PNG and JPEG pictures and scales them to a network's size.
+// Decodes pictures, of any format that DecodeImage() knows, and scales them to 32 x 32 pixels.
 #include <cstddef>
 #include <cstdint>
 

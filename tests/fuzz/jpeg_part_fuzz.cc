@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::Span<const uint8_t> bytes(data + 4, size - 4);
   images::Rectangle wanted{};
   const auto choose = [&](int height, int width) -> std::optional<images::Rectangle> {
-    // Positions and lengths are in 256ths. A length of 255 reaches the far edge.
+    // `begin` is in 256ths of the extent, `length` + 1 in 256ths of the rest from that position on:
+    // a length of 255 reaches the far edge.
     const auto cut = [](int extent, int begin, int length, int* from, int* count) {
       *from = std::min(extent - 1, begin * extent / 256);
       *count = std::max(1, (extent - *from) * (length + 1) / 256);

@@ -1,5 +1,6 @@
-// Reads the input as the text of --memory or train.memory. If it is a number of bytes, the number
-// must be positive and must not become smaller when it is printed and read again.
+// Reads the input as the text of --memory or train.memory, an amount of memory such as 4GiB. If it
+// can be read, the number of bytes must be positive and must not become smaller when it is printed
+// and read again.
 #include <cstddef>
 #include <cstdint>
 

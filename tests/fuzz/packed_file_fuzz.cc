@@ -1,7 +1,7 @@
-// Opens a packed file (--cache) and reads all its records, as bytes and as whole pictures. The
-// first byte of the input is the number of records, modulo 8; the rest is the file. The file's
-// length and the checksum of its front (header and list of records) are corrected first, so that
-// the code behind the checks of both is reached.
+// Opens a packed file, in which `train --cache` keeps decoded pictures, and reads all its records,
+// as bytes and as whole pictures. The first byte of the input is the number of records, modulo 8;
+// the rest is the file. The file's length and the checksum of its front (header and list of
+// records) are corrected first, so that the code behind the checks of both is reached.
 #include <isa-l.h>
 #include <sys/mman.h>
 #include <unistd.h>

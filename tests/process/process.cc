@@ -54,7 +54,8 @@ Process::Process(const std::string& program, const std::vector<std::string>& arg
     if (value != nullptr && !Sets(environment, name)) environment.push_back(name + "=" + value);
   };
   for (const char* name : {"HOME", "XDG_CACHE_HOME"}) set(name, options.directory.c_str());
-  // Waiting threads sleep instead of spinning, because other tests run on the same machine.
+  // Makes OpenMP threads that wait sleep instead of spinning, because other tests run on the same
+  // machine.
   set("OMP_WAIT_POLICY", "passive");
   // The sanitizers read their options from the environment.
   for (const char* name : {"PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"})

@@ -29,7 +29,7 @@ class Process {
  public:
   struct Options {
     std::string directory = {};  // current directory; by default also $HOME and $XDG_CACHE_HOME
-    std::vector<std::string> environment = {};  // NAME=value, in addition to $PATH
+    std::vector<std::string> environment = {};  // NAME=value, in addition to $PATH and others
     std::function<void()> before_exec = {};     // called in the child, to set limits and the like
   };
   // Starts the program at the path `program`.
@@ -46,8 +46,8 @@ class Process {
   // Return what the process has written so far.
   std::string Output() const;
   std::string Errors() const;
-  // Waits until condition() holds, and returns true. Returns false if the process ends or `seconds`
-  // seconds pass before.
+  // Waits until condition() holds, and returns true. Returns false if condition() does not hold
+  // when the process has ended or `seconds` seconds have passed.
   bool WaitUntil(const std::function<bool()>& condition, double seconds);
   // Waits for the end of the process, which is killed after `seconds` seconds, and returns the
   // outcome.
@@ -66,11 +66,12 @@ class Process {
 Outcome RunProgram(const std::string& program, const std::vector<std::string>& arguments,
                    const Process::Options& options, double seconds);
 
-// Returns the path of a file among the test's data, such as "tools/train".
+// Returns the path of a file among the test's data. `path`, such as "tools/train", is relative to
+// the root of the repository.
 std::string Runfile(const std::string& path);
 
-// Makes a new, empty directory, whose name begins with `name`, and returns its path. WriteFile()
-// creates the directories that the path of the file names.
+// MakeTestDirectory() makes a new, empty directory, whose name begins with `name`, and returns its
+// path. WriteFile() creates the directories that the path of the file names.
 std::string MakeTestDirectory(const std::string& name);
 std::string ReadFileOrEmpty(const std::string& path);
 void WriteFile(const std::string& path, const std::string& bytes);

@@ -97,8 +97,10 @@ TEST(Differentiate, NothingIsLostSilently) {
   }
 }
 
-// Calls the C++ code that the program printed. The variables have names that are keywords of C++,
-// macros of its library, or reserved for the compiler.
+// Calls the C++ code that the program printed. Among the formulas' variables are names that C++
+// code cannot use as they are: keywords (int, class), macros of the library (M_PI, NAN), names that
+// are reserved for the compiler (x__y, _Exp), and the names std and v1, which the printed code
+// uses.
 TEST(Differentiate, PrintedCppComputesTheSame) {
   // The formula is int class^2 + x__y / _Exp + exp(v1 std). The expected numbers are its value and
   // the derivative by each variable.

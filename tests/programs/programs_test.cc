@@ -397,9 +397,10 @@ TEST(Programs, EvaluateAndPredictReadTheCheckpoint) {
   const std::string model((std::istreambuf_iterator<char>(onnx)), std::istreambuf_iterator<char>());
   EXPECT_NE(model.find("accuracy"), std::string::npos);
 
-  // With validation images the test accuracy in the last line of metrics.jsonl may be that of
-  // another checkpoint, the best on these images. A program that is given the directory takes the
-  // newest checkpoint, and says so.
+  // In a run with validation images, the test accuracy in the last line of metrics.jsonl is that of
+  // best.safetensors, and test_step the step of that checkpoint. An export of a checkpoint of this
+  // step has this accuracy. A program that is given the run's directory takes the newest
+  // checkpoint, says so and mentions best.safetensors.
   std::filesystem::copy(Checkpoint(directory + "/run", kSteps),
                         directory + "/run/best.safetensors");
   std::ofstream(directory + "/run/metrics.jsonl", std::ios::app)
@@ -483,9 +484,10 @@ TEST(Programs, BenchmarkPrintsOneObject) {
   }
 }
 
-// Networks of thousands of layers in a row are planned in seconds, for training and for evaluation:
-// equal convolutions are measured once, and the time for other layers is proportional to their
-// number.
+// Planning, which chooses and times implementations for each layer before the first step, takes
+// seconds for thousands of layers in a row, for the training and for the evaluation at the run's
+// end: equal convolutions are timed only once, and planning other layers takes time in proportion
+// to their number.
 TEST(Programs, ADeepNetworkIsPlannedInSeconds) {
   constexpr double kSeconds = 100;  // more than any of them takes with a sanitizer
   const std::string directory = Prepare("deep");

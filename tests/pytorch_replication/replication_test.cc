@@ -1,6 +1,7 @@
 // Checks that the networks convnet and resnet20 of layers/zoo train as in PyTorch: with the same
-// weights and batches, they have the same loss at each of 100 steps. make_reference.py computed
-// PyTorch's losses; that file describes the weights and batches that both sides use.
+// weights and batches, they have the same loss at each of 100 steps, except for rounding.
+// make_reference.py computed PyTorch's losses; that file describes the weights and batches that
+// both sides use.
 
 #include <algorithm>
 #include <cmath>

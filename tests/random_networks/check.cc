@@ -107,7 +107,7 @@ void ExpectInferenceAgrees(const RandomNetwork& network, const CheckOptions& opt
   const Values expected = Predict(built->graph, *built, **store, images, 0, 0),
                found = Predict((*folded)->graph(), *built, (*folded)->store(), images, 0, 0);
   // Folded weights are rounded to f32. So the allowed error includes the effect of a relative
-  // change of kRounding in every parameter.
+  // change of kRounding in every parameter and state.
   constexpr double kRounding = 1e-7;
   double allowed = 1e-5 * std::max(Distance(expected, Values(expected.size(), 0.0)), 1e-3);
   for (uint64_t k = 1; k <= 8; ++k)

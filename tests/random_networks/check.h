@@ -17,16 +17,19 @@ struct CheckOptions {
   uint64_t seed = 1;  // seed of the parameters and images
 };
 
-// Returns one line for each disagreement; empty if there is none. Runs in this process.
+// Returns messages about all disagreements, or that the network cannot be built; empty if there is
+// nothing to report. Runs in this process.
 std::string Disagreements(const RandomNetwork& network, const CheckOptions& options);
 
 // Returns the same as Disagreements(), computed in a child process, so that a crash or an endless
-// loop is reported too. The child measures convolutions itself. REQUIRES: this process has not
-// started any threads.
+// loop is reported too. The child itself times the implementations of each convolution, to choose
+// the fastest. REQUIRES: this process has not started any threads.
 std::string DisagreementsOfChild(const RandomNetwork& network, const CheckOptions& options);
 
-// Returns a network that still disagrees with the reference, with as few and as simple layers as
-// could be found by changing `network`.
+// Returns a network that still disagrees with the reference, with as few layers as could be found
+// by removing layers from `network`. Also sets its batch, channels and size to 1, its classes to 2
+// and its loss to softmax cross-entropy, each if the network then still disagrees. REQUIRES:
+// `network` disagrees.
 RandomNetwork Shrink(RandomNetwork network, const CheckOptions& options);
 
 }  // namespace cotangent::tests

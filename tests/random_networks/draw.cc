@@ -15,7 +15,8 @@ using layers::SplitMix;
 
 constexpr int kMostLayers = 7;
 // Limits for a network's size, in multiply-adds and in elements of all layer outputs, because the
-// reference, with which the network is compared, computes with plain loops on a reverse-mode tape.
+// reference, with which the network is compared, is slow: it computes with plain loops on a
+// reverse-mode tape.
 constexpr int64_t kMostMultiplyAdds = 60'000, kMostElements = 4'000;
 
 class Drawer {
@@ -59,7 +60,7 @@ class Drawer {
     return absl::StrCat(" pad: [", Pick({0, 1, 2}), ", ", Pick({0, 1, 3}), ", ", Pick({0, 1, 2}),
                         ", ", Pick({0, 1, 2}), "]");
   }
-  // Returns a kernel as large as the current image.
+  // Returns a kernel as large as the images that the new layer reads.
   std::string WholeImage() const {
     return absl::StrCat("[", image_.rank() == 4 ? image_[2] : 1, ", ",
                         image_.rank() == 4 ? image_[3] : 1, "]");
@@ -69,8 +70,8 @@ class Drawer {
   void TryLayer() {
     absl::StatusOr<layers::BuiltNetwork> before = BuildText(network_);
     const layers::Graph& graph = before->graph;
-    // The new layer goes before the last layer, which is linear. So its input is the output of the
-    // layer before the last.
+    // The new layer goes before the last layer, which is linear. So the new layer reads the output
+    // of the layer that was before the last one or, if there was none, the images.
     image_ = before->layers.size() < 2 ? graph.shape(before->images)
                                        : before->layers[before->layers.size() - 2].output;
     const size_t at = network_.layers.size() - 1;
@@ -158,7 +159,7 @@ class Drawer {
   }
   int64_t Channels() const { return image_.rank() == 4 ? image_[1] : 1; }
   int64_t Pixels() const { return image_.rank() == 4 ? image_[2] * image_[3] : 1; }
-  // Returns a divisor of the number of channels of the current image.
+  // Returns a divisor of the number of channels that the new layer reads.
   int64_t Divisor() {
     const int64_t divisor = Pick({1, 2, 3, 4});
     return Channels() % divisor == 0 ? divisor : Seldom() ? 1 : Channels();
@@ -219,9 +220,11 @@ class Drawer {
     }
   }
 
-  // Returns a block of layers: one or two small layers (or chains of two) whose outputs are added
-  // to, multiplied with or concatenated with each other or the block's input; or a layer that
-  // multiplies the block's input by a function of the input's own means.
+  // Returns a block of layers of one of three kinds. In the first, the output of a small layer is
+  // added to, multiplied with or concatenated with the block's input. In the second, the outputs of
+  // a small layer and of a chain of two layers, and often the block's input, are combined in one of
+  // these ways. In the third, the block's input is multiplied by the means of its channels, or by
+  // their sigmoid.
   std::string Branch() {
     const std::string f = absl::StrCat("layer { name: \"f\" ", Inside(), " }");
     const std::string together = PickText({"add", "concat", "concat", "multiply"});

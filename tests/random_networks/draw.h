@@ -1,7 +1,7 @@
 // Draws at random network texts (.textproto files that describe networks) that are unlike usual
-// networks: every kind of layer at its degenerate sizes (one cell, one channel, one class, one
-// image, a kernel as large as the image, a stride larger than the kernel, padding larger than half
-// the kernel, a window as large as the image), alone and in every order.
+// networks: many kinds of layers, alone and in random order, often at degenerate sizes (one pixel,
+// one channel, one class, one image, a kernel or a pooling window as large as the image, a stride
+// larger than the kernel, padding larger than half the kernel).
 #ifndef COTANGENT_TESTS_RANDOM_NETWORKS_DRAW_H_
 #define COTANGENT_TESTS_RANDOM_NETWORKS_DRAW_H_
 
