@@ -29,7 +29,8 @@ bool HasNameOfPicture(absl::string_view name) {
 }
 
 absl::Status VisitFilesBelow(const std::string& directory,
-                             const std::function<void(const std::string& path)>& visit) {
+                             const std::function<void(const std::string& path)>& visit,
+                             const std::function<void(const std::string& path)>& visit_link) {
   std::error_code error;
   for (fs::recursive_directory_iterator it(directory, error), end; !error && it != end;
        it.increment(error)) {
@@ -38,9 +39,24 @@ absl::Status VisitFilesBelow(const std::string& directory,
       continue;
     }
     std::error_code ignored;
-    if (!it->is_directory(ignored)) visit(it->path().string());
+    if (!it->is_directory(ignored)) {
+      visit(it->path().string());
+    } else if (visit_link != nullptr && it->is_symlink(ignored)) {
+      visit_link(it->path().string());
+    }
   }
   return error ? UnreadableFolder(directory, error) : absl::OkStatus();
+}
+
+bool IsLinkToFolderAbove(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_symlink(path, error)) return false;
+  const fs::path target = fs::canonical(path, error);
+  if (error) return false;
+  const fs::path folder = fs::canonical(fs::absolute(path).parent_path(), error);
+  return !error &&
+         std::mismatch(target.begin(), target.end(), folder.begin(), folder.end()).first ==
+             target.end();
 }
 
 absl::Status UnreadableFolder(const std::string& path, const std::error_code& error) {

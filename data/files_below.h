@@ -28,10 +28,15 @@ int NaturalOrder(absl::string_view a, absl::string_view b);
 
 // Calls `visit` with the path of each file in a folder and its subfolders, in the order in which
 // the operating system lists the files. Files and folders for which IsClutter() is true are
-// skipped, and links to folders are not followed. Returns InvalidArgument if a folder cannot be
-// read.
-absl::Status VisitFilesBelow(const std::string& directory,
-                             const std::function<void(const std::string& path)>& visit);
+// skipped. Links to folders are not followed; `visit_link`, if given, is called with the path of
+// each. Returns InvalidArgument if a folder cannot be read.
+absl::Status VisitFilesBelow(
+    const std::string& directory, const std::function<void(const std::string& path)>& visit,
+    const std::function<void(const std::string& path)>& visit_link = nullptr);
+
+// Returns whether `path` is a link to a folder that contains the link, so that following it leads
+// back to where it is.
+bool IsLinkToFolderAbove(const std::string& path);
 
 // Returns the error for a folder that cannot be read.
 absl::Status UnreadableFolder(const std::string& path, const std::error_code& error);

@@ -32,6 +32,15 @@ TEST(PnmTest, LargestValuesOtherThan255) {
   EXPECT_THAT(Decode("P5 1 1 65535\n\x80\x80")->rgb, ElementsAre(128, 128, 128));
 }
 
+TEST(PnmTest, PlainFiles) {
+  const auto grey = Decode("P2\n# made by hand\n2 2 15\n0 3\n# the second row\n15  9");
+  ASSERT_TRUE(grey.ok()) << grey.status();
+  EXPECT_THAT(grey->rgb, ElementsAre(0, 0, 0, 51, 51, 51, 255, 255, 255, 153, 153, 153));
+  const auto colour = Decode("P3 1 2 65535\r\n0 65535 32896\r\n257 514 70000\r\n");
+  ASSERT_TRUE(colour.ok()) << colour.status();
+  EXPECT_THAT(colour->rgb, ElementsAre(0, 255, 128, 1, 2, 255));
+}
+
 TEST(PnmTest, WhatIsUnsound) {
   const auto message = [](const std::string& text) {
     return std::string(Decode(text).status().message());
@@ -44,6 +53,11 @@ TEST(PnmTest, WhatIsUnsound) {
   EXPECT_THAT(message("P6 99999999999999999999 1 255 x"), HasSubstr("at most"));
   EXPECT_THAT(message("P6 2 2 255 abc"), HasSubstr("cut short"));
   EXPECT_THAT(message("P6 2 2 255"), HasSubstr("cut short"));
+  EXPECT_THAT(message("P5 2 1 256 abc"), HasSubstr("cut short"));
+  EXPECT_THAT(message("P2 2 2 255 1 2 3 "), HasSubstr("not a sound PGM: it is cut short"));
+  EXPECT_THAT(message("P3 60000 60000 255 1"), HasSubstr("at most"));
+  EXPECT_THAT(message("P3 1 1 255 1 x 3"), HasSubstr("value 2 of 3 is no number"));
+  EXPECT_THAT(message("P2 2 1 255 1 -3"), HasSubstr("value 2 of 2 is no number"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // A data source given by a CSV file that lists pictures. Each line has the path of a picture,
 // relative to the CSV file's folder, the target (what a network is to predict), and perhaps a
-// split: train, val (or validation) or test; a line without a split is for training. The first line
+// split: train, val or test, or another name that SplitNamed() knows; a line without a split is for
+// training. The first line
 // may name the columns: "path", "file", "filename" or "image" for the path; "label", "labels" or
 // "class" for the target; "split" for the split. The columns can then have any order. A first line
 // that names neither path nor target is a picture's line like the others; path, label and split are
@@ -94,10 +95,9 @@ Columns ColumnsOf(const CsvRow& first, TargetKind targets) {
 }
 
 absl::StatusOr<Split> ParseSplit(const std::string& text, const std::string& place) {
-  const std::string split = Plain(text);
-  if (split.empty() || split == "train") return Split::kTrain;
-  if (split == "val" || split == "validation") return Split::kValidation;
-  if (split == "test") return Split::kTest;
+  const std::string name = Plain(text);
+  if (name.empty()) return Split::kTrain;
+  if (const std::optional<Split> split = SplitNamed(name)) return *split;
   return absl::InvalidArgumentError(
       absl::StrCat(place, "the split is \"", text, "\"; expected train, val or test"));
 }
@@ -193,7 +193,7 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
     line.values.push_back(value);
   }
   const fs::path path = fs::path(line.name).lexically_normal();
-  if (path.is_absolute() || absl::StartsWith(path.string(), "..")) {
+  if (path.is_absolute() || *path.begin() == "..") {
     return absl::InvalidArgumentError(absl::StrCat(
         place, "the path ", line.name,
         " leads out of the folder "

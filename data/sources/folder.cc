@@ -19,7 +19,6 @@
 #include <tuple>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
@@ -31,8 +30,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Returns the names of the folders in `directory`, sorted. A link that leads nowhere, or to itself,
-// is an error, since it may be meant to be a folder.
+// Returns the names of the folders in `directory`, sorted. A link that leads nowhere, to itself or
+// to a folder that contains it is an error, since it may be meant to be a folder.
 absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
   std::vector<std::string> folders;
   std::error_code error;
@@ -46,7 +45,12 @@ absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
           it->path().string(), ": a link that cannot be followed",
           failure ? absl::StrCat(" (", failure.message(), ")") : "", "; mend or remove it"));
     }
-    if (fs::is_directory(status)) folders.push_back(it->path().filename().string());
+    if (!fs::is_directory(status)) continue;
+    if (IsLinkToFolderAbove(it->path().string())) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          it->path().string(), ": a link to a folder that contains it, a loop; remove it"));
+    }
+    folders.push_back(it->path().filename().string());
   }
   if (error) return UnreadableFolder(directory.string(), error);
   std::sort(folders.begin(), folders.end());
@@ -94,12 +98,15 @@ std::vector<int32_t> NumberPictures(const PictureList& pictures, const std::stri
 
 // Lists the pictures of the class folders in the folder `prefix` of `root`. `prefix` is empty or
 // ends with a slash. All files in a class folder are taken for pictures. A folder that is not one
-// of `classes`, or that contains no files, is an error.
+// of `classes`, or that contains no files, is an error. Adds a note to `notes` if links to folders
+// are not followed.
 absl::StatusOr<PictureList> ListPictures(const std::string& root, const std::string& prefix,
-                                         const std::vector<std::string>& classes) {
+                                         const std::vector<std::string>& classes,
+                                         std::vector<std::string>& notes) {
   const fs::path directory = prefix.empty() ? fs::path(root) : fs::path(root) / prefix;
   ASSIGN_OR_RETURN(const auto folders, FoldersIn(directory));
   PictureList pictures(root);
+  std::vector<std::string> links;
   for (const std::string& folder : folders) {
     const auto found = std::lower_bound(classes.begin(), classes.end(), folder);
     if (found == classes.end() || *found != folder) {
@@ -109,10 +116,13 @@ absl::StatusOr<PictureList> ListPictures(const std::string& root, const std::str
     }
     const int64_t before = pictures.size();
     const std::string whole = (directory / folder).string();
-    RETURN_IF_ERROR(VisitFilesBelow(whole, [&](const std::string& file) {
-      pictures.Add({absl::StrCat(prefix, folder, file.substr(whole.size())),
-                    static_cast<int32_t>(found - classes.begin())});
-    }));
+    RETURN_IF_ERROR(VisitFilesBelow(
+        whole,
+        [&](const std::string& file) {
+          pictures.Add({absl::StrCat(prefix, folder, file.substr(whole.size())),
+                        static_cast<int32_t>(found - classes.begin())});
+        },
+        [&](const std::string& link) { links.push_back(link); }));
     if (pictures.size() == before) {
       return absl::InvalidArgumentError(
           absl::StrCat(whole,
@@ -120,17 +130,14 @@ absl::StatusOr<PictureList> ListPictures(const std::string& root, const std::str
                        "pictures into it"));
     }
   }
+  if (!links.empty()) {
+    notes.push_back(absl::StrCat(
+        "note: ", links.size(), links.size() == 1 ? " link to a folder" : " links to folders",
+        " inside the folders of classes ", links.size() == 1 ? "is" : "are", " not followed (",
+        links.size() == 1 ? "" : "the first: ", *std::min_element(links.begin(), links.end()),
+        "); the folder of a class may be a link itself"));
+  }
   return pictures.Some(NumberPictures(pictures, prefix, classes));
-}
-
-// Returns the split that a folder of this name holds, or nothing if the name is not that of a
-// split.
-std::optional<Split> SplitNamed(const std::string& folder) {
-  const std::string name = absl::AsciiStrToLower(folder);
-  if (name == "train" || name == "training") return Split::kTrain;
-  if (name == "val" || name == "valid" || name == "validation") return Split::kValidation;
-  if (name == "test" || name == "testing") return Split::kTest;
-  return std::nullopt;
 }
 
 // Returns the names of the folders of the three splits, each followed by a slash, or empty if there
@@ -193,7 +200,7 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenFolder(const std::string& text
   if (divided.has_value()) note(text);
   for (int split = 0; split < count; ++split) {
     if (split > 0 && splits[split].empty()) continue;
-    ASSIGN_OR_RETURN(pictures[split], ListPictures(text, splits[split], classes));
+    ASSIGN_OR_RETURN(pictures[split], ListPictures(text, splits[split], classes, notes));
     note(splits[split].empty() ? fs::path(text) : fs::path(text) / splits[split]);
   }
   return PictureSource::Create(text, TargetKind::kClass, classes, pictures, std::move(notes));

@@ -8,10 +8,14 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "data/file.h"
 #include "data/sources/source.h"
@@ -20,12 +24,44 @@ namespace cotangent::data {
 namespace {
 
 constexpr int64_t kMostValues = int64_t{1} << 34;
+constexpr size_t kMostHeaderBytes = 4 + 4 * 255;  // of a file of 255 dimensions
 
 absl::Status Unsound(absl::string_view source, absl::string_view finding) {
   return absl::InvalidArgumentError(absl::StrCat(source, ": not a sound IDX file: ", finding));
 }
 
-absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes,
+// The beginning of an IDX file.
+struct Header {
+  std::vector<int64_t> shape;
+  int64_t count = 1;  // the product of `shape`, the number of values that follow
+  size_t bytes = 0;   // the header's own length
+};
+
+absl::StatusOr<Header> ReadHeader(absl::Span<const uint8_t> bytes, absl::string_view source) {
+  if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0)
+    return Unsound(source,
+                   "it does not begin with two zero bytes, a type and a number of dimensions");
+  if (bytes[2] != 8)
+    return Unsound(source,
+                   absl::StrCat("its values are of type ", bytes[2], "; bytes, 8, are read"));
+  Header header;
+  const size_t dimensions = bytes[3];
+  header.bytes = 4 + 4 * dimensions;
+  if (bytes.size() < header.bytes) return Unsound(source, "its header is cut short");
+  for (size_t i = 0; i < dimensions; ++i) {
+    int64_t extent = 0;
+    for (size_t byte = 0; byte < 4; ++byte) extent = extent << 8 | bytes[4 + 4 * i + byte];
+    header.shape.push_back(extent);
+    if (extent > 0 && header.count > kMostValues / extent)
+      return Unsound(source, "it claims too much");
+    header.count *= extent;
+  }
+  return header;
+}
+
+// Decompresses at least the first `most` bytes, if there are as many, but no more than 64 KiB beyond
+// them: a small file can hold gigabytes.
+absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes, size_t most,
                                             absl::string_view source) {
   inflate_state state;
   isal_inflate_init(&state);
@@ -34,7 +70,7 @@ absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes,
   state.avail_in = static_cast<uint32_t>(bytes.size());
   std::vector<uint8_t> result;
   std::array<uint8_t, 1 << 16> piece;
-  while (state.block_state != ISAL_BLOCK_FINISH) {
+  while (state.block_state != ISAL_BLOCK_FINISH && result.size() < most) {
     state.next_out = piece.data();
     state.avail_out = piece.size();
     if (isal_inflate(&state) < 0) return Unsound(source, "its gzip stream is corrupt");
@@ -46,22 +82,60 @@ absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes,
   return result;
 }
 
-// Returns the path of the file NAME in a directory, or of NAME.gz, or "" if there is neither.
-std::string PlainOrGzip(const std::string& directory, const std::string& name) {
-  for (const std::string& candidate : {name, name + ".gz"}) {
-    std::string path = JoinPath(directory, candidate);
-    std::error_code error;
-    if (std::filesystem::exists(path, error)) return path;
-  }
-  return "";
+// What an IDX file holds: the images or the labels of a split.
+enum class Content { kImages, kLabels };
+
+// Returns whether a file of this name holds this content of a split. MNIST's name is
+// "t10k-images-idx3-ubyte". Its kin have a dot in place of the second hyphen, "test" in place of
+// "t10k", or the name of the data set before it ("emnist-letters-test-images-idx3-ubyte").
+bool IsNameOf(absl::string_view name, Split split, Content content) {
+  absl::ConsumeSuffix(&name, ".gz");
+  if (!absl::ConsumeSuffix(&name, content == Content::kImages ? "idx3-ubyte" : "idx1-ubyte") ||
+      !(absl::ConsumeSuffix(&name, "-") || absl::ConsumeSuffix(&name, ".")) ||
+      !absl::ConsumeSuffix(&name, content == Content::kImages ? "-images" : "-labels"))
+    return false;
+  const bool is_split = split == Split::kTrain ? absl::ConsumeSuffix(&name, "train")
+                                               : absl::ConsumeSuffix(&name, "t10k") ||
+                                                     absl::ConsumeSuffix(&name, "test");
+  return is_split && (name.empty() || absl::EndsWith(name, "-"));
 }
 
-absl::StatusOr<IdxArray> ReadIdx(const std::string& directory, const std::string& name,
-                                 size_t dimensions) {
-  const std::string path = PlainOrGzip(directory, name);
-  if (path.empty())
+// Returns the path of the file in a directory that holds this content of a split, or "" if there is
+// none. A file that lies there compressed, too, is read as it is. Two other files are an error.
+absl::StatusOr<std::string> FindFile(const std::string& directory, Split split, Content content) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (IsNameOf(name, split, content)) names.push_back(name);
+  }
+  if (names.empty()) return "";
+  std::sort(names.begin(), names.end());
+  if (names.size() > 2 || (names.size() == 2 && names[1] != names[0] + ".gz")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        directory, ": the files ", names[0], " and ", names[1],
+        " hold the same of two data sets; put each data set into a folder of its own"));
+  }
+  return JoinPath(directory, names[0]);
+}
+
+// MNIST's name of a file.
+std::string NameOf(Split split, Content content) {
+  return absl::StrCat(split == Split::kTrain ? "train" : "t10k",
+                      content == Content::kImages ? "-images-idx3-ubyte" : "-labels-idx1-ubyte");
+}
+
+absl::StatusOr<IdxArray> ReadIdx(const std::string& directory, Split split, Content content,
+                                 std::string* path_read = nullptr) {
+  const size_t dimensions = content == Content::kImages ? 3 : 1;
+  ASSIGN_OR_RETURN(const std::string path, FindFile(directory, split, content));
+  if (path.empty()) {
+    const std::string name = NameOf(split, content);
     return absl::NotFoundError(
         absl::StrCat("there is no ", name, " or ", name, ".gz in ", directory));
+  }
+  if (path_read != nullptr) *path_read = path;
   ASSIGN_OR_RETURN(const auto bytes, ReadFile(path));
   auto array = ParseIdx(
       absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()), path);
@@ -72,18 +146,11 @@ absl::StatusOr<IdxArray> ReadIdx(const std::string& directory, const std::string
   return array;
 }
 
-std::string ImagesName(Split split) {
-  return split == Split::kTrain ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte";
-}
-std::string LabelsName(Split split) {
-  return split == Split::kTrain ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte";
-}
-
 // Reads a split (training or test images) and checks that it has the source's shape and classes.
 absl::StatusOr<Dataset> LoadIdx(const Source& source, const std::string& directory, Split split) {
-  ASSIGN_OR_RETURN(IdxArray images, ReadIdx(directory, ImagesName(split), 3));
-  ASSIGN_OR_RETURN(IdxArray labels, ReadIdx(directory, LabelsName(split), 1));
-  const std::string path = PlainOrGzip(directory, ImagesName(split));
+  std::string path, path_of_labels;
+  ASSIGN_OR_RETURN(IdxArray images, ReadIdx(directory, split, Content::kImages, &path));
+  ASSIGN_OR_RETURN(IdxArray labels, ReadIdx(directory, split, Content::kLabels, &path_of_labels));
   if (images.shape[0] != labels.shape[0]) {
     return Unsound(path, absl::StrCat("it has ", images.shape[0], " images, but there are ",
                                       labels.shape[0], " labels"));
@@ -96,7 +163,7 @@ absl::StatusOr<Dataset> LoadIdx(const Source& source, const std::string& directo
   const uint8_t largest =
       labels.values.empty() ? 0 : *std::max_element(labels.values.begin(), labels.values.end());
   if (largest >= source.classes.size()) {
-    return Unsound(PlainOrGzip(directory, LabelsName(split)),
+    return Unsound(path_of_labels,
                    absl::StrCat("label ", largest, " is out of range; expected 0 to ",
                                 source.classes.size() - 1));
   }
@@ -178,11 +245,16 @@ class IdxDirectory final : public Source {
     source->title = directory;
     int classes = 1;
     for (Split split : {Split::kTrain, Split::kTest}) {
-      const auto images = ReadIdx(directory, ImagesName(split), 3);
+      if (split == Split::kTest) {
+        ASSIGN_OR_RETURN(source->has_test_, HasAnyOf(directory, split));
+        if (!source->has_test_) break;
+      }
+      const auto images = ReadIdx(directory, split, Content::kImages);
       if (!images.ok()) return AsInput(images.status());
-      const auto labels = ReadIdx(directory, LabelsName(split), 1);
+      const auto labels = ReadIdx(directory, split, Content::kLabels);
       if (!labels.ok()) return AsInput(labels.status());
       if (split == Split::kTrain) {
+        if (labels->shape[0] == 0) return Unsound(directory, "there are no training images in it");
         if (images->shape[1] > kLargestImageSide || images->shape[2] > kLargestImageSide) {
           return Unsound(directory, absl::StrCat("its images are ", images->shape[1], "x",
                                                  images->shape[2], "; at most ", kLargestImageSide,
@@ -199,6 +271,9 @@ class IdxDirectory final : public Source {
     return source;
   }
 
+  bool Has(Split split) const override {
+    return split == Split::kTrain || (split == Split::kTest && has_test_);
+  }
   absl::StatusOr<int64_t> Size(Split split) const override {
     return sizes_[split == Split::kTrain ? 0 : 1];
   }
@@ -210,14 +285,21 @@ class IdxDirectory final : public Source {
   static absl::Status AsInput(const absl::Status& status) {
     return absl::InvalidArgumentError(status.message());
   }
+  static absl::StatusOr<bool> HasAnyOf(const std::string& directory, Split split) {
+    ASSIGN_OR_RETURN(const std::string images, FindFile(directory, split, Content::kImages));
+    ASSIGN_OR_RETURN(const std::string labels, FindFile(directory, split, Content::kLabels));
+    return !images.empty() || !labels.empty();
+  }
   int64_t sizes_[2] = {0, 0};
+  bool has_test_ = true;
 };
 
 absl::StatusOr<std::shared_ptr<const Source>> OpenMnist(const std::string& text, TargetKind) {
   return text == "mnist" ? std::make_shared<Mnist>() : nullptr;
 }
 absl::StatusOr<std::shared_ptr<const Source>> OpenIdx(const std::string& text, TargetKind) {
-  if (PlainOrGzip(text, ImagesName(Split::kTrain)).empty()) return nullptr;
+  ASSIGN_OR_RETURN(const std::string images, FindFile(text, Split::kTrain, Content::kImages));
+  if (images.empty()) return nullptr;
   return IdxDirectory::Open(text);
 }
 
@@ -228,33 +310,25 @@ COTANGENT_SOURCE(OpenIdx, "a directory of IDX files");
 
 absl::StatusOr<IdxArray> ParseIdx(absl::Span<const uint8_t> bytes, absl::string_view source) {
   std::vector<uint8_t> unpacked;
-  if (bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) {
-    ASSIGN_OR_RETURN(unpacked, Gunzip(bytes, source));
+  const bool is_gzip = bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
+  absl::Span<const uint8_t> begin = bytes;
+  if (is_gzip) {
+    ASSIGN_OR_RETURN(unpacked, Gunzip(bytes, kMostHeaderBytes, source));
+    begin = unpacked;
+  }
+  ASSIGN_OR_RETURN(Header header, ReadHeader(begin, source));
+  if (is_gzip) {
+    ASSIGN_OR_RETURN(unpacked, Gunzip(bytes, header.bytes + header.count + 1, source));
     bytes = unpacked;
   }
-  if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0)
-    return Unsound(source,
-                   "it does not begin with two zero bytes, a type and a number of dimensions");
-  if (bytes[2] != 8)
-    return Unsound(source,
-                   absl::StrCat("its values are of type ", bytes[2], "; bytes, 8, are read"));
-  const size_t dimensions = bytes[3], header = 4 + 4 * dimensions;
-  if (bytes.size() < header) return Unsound(source, "its header is cut short");
-  IdxArray array;
-  int64_t count = 1;
-  for (size_t i = 0; i < dimensions; ++i) {
-    int64_t extent = 0;
-    for (size_t byte = 0; byte < 4; ++byte) extent = extent << 8 | bytes[4 + 4 * i + byte];
-    array.shape.push_back(extent);
-    if (extent > 0 && count > kMostValues / extent) return Unsound(source, "it claims too much");
-    count *= extent;
+  const auto values = static_cast<int64_t>(bytes.size() - header.bytes);
+  if (values != header.count) {
+    // Of a compressed file, what lies beyond the first value too many has not been read.
+    const char* const more = unpacked.empty() || values < header.count ? "" : "at least ";
+    return Unsound(source, absl::StrCat("it has ", more, values, " values, where ",
+                                        absl::StrJoin(header.shape, " x "), " were expected"));
   }
-  if (static_cast<int64_t>(bytes.size() - header) != count) {
-    return Unsound(source, absl::StrCat("it has ", bytes.size() - header, " values, where ",
-                                        absl::StrJoin(array.shape, " x "), " were expected"));
-  }
-  array.values.assign(bytes.begin() + header, bytes.end());
-  return array;
+  return IdxArray{std::move(header.shape), {bytes.begin() + header.bytes, bytes.end()}};
 }
 
 }  // namespace cotangent::data

@@ -45,6 +45,20 @@ TEST(IdxTest, Gzip) {
               HasSubstr("cut short"));
 }
 
+// A small file that unpacks to far more than its header says must not take memory for all of it. The
+// stream has the header of three values, and then 64 MiB of zeros in stored blocks; each block names
+// its own length.
+TEST(IdxTest, UnpacksNoMoreThanTheHeaderSays) {
+  std::string gzip("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10);
+  const std::string header = Idx({3}, "");
+  gzip += std::string("\0\x08\0\xf7\xff", 5) + header;
+  const std::string zeros = std::string("\0\xff\xff\0\0", 5) + std::string(0xffff, '\0');
+  for (int block = 0; block < 1024; ++block) gzip += zeros;
+  const auto array = ParseIdx(Bytes(gzip), "file");
+  EXPECT_THAT(std::string(array.status().message()),
+              HasSubstr("it has at least 65"));  // the first piece, not 67,107,840
+}
+
 TEST(IdxTest, WhatIsNoIdxFile) {
   EXPECT_THAT(Message(""), HasSubstr("file: not a sound IDX file"));
   EXPECT_THAT(Message("PNG picture"), HasSubstr("two zero bytes"));
@@ -86,6 +100,45 @@ TEST_F(IdxDirectoryTest, IsASource) {
   EXPECT_THAT(train.labels, ElementsAre(0, 2, 1));
   EXPECT_EQ(train.image(2)[3], 'l');
   EXPECT_THAT((*source)->Load("", Split::kTest)->labels, ElementsAre(2));
+}
+
+TEST_F(IdxDirectoryTest, NeedsNoTestImages) {
+  std::filesystem::remove(JoinPath(directory_, "t10k-images-idx3-ubyte"));
+  EXPECT_THAT(std::string(FindSource(directory_).status().message()),
+              HasSubstr("there is no t10k-images-idx3-ubyte"));
+  std::filesystem::remove(JoinPath(directory_, "t10k-labels-idx1-ubyte"));
+  const auto source = FindSource(directory_);
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_FALSE((*source)->Has(Split::kTest));
+  EXPECT_EQ((*source)->Load("", Split::kTrain)->size(), 3);
+}
+
+// Tests the names that the kin of MNIST have.
+TEST_F(IdxDirectoryTest, OtherNames) {
+  for (const char* const name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                 "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"})
+    std::filesystem::remove(JoinPath(directory_, name));
+  Write("emnist-letters-train-images-idx3-ubyte", Idx({2, 2, 2}, "abcdefgh"));
+  Write("emnist-letters-train-labels-idx1-ubyte", Idx({2}, {0, 1}));
+  Write("emnist-letters-test-images-idx3-ubyte", Idx({1, 2, 2}, "mnop"));
+  Write("emnist-letters-test-labels-idx1-ubyte", Idx({1}, {1}));
+  EXPECT_EQ(LoadDataset(directory_, "", Split::kTrain)->size(), 2);
+  EXPECT_EQ(LoadDataset(directory_, "", Split::kTest)->image(0)[3], 'p');
+  Write("train-images.idx3-ubyte", Idx({3, 2, 2}, "abcdefghijkl"));
+  EXPECT_THAT(std::string(FindSource(directory_).status().message()),
+              HasSubstr("hold the same of two data sets"));
+  for (const char* const name :
+       {"emnist-letters-train-images-idx3-ubyte", "emnist-letters-train-labels-idx1-ubyte"})
+    std::filesystem::remove(JoinPath(directory_, name));
+  Write("train-labels.idx1-ubyte", Idx({3}, {0, 2, 1}));
+  EXPECT_EQ(LoadDataset(directory_, "", Split::kTrain)->size(), 3);
+}
+
+TEST_F(IdxDirectoryTest, WithoutTrainingImages) {
+  Write("train-images-idx3-ubyte", Idx({0, 2, 2}, ""));
+  Write("train-labels-idx1-ubyte", Idx({0}, ""));
+  EXPECT_THAT(std::string(FindSource(directory_).status().message()),
+              HasSubstr("there are no training images in it"));
 }
 
 TEST_F(IdxDirectoryTest, WhatDoesNotFitTogetherIsNamed) {

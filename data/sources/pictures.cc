@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
@@ -66,6 +67,14 @@ absl::Status FirstError(const std::vector<absl::Status>& statuses) {
 }
 
 }  // namespace
+
+std::optional<Split> SplitNamed(absl::string_view name) {
+  const std::string plain = absl::AsciiStrToLower(name);
+  if (plain == "train" || plain == "training") return Split::kTrain;
+  if (plain == "val" || plain == "valid" || plain == "validation") return Split::kValidation;
+  if (plain == "test" || plain == "testing") return Split::kTest;
+  return std::nullopt;
+}
 
 absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
     const std::string& text, TargetKind targets, std::vector<std::string> classes,

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,11 @@
 #include "data/sources/source.h"
 
 namespace cotangent::data {
+
+// Returns the split that a folder, or a field of a CSV file, of this name holds: train or training,
+// val, valid or validation, test or testing, in upper or lower case. Returns nothing if the name is
+// not that of a split.
+std::optional<Split> SplitNamed(absl::string_view name);
 
 class PictureSource : public Source {
  public:
