@@ -110,7 +110,11 @@ std::string Printable(absl::string_view text) {
     const auto [code, bytes] = CharacterAt(text);
     const bool is_control = (code < 0x20 && code != '\n' && code != '\t') ||
                             (code >= 0x7f && code < 0xa0) || bytes == 0;
-    absl::StrAppend(&printable, is_control ? kReplacementCharacter : text.substr(0, bytes));
+    // Embeddings, overrides, isolates and their ends (Unicode Standard Annex 9).
+    const bool turns_text =
+        (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    absl::StrAppend(&printable,
+                    is_control || turns_text ? kReplacementCharacter : text.substr(0, bytes));
     text.remove_prefix(std::max<size_t>(bytes, 1));
   }
   return printable;

@@ -1,6 +1,6 @@
 // Functions for plain text that editors or word processors may have changed. They remove byte-order
-// marks, replace what must not reach a terminal, recognise UTF-16 and UTF-32, and describe typographic quotes,
-// no-break spaces and other non-ASCII characters for error messages.
+// marks, replace what must not reach a terminal, recognise UTF-16 and UTF-32, and describe
+// typographic quotes, no-break spaces and other non-ASCII characters for error messages.
 #ifndef COTANGENT_BASE_EDITOR_TEXT_H_
 #define COTANGENT_BASE_EDITOR_TEXT_H_
 
@@ -16,9 +16,10 @@ namespace cotangent {
 std::string WithoutEditorMarks(absl::string_view text);
 
 // Returns `text` as it may be printed on a terminal: each byte that is not part of a valid UTF-8
-// character, and each control character (C0, C1 and DEL) but newlines and tabs, is replaced by
-// U+FFFD. Names of files may hold such characters, and a terminal would obey an escape sequence in
-// a name.
+// character, each control character (C0, C1 and DEL) but newlines and tabs, and each character that
+// turns the direction of the text after it (U+202E and its like), is replaced by U+FFFD. Names of
+// files may hold such characters: a terminal would obey an escape sequence in a name, and show the
+// rest of the line backwards.
 std::string Printable(absl::string_view text);
 
 // Returns "UTF-16" or "UTF-32" if `text` begins as a text in that encoding does, of either byte

@@ -37,6 +37,15 @@ TEST(Printable, ReplacesControlCharactersButNewlinesAndTabs) {
   EXPECT_EQ(Printable(std::string("\0", 1)), "\xef\xbf\xbd");
 }
 
+// "\u202e" would show what follows it, such as the numbers after a name, backwards. Letters of
+// scripts that are written from right to left do so only to themselves.
+TEST(Printable, ReplacesWhatTurnsTheDirectionOfText) {
+  for (const char* text : {"\u202a", "\u202e", "\u2066", "\u2069"})
+    EXPECT_EQ(Printable(text), "\xef\xbf\xbd");
+  for (const char* text : {"\u2029", "\u202f", "\u2065", "\u206a", "\u05d0\u05d1"})
+    EXPECT_EQ(Printable(text), text);
+}
+
 TEST(WideEncoding, ByItsMarkOrTheZerosOfAscii) {
   for (const std::string& text :
        {std::string("\xff\xfel\0", 4), std::string("\xfe\xff\0l", 4), std::string("l\0a\0", 4),

@@ -62,7 +62,7 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
   return absl::InvalidArgumentError(
       absl::StrCat(source,
                    bytes.empty() ? ": the file is empty"
-                                 : ": neither a PNG nor a JPEG nor a WebP nor a binary PNM",
+                                 : ": neither a PNG nor a JPEG nor a WebP nor a PGM nor a PPM",
                    OtherKind(bytes), "; pictures of these kinds can be read"));
 }
 

@@ -401,14 +401,14 @@ TEST(JpegTest, CorruptBytesNeverCrash) {
 
 TEST(DecodeImageTest, OtherKindsOfFile) {
   EXPECT_THAT(DecodeError("GIF89a"), HasSubstr("test: neither a PNG nor a JPEG"));
-  EXPECT_THAT(DecodeError("GIF89a"), HasSubstr("binary PNM, but a GIF: convert it;"));
+  EXPECT_THAT(DecodeError("GIF89a"), HasSubstr("nor a PPM, but a GIF: convert it;"));
   EXPECT_THAT(DecodeError("BM"), HasSubstr("a BMP"));
   EXPECT_THAT(DecodeError(std::string("MM\0*", 4)), HasSubstr("a TIFF"));
   EXPECT_THAT(DecodeError(std::string("\0\0\0\x18"
                                       "ftypheic",
                                       12)),
               HasSubstr("a HEIF"));
-  EXPECT_THAT(DecodeError("abc"), HasSubstr("binary PNM; pictures"));
+  EXPECT_THAT(DecodeError("abc"), HasSubstr("nor a PPM; pictures"));
   EXPECT_THAT(DecodeError("version https://git-lfs.github.com/spec/v1\n"),
               HasSubstr("git lfs pull"));
   EXPECT_THAT(DecodeError(""), HasSubstr("empty"));
