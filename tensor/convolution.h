@@ -219,8 +219,8 @@ struct ConvolutionArguments {
 class Convolution {
  public:
   // Errors: an invalid shape, a choice that this machine does not offer for it, or an epilogue that
-  // the choice does not support. REQUIRES: `epilogue` has an addend or relu only in kForward, and no
-  // bias in kInputGradient.
+  // the choice does not support. REQUIRES: `epilogue` has an addend or relu only in kForward, and
+  // no bias in kInputGradient.
   static absl::StatusOr<std::unique_ptr<Convolution>> Create(const ConvolutionShape& shape,
                                                              Direction direction,
                                                              const ConvolutionChoice& choice,

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "training/source.h"
 #include "training/trainer.h"
 
 namespace cotangent::training {
@@ -102,6 +103,11 @@ void Trainer::CountSince(const Moment& start) {
   own_waited_ += ranks_.SecondsWaited() - start.waited;
 }
 
+void Trainer::SayMissingClasses(const data::Dataset& images, data::Split split) {
+  if (const std::string note = DescribeMissingClasses(images, split); !note.empty())
+    observer_.Say(note);
+}
+
 // Makes one step and does what is due after it. Returns Cancelled if compiling the step was
 // cancelled or the run is interrupted.
 absl::Status Trainer::Advance() {
@@ -112,6 +118,8 @@ absl::Status Trainer::Advance() {
   if (own_steps_ == 1) {
     // Evaluation is prepared early, so that faulty test images or too little memory show at once.
     RETURN_IF_ERROR(evaluation_->Prepare());
+    if (options_.data.watched != data::Split::kTrain)
+      SayMissingClasses(evaluation_->WatchedSet(), options_.data.watched);
   }
   observer_.AtStep(Numbers());
   if (options_.checkpoint_every > 0 && state_.step % options_.checkpoint_every == 0) Save();
@@ -141,6 +149,7 @@ absl::StatusOr<RunResult> Trainer::Run() {
   if (copies_.valid()) {
     for (const std::string& note : copies_.get()) observer_.Say(note);
   }
+  SayMissingClasses(train_set_, data::Split::kTrain);
   rank_watch_.emplace(ranks_);
   absl::Status status;
   // If the run that is resumed was interrupted during an evaluation, that evaluation is made now,

@@ -54,6 +54,11 @@ class RunEvaluation {
   absl::StatusOr<Final> AtEnd(const std::function<bool()>& cancelled,
                               const FoundCheckpoint* best = nullptr);
 
+  // The images that are evaluated during the run. REQUIRES: Prepare() has returned OK.
+  const data::Dataset& WatchedSet() const {
+    return data_.watched == data::Split::kTrain ? train_set_ : watched_set_;
+  }
+
  private:
   std::future<absl::StatusOr<data::Dataset>> Load(data::Split split) const;
   absl::Status PrepareHere();
@@ -61,10 +66,6 @@ class RunEvaluation {
   // The parameters that evaluation uses: the moving averages if there are any, else the step's own.
   layers::ParameterStore& store() { return averaged_ != nullptr ? *averaged_ : step_.store(); }
   void TakeParameters();
-  const data::Dataset& WatchedSet() const {
-    return data_.watched == data::Split::kTrain ? train_set_ : watched_set_;
-  }
-
   const layers::Network network_;
   const RunData& data_;
   const data::Dataset& train_set_;

@@ -1,6 +1,8 @@
 #include "training/source.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -73,6 +75,12 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
                                                    " of the ", images, " training images; take a ",
                                                    size == 0 ? "larger" : "smaller", " share"));
   }
+  ASSIGN_OR_RETURN(const auto rest, divided->Size(data::Split::kTrain));
+  if (rest == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("train.evaluation.validation is ", validation,
+                                                   ", which is all of the ", size,
+                                                   " training images; take a smaller share"));
+  }
   return divided;
 }
 
@@ -95,6 +103,21 @@ std::vector<std::string> DescribeCopies(const data::Source& source) {
         copies->training, "); the network knows them by heart: remove one of each pair"));
   }
   return notes;
+}
+
+std::string DescribeMissingClasses(const data::Dataset& images, data::Split split) {
+  if (images.target_kind != data::TargetKind::kClass) return "";
+  std::vector<bool> is_there(images.classes.size());
+  for (const int32_t label : images.labels) is_there[label] = true;
+  const auto missing = std::count(is_there.begin(), is_there.end(), false);
+  if (missing == 0) return "";
+  const auto first = std::find(is_there.begin(), is_there.end(), false) - is_there.begin();
+  return absl::StrCat(
+      "note: ", missing, " of ", is_there.size(), " classes ", missing == 1 ? "has" : "have",
+      " no ", NameOf(split), " images (", missing == 1 ? "" : "the first: ", images.classes[first],
+      "); ",
+      split == data::Split::kTrain ? "the network cannot learn " : "the figures say nothing of ",
+      missing == 1 ? "it" : "them");
 }
 
 absl::string_view NameOf(data::Split split) {

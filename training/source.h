@@ -24,7 +24,8 @@ data::FitOptions FitOptionsOf(const layers::Network& network);
 // the network's input as `fit` says. If the network text asks for a share of validation images and
 // the data set has none, that share of the training images is set apart. Returns an error if there
 // is no such data set, if its pictures cannot have the channels or size of the network's input, or
-// if the share is not from 0 to less than 1, or is above 0 but amounts to no image.
+// if the share is not from 0 to less than 1, or is above 0 but amounts to no image
+// or to all of them.
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
                                                                const data::FitOptions& fit);
@@ -38,6 +39,11 @@ data::Split WatchedSplit(const data::Source& source);
 // read. For each of the two splits that has images which are training images, too, byte for byte,
 // the result has one sentence that tells how many, and the first of them.
 std::vector<std::string> DescribeCopies(const data::Source& source);
+
+// Returns a sentence that tells how many classes have no image in the data set, which holds the
+// images of `split`, and the first of them. Returns "" if all have images, or if the targets are
+// not classes.
+std::string DescribeMissingClasses(const data::Dataset& images, data::Split split);
 
 // Returns "training", "validation" or "test".
 absl::string_view NameOf(data::Split split);

@@ -51,6 +51,7 @@ class Trainer {
   // checkpoint `before`, which may have been made with another batch size.
   int64_t PositionAfter(const RunState& before) const;
   void CompareWithResumed() const;
+  void SayMissingClasses(const data::Dataset& images, data::Split split);
   absl::Status TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading);
   absl::Status ResolveNormalization();
   // Initialises the weights and then replaces those that RunOptions::init_from gives. If the run is

@@ -59,8 +59,8 @@ absl::StatusOr<Header> ReadHeader(absl::Span<const uint8_t> bytes, absl::string_
   return header;
 }
 
-// Decompresses at least the first `most` bytes, if there are as many, but no more than 64 KiB beyond
-// them: a small file can hold gigabytes.
+// Decompresses at least the first `most` bytes, if there are as many, but no more than 64 KiB
+// beyond them: a small file can hold gigabytes.
 absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes, size_t most,
                                             absl::string_view source) {
   inflate_state state;

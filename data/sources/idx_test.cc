@@ -45,9 +45,9 @@ TEST(IdxTest, Gzip) {
               HasSubstr("cut short"));
 }
 
-// A small file that unpacks to far more than its header says must not take memory for all of it. The
-// stream has the header of three values, and then 64 MiB of zeros in stored blocks; each block names
-// its own length.
+// A small file that unpacks to far more than its header says must not take memory for all of it.
+// The stream has the header of three values, and then 64 MiB of zeros in stored blocks; each block
+// names its own length.
 TEST(IdxTest, UnpacksNoMoreThanTheHeaderSays) {
   std::string gzip("\x1f\x8b\x08\0\0\0\0\0\0\x03", 10);
   const std::string header = Idx({3}, "");

@@ -71,8 +71,8 @@ double SumOfWeights(const LossAttributes& attributes, absl::Span<const int32_t> 
 
 // Sums from which the mean loss over a data set is computed. SumLosses() returns those of one
 // batch: add up both fields over all batches, then divide loss by weight. Up to rounding, the
-// result does not depend on how the data set is divided into batches. REQUIRES: LossOf() has set the
-// program, if the loss is a formula.
+// result does not depend on how the data set is divided into batches. REQUIRES: LossOf() has set
+// the program, if the loss is a formula.
 struct LossSums {
   // Sum over the images of the loss, weighted by class as in MeanLoss().
   double loss = 0;

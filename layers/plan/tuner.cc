@@ -39,8 +39,8 @@ using tensor::Direction;
 // kScreeningSlack times as long as the fastest. The second stage uses enough work (kEnoughFlops,
 // kEnoughBytes) that a larger batch would change little; these bytes exceed the caches of a thread.
 // A small batch is unfair to candidates with costs that do not grow with the batch, so the first
-// stage drops only candidates that are clearly slow, and the second keeps kFewestImages, or fewer if
-// these have kFewestPixels pixels of output.
+// stage drops only candidates that are clearly slow, and the second keeps kFewestImages, or fewer
+// if these have kFewestPixels pixels of output.
 constexpr double kEnoughFlops = 1.5e9, kEnoughBytes = 48e6;
 constexpr double kFirstFlops = 5e8, kFirstBytes = 24e6;
 constexpr int64_t kFewestImages = 16, kFewestPixels = 1536, kFewestFirstImages = 4;

@@ -66,7 +66,7 @@ std::string ClassTable(const Evaluation& e) {
   std::string html = BeginTable({"class", "images", "taken for it", "precision", "recall", "F1"});
   for (int64_t k = 0; k < e.assessment.classes; ++k) {
     const ClassMeasures& c = e.assessment.of_class[k];
-    absl::StrAppend(&html, "<tr><td>", EscapeHtml(e.ClassName(k)), "</td><td>", c.support,
+    absl::StrAppend(&html, "<tr><td>", NameHtml(e.ClassName(k)), "</td><td>", c.support,
                     "</td><td>", c.answered, "</td><td>", Four(c.precision), "</td><td>",
                     Four(c.recall), "</td><td>", Four(c.f1), "</td></tr>\n");
   }
@@ -125,8 +125,8 @@ std::string MostConfused(const Evaluation& e) {
   for (const auto& [count, cell] : confused) {
     const int64_t label = cell / a.classes;
     absl::StrAppend(
-        &html, "<tr><td>", EscapeHtml(e.ClassName(label)), "</td><td>",
-        EscapeHtml(e.ClassName(cell % a.classes)), "</td><td>", -count, "</td><td>",
+        &html, "<tr><td>", NameHtml(e.ClassName(label)), "</td><td>",
+        NameHtml(e.ClassName(cell % a.classes)), "</td><td>", -count, "</td><td>",
         Percent(static_cast<double>(-count) / static_cast<double>(a.of_class[label].support)),
         "</td></tr>\n");
   }
@@ -166,9 +166,9 @@ std::string Gallery(const Evaluation& e, const std::vector<Judgement>& judgement
     const std::string png = e.png ? e.png(j.image) : "";
     absl::StrAppend(&html, "<figure>", png.empty() ? "" : PngImage(png, 96, name),
                     "<figcaption title=\"", EscapeHtml(name), "\">",
-                    EscapeHtml(e.ClassName(j.answer)), " ", Percent(j.probability),
+                    NameHtml(e.ClassName(j.answer)), " ", Percent(j.probability),
                     j.answer == j.label ? ", which is right"
-                                        : absl::StrCat("; it is ", EscapeHtml(e.ClassName(j.label)),
+                                        : absl::StrCat("; it is ", NameHtml(e.ClassName(j.label)),
                                                        " (", Percent(j.of_label), ")"),
                     "</figcaption></figure>\n");
   }

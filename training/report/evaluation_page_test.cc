@@ -39,7 +39,7 @@ TEST(EvaluationPageTest, TextFromOutsideIsEscaped) {
   const std::string html = ToHtml(e);
   EXPECT_THAT(html, Not(HasSubstr("<script>")));
   EXPECT_THAT(html, Not(HasSubstr("<img src=x>")));
-  EXPECT_THAT(html, HasSubstr("naïve, 猫"));
+  EXPECT_THAT(html, HasSubstr("<bdi>naïve, 猫</bdi>"));
   EXPECT_THAT(ToCsv(e), HasSubstr("\"a \"\"b\"\" & c's\""));
   EXPECT_THAT(ToCsv(e), HasSubstr("\"<img src=x>\"\"0\""));
 }

@@ -24,6 +24,7 @@ math { font-size: 1.05em; }
 .formula { overflow-x: auto; padding: .5rem 0; }
 .scroll { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; font-size: .92rem; }
+bdi { overflow-wrap: anywhere; } td > bdi { display: block; min-width: 7rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--faint); }
 th { font-weight: 600; border-bottom: 1.5px solid var(--ink); }
 td { font-variant-numeric: tabular-nums; }
@@ -81,6 +82,10 @@ std::string EscapeHtml(absl::string_view text) {
     }
   }
   return escaped;
+}
+
+std::string NameHtml(absl::string_view name) {
+  return absl::StrCat("<bdi>", EscapeHtml(name), "</bdi>");
 }
 
 std::string BeginPage(absl::string_view title, int refresh_seconds) {

@@ -12,6 +12,10 @@ namespace cotangent::training::report {
 // Returns the text with the characters & < > " ' replaced by HTML entities.
 std::string EscapeHtml(absl::string_view text);
 
+// Returns a name from outside, such as that of a class, as HTML that leaves the text around it as
+// it is: letters that are written from right to left do not move the numbers beside them.
+std::string NameHtml(absl::string_view name);
+
 // Returns the page from <!DOCTYPE html> to the beginning of its body. `title` is plain text. If
 // `refresh_seconds` is not 0, a browser reloads the page every so many seconds, for a page that is
 // rewritten while a run goes on.

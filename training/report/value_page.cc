@@ -48,7 +48,7 @@ std::string LabelTable(const ValueEvaluation& e) {
   const std::vector<LabelMeasures> measures = MeasuresOfLabels(e);
   for (int64_t k = 0; k < e.count(); ++k) {
     const LabelMeasures& m = measures[k];
-    rows.push_back({EscapeHtml(e.names[k]), absl::StrCat(m.support), absl::StrCat(m.answered),
+    rows.push_back({NameHtml(e.names[k]), absl::StrCat(m.support), absl::StrCat(m.answered),
                     Four(m.average_precision), Four(m.precision), Four(m.recall), Four(m.f1)});
   }
   return Table(
@@ -61,7 +61,7 @@ std::string NumberTable(const ValueEvaluation& e) {
   const std::vector<NumberMeasures> measures = MeasuresOfNumbers(e);
   for (int64_t k = 0; k < e.count(); ++k) {
     const NumberMeasures& m = measures[k];
-    rows.push_back({EscapeHtml(e.names[k]), Short(m.mean), Short(m.deviation),
+    rows.push_back({NameHtml(e.names[k]), Short(m.mean), Short(m.deviation),
                     Short(m.absolute_error), Short(m.root_mean_square_error), Short(m.mean_error),
                     Four(m.r2)});
   }
@@ -128,7 +128,7 @@ std::string Gallery(const ValueEvaluation& e) {
     const std::string image = NameOfImage(e, m.image, "image ");
     const std::string png = e.png ? e.png(m.image) : "";
     const int64_t at = m.image * e.count() + m.name;
-    const std::string name = EscapeHtml(e.names[m.name]);
+    const std::string name = NameHtml(e.names[m.name]);
     absl::StrAppend(
         &html, "<figure>", png.empty() ? "" : PngImage(png, 96, image), "<figcaption title=\"",
         EscapeHtml(image), "\">",

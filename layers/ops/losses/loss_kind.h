@@ -71,9 +71,9 @@ class ImageLoss {
   // Returns the loss of an image whose class is `label`, times the weight of that class, and writes
   // its gradient by the predictions; both divided by `image.divisor`.
   virtual double OfLabel(const LossImage& image, int32_t label) const = 0;
-  // The same for targets [K], which are shares of the classes: the sum over the classes of the share
-  // times the loss that the image would have with that class as its label. `scratch` is working
-  // memory.
+  // The same for targets [K], which are shares of the classes: the sum over the classes of the
+  // share times the loss that the image would have with that class as its label. `scratch` is
+  // working memory.
   virtual double OfTargets(const LossImage& image, const float* targets,
                            std::vector<float>& scratch) const;
   // Returns whether OfTargets() weights the classes.
