@@ -118,11 +118,11 @@ COTANGENT_INLINE bool AllDigits(const Chunk<kWidth>& inverse, const Chunk<kWidth
                    kMax = std::numeric_limits<double>::max();
   if constexpr (kWidth == 1) {
     const double i = std::abs(inverse.value), p = std::abs(product.value);
-    return i >= kMin && i <= kMax && (p >= kMin || y.value == 0);
+    return i >= kMin && i <= kMax && ((p >= kMin && p <= kMax) || y.value == 0);
   } else {
     const auto i = inverse.vector < 0 ? -inverse.vector : inverse.vector;
     const auto p = product.vector < 0 ? -product.vector : product.vector;
-    const auto digits = (i >= kMin) & (i <= kMax) & ((p >= kMin) | (y.vector == 0));
+    const auto digits = (i >= kMin) & (i <= kMax) & (((p >= kMin) & (p <= kMax)) | (y.vector == 0));
     std::int64_t all = -1;
     for (int lane = 0; lane < kWidth; ++lane) all &= digits[lane];
     return all != 0;

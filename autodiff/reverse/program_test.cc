@@ -51,6 +51,21 @@ void ExpectLikeTheTape(const F& f, const std::vector<double>& x, std::size_t cou
   }
 }
 
+// d/dx 1/(a x) is -1/(a x^2), though the slope by the denominator, -1/(a x)^2, is beyond doubles.
+TEST(ProgramTest, QuotientsWhoseSlopesOverflowOnTheWay) {
+  const auto reciprocal = [](auto w) { return 1.0 / (1e-160 * w[0]) + w[1]; };
+  const std::vector<double> x = {1, 2};
+  for (int width = 2; width <= WidestChunk(); width *= 2) {
+    Program program(reciprocal, x, width);
+    for (const std::size_t count : {1, 8}) {
+      std::vector<double> points, values(count), gradients(2 * count);
+      for (std::size_t p = 0; p < count; ++p) points.insert(points.end(), x.begin(), x.end());
+      ASSERT_THAT(program.Gradients(points, values, gradients), ElementsAre());
+      for (std::size_t p = 0; p < count; ++p) EXPECT_NEAR(gradients[2 * p] / -1e160, 1, 1e-15);
+    }
+  }
+}
+
 TEST(ProgramTest, TheBenchmarkFunctions) {
   ExpectLikeTheTape(benchmark::GaussianMixture(), benchmark::GaussianMixture::Point(), 3, 1e-12);
   ExpectLikeTheTape(benchmark::TanhNetwork(), benchmark::TanhNetwork::Point(), 9, 1e-12);
