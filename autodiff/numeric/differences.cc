@@ -27,12 +27,16 @@ bool AllFinite(const std::vector<double>& values) {
 // best entry.
 class Tableau {
  public:
+  // The error of the quotients is a series in powers of step^log2(base): 4 for central differences,
+  // 2 for differences to one side.
+  explicit Tableau(double base = 4) : base_(base) {}
+
   // Adds the row for a step from its difference quotient and a bound on the quotient's error from
   // rounding. Each step must be half the one before.
   void AddRow(double quotient, double rounding) {
     std::vector<double> row = {quotient};
-    double power = 4;
-    for (std::size_t j = 0; j < last_.size() && j < kColumns; ++j, power *= 4) {
+    double power = base_;
+    for (std::size_t j = 0; j < last_.size() && j < kColumns; ++j, power *= base_) {
       row.push_back(row[j] + (row[j] - last_[j]) / (power - 1));
       const double difference =
           std::max(std::abs(row[j + 1] - row[j]), std::abs(row[j + 1] - last_[j]));
@@ -63,21 +67,22 @@ class Tableau {
 
  private:
   static constexpr std::size_t kColumns = 8;
+  double base_;
   std::vector<double> last_;
   double rounding_ = 0;
   Estimate best_ = kUnknown;
 };
 
-// Extrapolates to step 0 the quotients of all outputs, whose error is a series in even powers of
-// the step. Begins with `step` and halves it until all results are done (see Tableau), but adds at
+// Extrapolates to step 0 the quotients of all outputs (Tableau explains `base`). Begins with `step` and halves it until all results are done (see Tableau), but adds at
 // least kLeastRows and at most kMostRows rows.
-std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step, double tolerance) {
+std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step, double tolerance,
+                                  double base = 4) {
   constexpr int kLeastRows = 7, kMostRows = 48, kMostHalvings = 1000;
   std::vector<Tableau> tableaus;
   for (int halvings = 0, rows = 0; halvings < kMostHalvings && rows < kMostRows;
        ++halvings, step /= 2) {
     const Quotients row = quotients(step);
-    if (rows == 0) tableaus.assign(row.value.size(), Tableau());
+    if (rows == 0) tableaus.assign(row.value.size(), Tableau(base));
     if (!AllFinite(row.value)) {  // a pole or the domain's edge: begin anew with shorter steps
       rows = 0;
       continue;
@@ -186,13 +191,17 @@ std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<c
   const double length = Magnitude(direction);
   if (length == 0) return std::vector<Estimate>(here.size(), Estimate{0, 0});
 
-  const bool one_sided = options.scheme == Scheme::kForward;
   const double x_magnitude = Magnitude(x);
   const std::vector<double> noise = Noise(f, x, direction, here, options.precision);
   // Rounding of x + h moves the argument by up to eps |x|, so the quotient has a relative error of
   // about eps |x| / h.
-  const auto quotients = [&](double step) {
-    const std::vector<double> ahead = f(Moved(x, direction, step));
+  const auto quotients_of = [&](bool one_sided, double step) {
+    const std::vector<double> to = Moved(x, direction, step);
+    if (std::equal(x.begin(), x.end(), to.begin())) {  // too short to move x
+      const std::vector<double> unknown(here.size(), kNaN);
+      return Quotients{unknown, unknown};
+    }
+    const std::vector<double> ahead = f(to);
     const std::vector<double> behind = one_sided ? here : f(Moved(x, direction, -step));
     const double width = one_sided ? step : 2 * step;
     Quotients result;
@@ -208,9 +217,24 @@ std::vector<Estimate> DirectionalDerivative(const VectorFunction& f, std::span<c
     return result;
   };
   const double step = ChooseStep(options, x_magnitude) / (options.step != 0 ? 1 : length);
-  if (options.scheme == Scheme::kRichardson)
-    return Extrapolate(quotients, step, 1e3 * options.precision);
-  return Single(quotients, step);
+  if (options.scheme != Scheme::kRichardson) {
+    const bool one_sided = options.scheme == Scheme::kForward;
+    return Single([&](double h) { return quotients_of(one_sided, h); }, step);
+  }
+  const auto known = [](const Estimate& e) { return std::isfinite(e.error); };
+  const double tolerance = 1e3 * options.precision;
+  std::vector<Estimate> result =
+      Extrapolate([&](double h) { return quotients_of(false, h); }, step, tolerance);
+  // At the edge of its domain f has values on one side only.
+  for (const double side : {1.0, -1.0}) {
+    if (std::all_of(result.begin(), result.end(), known)) break;
+    const std::vector<Estimate> there = Extrapolate([&](double h) { return quotients_of(true, h); },
+                                                    side * step, tolerance, /*base=*/2);
+    for (std::size_t i = 0; i < there.size(); ++i) {
+      if (!known(result[i])) result[i] = there[i];
+    }
+  }
+  return result;
 }
 
 std::vector<Estimate> Jacobian(const VectorFunction& f, std::span<const double> x,

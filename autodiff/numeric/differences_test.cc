@@ -67,6 +67,18 @@ TEST(DifferencesTest, JacobianRowsAreOutputs) {
   ExpectWithinItsError(along[2], 5, 1e-11);
 }
 
+// At the edge of a domain, differences to the side where the function has values. The slopes are
+// the limits of the derivatives; acos(x)^2 is 2 (1 - x) + (1 - x)^2/3 + ..., cos(sqrt(x)) is
+// 1 - x/2 + x^2/24 - ...
+TEST(DifferencesTest, EdgesOfDomains) {
+  const auto slope = [](double (*f)(double), double x) { return Derivative(f, x); };
+  ExpectWithinItsError(slope([](double x) { return std::cos(std::sqrt(x)); }, 0), -0.5, 1e-9);
+  ExpectWithinItsError(slope([](double x) { return std::pow(std::acos(x), 2); }, 1), -2, 1e-6);
+  ExpectWithinItsError(slope([](double x) { return std::pow(std::acosh(x), 2); }, 1), 2, 1e-6);
+  ExpectWithinItsError(slope([](double x) { return std::pow(std::acos(-x), 2); }, -1), 2, 1e-6);
+  EXPECT_FALSE(std::isfinite(slope([](double x) { return x == 1 ? 5 : std::sqrt(-1); }, 1).error));
+}
+
 TEST(DifferencesTest, Hessian) {
   const ScalarFunction f = [](std::span<const double> x) {
     return x[0] * x[0] * x[1] + std::exp(x[1]);
