@@ -360,8 +360,12 @@ Value VectorProgram::Pow(Value a, Value b) {
   float exponent;
   if (IsConstant(b, &exponent)) {
     if (exponent == 0) return Constant(1);
-    if (exponent == 0.5f) return Sqrt(a);
-    if (exponent == -0.5f) return Reciprocal(Sqrt(a));
+    if (std::fabs(exponent) == 0.5f) {
+      // Unlike the square root, the power of -0 is 0 and that of -infinity is infinity.
+      Value base = Select(Equal(a, Constant(0)), Constant(0), a);
+      base = Select(Equal(a, Constant(-kInfinity)), Constant(kInfinity), base);
+      return exponent > 0 ? Sqrt(base) : Reciprocal(Sqrt(base));
+    }
     if (std::fabs(exponent) <= 32 && exponent == std::floor(exponent)) {
       const Value power = IntegerPower(a, static_cast<int>(std::fabs(exponent)));
       return exponent > 0 ? power : Reciprocal(power);

@@ -248,6 +248,25 @@ TEST_P(VectorMath, PowAtItsEnds) {
   }
 }
 
+TEST_P(VectorMath, PowWithConstantExponents) {
+  const std::vector<float> x = {0, -0.0f, 1, -1, 2.25, -2.25, 1e-30f, 1e30f, kInf, -kInf, kNaN};
+  for (const float exponent : {0.5f, -0.5f, 0.0f, 1.0f, -1.0f, 2.0f, -3.0f}) {
+    VectorProgram program;
+    const Value a = program.Load(ElementType::kF32);
+    program.Store(program.Pow(a, program.Constant(exponent)), ElementType::kF32);
+    const std::vector<float> found = Run(program, {x.data()}, x.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const float want = std::pow(x[i], exponent);
+      if (std::isnan(want)) {
+        EXPECT_TRUE(std::isnan(found[i])) << x[i] << "^" << exponent << " found " << found[i];
+      } else if (std::fabs(want) > 1.2e-38 || want == 0) {
+        EXPECT_FLOAT_EQ(found[i], want) << x[i] << "^" << exponent;
+        EXPECT_EQ(std::signbit(found[i]), std::signbit(want)) << x[i] << "^" << exponent;
+      }
+    }
+  }
+}
+
 std::vector<Isa> Available() {
   std::vector<Isa> all;
   for (int i = 0; i <= static_cast<int>(BestIsa()); ++i) all.push_back(static_cast<Isa>(i));

@@ -41,6 +41,7 @@ class Lowering {
   double ConstantOf(Expr e) const { return constants_.at(e); }
   Value At(Expr e);
   Value PositivePower(Expr base, double exponent) {
+    if (exponent == 0.5) return program_.Sqrt(At(base));
     return program_.Pow(At(base), program_.Constant(static_cast<float>(exponent)));
   }
 
