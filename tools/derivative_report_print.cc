@@ -270,25 +270,34 @@ std::string ReportAsLatex(const Report& report) {
   const auto name = [](const FunctionReport& f) {
     return f.name == "f" ? std::string("f") : absl::StrCat("f_{", f.name.substr(1), "}");
   };
-  for (const FunctionReport& f : report.functions) {
-    absl::StrAppend(&text, name(f), " &= ", ToLatex(f.formula), " = ", Number(f.value), " \\\\\n");
-  }
-  const symbolic::SharedText shared = symbolic::ToLatex(Formulas(report));
+  // All formulas and variables in one list, so that names mean the same in all of them.
+  std::vector<Expr> list = Formulas(report);
+  const size_t functions_at = list.size();
+  for (const FunctionReport& f : report.functions) list.push_back(f.formula);
+  const size_t variables_at = list.size();
+  for (const std::string& x : report.variables) list.push_back(report.pool->Variable(x));
+  const symbolic::SharedText shared = symbolic::ToLatex(list);
   for (const auto& [part, formula] : shared.definitions) {
     absl::StrAppend(&text, part, " &= ", formula, " \\\\\n");
   }
+  for (size_t k = 0; k < report.functions.size(); ++k) {
+    const FunctionReport& f = report.functions[k];
+    absl::StrAppend(&text, name(f), " &= ", shared.texts[functions_at + k], " = ", Number(f.value),
+                    " \\\\\n");
+  }
+  const auto variable = [&](size_t i) { return shared.texts[variables_at + i]; };
   size_t next = 0;  // counts the formulas in the order of Formulas()
   for (const FunctionReport& f : report.functions) {
     for (size_t j = 0; j < f.gradient.size(); ++j) {
-      absl::StrAppend(
-          &text, "\\frac{\\partial ", name(f), "}{\\partial ",
-          ToLatex(report.pool->Variable(report.variables[j])), "} &= ", shared.texts[next++], " = ",
-          Number(report.trace.rows[j].adjoints[&f - report.functions.data()]), " \\\\\n");
+      absl::StrAppend(&text, "\\frac{\\partial ", name(f), "}{\\partial ", variable(j),
+                      "} &= ", shared.texts[next++], " = ",
+                      Number(report.trace.rows[j].adjoints[&f - report.functions.data()]),
+                      " \\\\\n");
     }
     for (size_t i = 0; i < f.hessian.size(); ++i) {
       for (size_t j = i; j < f.hessian.size(); ++j) {
-        const std::string a = ToLatex(report.pool->Variable(report.variables[i]));
-        const std::string b = ToLatex(report.pool->Variable(report.variables[j]));
+        const std::string a = variable(i);
+        const std::string b = variable(j);
         absl::StrAppend(&text, "\\frac{\\partial^2 ", name(f), "}{\\partial ", a,
                         i == j ? "^2" : " \\partial ", i == j ? "" : b,
                         "} &= ", shared.texts[next++], " \\\\\n");

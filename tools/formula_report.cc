@@ -1,5 +1,7 @@
 #include "tools/formula_report.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -37,6 +39,9 @@ absl::StatusOr<std::vector<Expr>> ParseAll(absl::Span<const std::string> formula
   return parsed;
 }
 
+// The work of a simplification or proof, in units of Budget: a few seconds.
+constexpr int64_t kWork = 5'000'000;
+
 // If the computation of an answer was stopped because its budget of work was used up, returns a
 // note that says so; otherwise "". Without this limit, the answer might be better.
 std::string Stopped(const symbolic::Budget& budget) {
@@ -61,7 +66,7 @@ absl::StatusOr<std::string> SimplifiedAsText(absl::Span<const std::string> formu
   ASSIGN_OR_RETURN(const std::vector<Expr> parsed, ParseAll(formulas, pool));
   std::string text;
   for (size_t k = 0; k < parsed.size(); ++k) {
-    symbolic::Budget budget;
+    symbolic::Budget budget(kWork);
     const Expr simplified = symbolic::Shortest(parsed[k], &budget);
     absl::StrAppend(&text, NameOf(formulas, k), " = ", ToText(simplified), Stopped(budget), "\n");
   }
@@ -77,7 +82,7 @@ absl::StatusOr<std::string> EqualityAsText(absl::Span<const std::string> formula
   std::string text;
   *all = true;
   for (size_t k = 1; k < parsed.size(); ++k) {
-    symbolic::Budget budget;
+    symbolic::Budget budget(kWork);
     const symbolic::Verdict verdict = symbolic::Equal(parsed[0], parsed[k], {}, &budget);
     *all &= verdict == symbolic::Verdict::kEqual;
     absl::StrAppend(
@@ -107,7 +112,7 @@ absl::StatusOr<std::string> ParityAsText(absl::Span<const std::string> formulas,
       }
       by = variables[0];
     }
-    symbolic::Budget budget;
+    symbolic::Budget budget(kWork);
     const symbolic::ParityProof proof = symbolic::ProveParity(formula, by, &budget);
     absl::StrAppend(&text, NameOf(formulas, k));
     switch (proof.parity) {
@@ -127,9 +132,14 @@ absl::StatusOr<std::string> ParityAsText(absl::Span<const std::string> formulas,
         absl::StrAppend(&text, ": cannot tell", Stopped(budget), "\n");
         break;
     }
-    for (const symbolic::RewriteStep& step : proof.steps) {
-      if (proof.parity != symbolic::Parity::kEven && proof.parity != symbolic::Parity::kOdd) break;
+    if (proof.parity != symbolic::Parity::kEven && proof.parity != symbolic::Parity::kOdd) continue;
+    constexpr size_t kMostSteps = 40;
+    for (const symbolic::RewriteStep& step :
+         absl::MakeConstSpan(proof.steps).first(std::min(kMostSteps, proof.steps.size()))) {
       absl::StrAppend(&text, "  ", step.rule, ": ", ToText(step.whole), "\n");
+    }
+    if (proof.steps.size() > kMostSteps) {
+      absl::StrAppend(&text, "  and ", proof.steps.size() - kMostSteps, " more steps\n");
     }
   }
   return text;

@@ -47,6 +47,15 @@ TEST(FormulaReportTest, Parity) {
   EXPECT_THAT(*ParityAsText({"x*y"}, "y"), StartsWith("f is odd in y"));
 }
 
+// The steps of a long proof are not all printed.
+TEST(FormulaReportTest, LongProof) {
+  std::string sum = "cos(x)";
+  for (int i = 2; i <= 60; ++i) sum += " + cos(" + std::to_string(i) + "*x)";
+  const std::string text = *ParityAsText({sum}, "");
+  EXPECT_THAT(text, StartsWith("f is even in x (proved)\n"));
+  EXPECT_THAT(text, HasSubstr("more steps\n"));
+}
+
 TEST(FormulaReportTest, Limits) {
   EXPECT_EQ(*LimitAsText({"sin(x)/x"}, "x=0"), "limit of f as x -> 0: 1\n");
   EXPECT_EQ(*LimitAsText({"(1 + 1/x)^x"}, "x=inf"), "limit of f as x -> inf: e\n");

@@ -1,5 +1,7 @@
 #include "autodiff/symbolic/expression.h"
 
+#include "absl/strings/str_cat.h"
+#include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -150,6 +152,65 @@ TEST(PrintTest, LatexPowersOfPowers) {
   EXPECT_EQ(ToLatex(Hypot(x + 1, Square(y))),
             "\\sqrt{\\left(x + 1\\right)^{2} + \\left(y^{2}\\right)^{2}}");
   EXPECT_THAT(ToMathMl(Hypot(x + 1, y)), testing::HasSubstr("<msup><mrow><mrow><mo>(</mo>"));
+}
+
+// Names that C++ does not allow, or that the generated code uses, are changed.
+TEST(PrintTest, CppNames) {
+  Pool pool;
+  const std::pair<const char*, const char*> names[] = {
+      {"int", "int_"}, {"double", "double_"}, {"std", "std_"},    {"x__y", "x_x_y"},
+      {"_x", "x_x"},   {"NAN", "NAN_"},       {"M_PI", "x_M_PI"}, {"Polygamma", "Polygamma_"},
+      {"v1", "v1"},    {"int_", "int_"}};
+  for (const auto& [name, in_cpp] : names) {
+    const Expr variable = pool.Variable(name);
+    EXPECT_THAT(ToCpp("f", {Sin(variable)}, {variable}),
+                testing::StartsWith(absl::StrCat("double f(double ", in_cpp, ") {\n")));
+  }
+  const Expr taken = pool.Variable("int_"), word = pool.Variable("int"), v1 = pool.Variable("v1");
+  EXPECT_EQ(ToCpp("f", {taken * Sin(word)}, {taken, word, v1}),
+            "double f(double int_, double int_x, [[maybe_unused]] double v1) {\n"
+            "  const double v2 = std::sin(int_x);\n"
+            "  const double v3 = int_ * v2;\n"
+            "  return v3;\n}\n");
+}
+
+// What is printed has one reading.
+TEST(PrintTest, LatexIsUnambiguous) {
+  Pool pool;
+  const auto latex = [&](const char* text) { return ToLatex(*Parse(text, pool)); };
+  EXPECT_EQ(latex("mod(a + b, c*d)"),
+            "\\left(\\left(a + b\\right) \\bmod \\left(c \\cdot d\\right)\\right)");
+  EXPECT_EQ(latex("log1p(-x)"), "\\ln\\left(1 + \\left(-x\\right)\\right)");
+  EXPECT_EQ(latex("lgamma(x)^2"), "\\left(\\ln\\left|\\Gamma\\left(x\\right)\\right|\\right)^{2}");
+  EXPECT_THAT(latex("if(x < 1, x, 2) + y"), testing::StartsWith("\\left(\\begin{cases}"));
+  EXPECT_THAT(latex("y*if(x < 1, x, 2)"), testing::EndsWith("\\end{cases}\\right)"));
+  EXPECT_EQ(latex("w1 + w_1"), "w_{1} + \\mathtt{w\\_1}");
+  EXPECT_EQ(latex("x + x_"), "x + \\mathtt{x\\_}");
+  EXPECT_EQ(latex("omicron"), "\\mathit{omicron}");
+  Pool other;
+  EXPECT_EQ(ToLatex(other.Variable("e") * Exp(other.Variable("pi"))),
+            "\\mathtt{e} \\cdot e^{\\mathit{pi}}");
+  EXPECT_EQ(
+      ToMathMl(other.Variable("e")),
+      "<math xmlns=\"http://www.w3.org/1998/Math/MathML\"><mrow><mtext>e</mtext></mrow></math>");
+  EXPECT_THAT(ToMathMl(*Parse("(1e-20)^x", pool)),
+              testing::HasSubstr("<mn>&#x2212;20</mn></msup><mo>)</mo>"));
+}
+
+// Each step uses the one before twice: written out, the formula has 2^60 factors.
+TEST(PrintTest, SharedPartsGetNames) {
+  Pool pool;
+  Expr product = pool.Variable("x"), sum = product;
+  const Expr y = pool.Variable("y");
+  for (int i = 0; i < 60; ++i) {
+    product = product * (product * y);
+    sum = Sin(sum + (sum + y));
+  }
+  for (const Expr e : {product, sum}) {
+    EXPECT_LT(ToLatex(e).size(), 20000u);
+    EXPECT_LT(ToMathMl(e).size(), 100000u);
+    EXPECT_THAT(ToLatex(e), testing::HasSubstr("u_{2}"));
+  }
 }
 
 }  // namespace

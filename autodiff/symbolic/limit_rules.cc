@@ -25,6 +25,64 @@ Maybe ErrorFunction(LimitContext& context, Expr u, bool complement) {
   return *infinite < 0 ? tail - 1 : 1 - tail;
 }
 
+// Where the argument u of a gamma function goes.
+struct GammaArgument {
+  bool infinite = false;    // u tends to +infinity
+  std::optional<int> pole;  // u tends to minus this number; otherwise the functions are analytic
+};
+
+// Returns nothing if u tends to -infinity, past poles without end, or stays at a pole, or if it
+// cannot be told whether it tends to one.
+std::optional<GammaArgument> ArgumentOfGamma(LimitContext& context, Expr u) {
+  constexpr int kMostPoles = 30;
+  Expr value;
+  const std::optional<int> infinite = context.Limit(u, &value);
+  if (!infinite.has_value() || *infinite < 0) return std::nullopt;
+  if (*infinite > 0) return GammaArgument{.infinite = true, .pole = {}};
+  const std::optional<double> number = context.ValueOf(value);
+  if (!number.has_value()) return std::nullopt;
+  const double nearest = std::round(*number);
+  if (nearest > 0 || std::abs(*number - nearest) > 1e-6) return GammaArgument{};
+  if (nearest < -kMostPoles || !value.IsConstant() ||
+      value.number() != Number(-std::lround(-nearest)))
+    return std::nullopt;
+  const std::optional<int> side = context.EventualSign(u - value);
+  if (!side.has_value() || *side == 0) return std::nullopt;
+  return GammaArgument{.infinite = false, .pole = static_cast<int>(-nearest)};
+}
+
+// ln Gamma(u) for u that grows without bound, by Stirling's series with an unknown bounded B
+// (Abramowitz and Stegun 6.1.41).
+Expr LogGammaAtInfinity(LimitContext& context, Expr u) {
+  Pool& pool = u.pool();
+  const auto term = [&](int64_t denominator, int power) {
+    return pool.Constant(Number::Ratio(1, denominator)) * Pow(u, Number(-power));
+  };
+  return (u - 0.5) * Ln(u) - u + 0.5 * Ln(2 * pool.Pi()) + term(12, 1) - term(360, 3) +
+         context.Bounded() * Pow(u, Number(-5));
+}
+
+// polygamma(n, u) for u that grows without bound (Abramowitz and Stegun 6.3.18 and 6.4.11).
+Expr PolygammaAtInfinity(LimitContext& context, int n, Expr u) {
+  Pool& pool = u.pool();
+  const auto term = [&](const Number& coefficient, int power) {
+    return pool.Constant(coefficient) * Pow(u, Number(-power));
+  };
+  const Expr rest = context.Bounded() * Pow(u, Number(-n - 6));
+  if (n == 0) {
+    return Ln(u) - term(Number::Ratio(1, 2), 1) - term(Number::Ratio(1, 12), 2) +
+           term(Number::Ratio(1, 120), 4) + rest;
+  }
+  Number factorial = 1;  // (n - 1)!
+  for (int k = 2; k < n; ++k) factorial = factorial * Number(k);
+  const Number next = factorial * Number(n), second = next * Number(n + 1);
+  const Number fourth = second * Number(n + 2) * Number(n + 3);
+  const Expr sum = term(factorial, n) + term(next * Number::Ratio(1, 2), n + 1) +
+                   term(second * Number::Ratio(1, 12), n + 2) -
+                   term(fourth * Number::Ratio(1, 720), n + 4) + rest;
+  return n % 2 == 1 ? sum : -sum;
+}
+
 // The rule for a step function value_of(u) with jumps at the whole numbers plus `offset`, such as
 // floor. Returns the constant value that the function has for u near its limit, or u minus a
 // bounded quantity if u tends to plus or minus infinity.
@@ -185,6 +243,54 @@ Maybe LimitOfAtanh(LimitContext& context, Arguments a) {
 
 Maybe LimitOfErf(LimitContext& context, Arguments a) { return ErrorFunction(context, a[0], false); }
 Maybe LimitOfErfc(LimitContext& context, Arguments a) { return ErrorFunction(context, a[0], true); }
+
+// Near a pole -m, with d = u + m: Gamma(u) = Gamma(1 + d) / (d (d - 1) ... (d - m)).
+Maybe LimitOfGamma(LimitContext& context, Arguments a) {
+  const Expr u = a[0];
+  const std::optional<GammaArgument> at = ArgumentOfGamma(context, u);
+  if (!at.has_value()) return std::nullopt;
+  if (at->infinite) return Exp(LogGammaAtInfinity(context, u));
+  if (!at->pole.has_value()) return Apply(Op::kGamma, a);
+  const Expr d = u + *at->pole;
+  std::vector<Expr> factors = {Apply(Op::kGamma, {1 + d})};
+  for (int k = 0; k <= *at->pole; ++k) factors.push_back(1 / (d - k));
+  return Mul(factors);
+}
+
+// The logarithm of the rule for gamma: ln |Gamma(u)|.
+Maybe LimitOfLgamma(LimitContext& context, Arguments a) {
+  const Expr u = a[0];
+  const std::optional<GammaArgument> at = ArgumentOfGamma(context, u);
+  if (!at.has_value()) return std::nullopt;
+  if (at->infinite) return LogGammaAtInfinity(context, u);
+  if (!at->pole.has_value()) return Apply(Op::kLgamma, a);
+  const Expr d = u + *at->pole;
+  const Maybe size = BySign(context, d, -d, d, d);
+  if (!size.has_value()) return std::nullopt;
+  std::vector<Expr> terms = {Apply(Op::kLgamma, {1 + d}), -Ln(*size)};
+  for (int k = 1; k <= *at->pole; ++k) terms.push_back(-Ln(k - d));
+  return Add(terms);
+}
+
+// Near a pole -m, with d = u + m: the sum over k from 0 to m of -(-1)^n n! / (d - k)^(n+1) is left
+// of polygamma(n, u) - polygamma(n, 1 + d).
+Maybe LimitOfPolygamma(LimitContext& context, Arguments a) {
+  constexpr int kHighest = 12;  // their factorials are exact
+  const Expr u = a[1];
+  const std::optional<GammaArgument> at = ArgumentOfGamma(context, u);
+  if (!at.has_value() || !(a[0].number() < Number(kHighest + 1))) return std::nullopt;
+  const int n = static_cast<int>(a[0].number().numerator());
+  if (at->infinite) return PolygammaAtInfinity(context, n, u);
+  if (!at->pole.has_value()) return Apply(Op::kPolygamma, a);
+  const Expr d = u + *at->pole;
+  Number factorial = n % 2 == 0 ? -1 : 1;
+  for (int k = 2; k <= n; ++k) factorial = factorial * Number(k);
+  std::vector<Expr> terms = {Polygamma(n, 1 + d)};
+  for (int k = 0; k <= *at->pole; ++k) {
+    terms.push_back(u.pool().Constant(factorial) * Pow(d - k, Number(-n - 1)));
+  }
+  return Add(terms);
+}
 
 Maybe LimitOfFloor(LimitContext& context, Arguments a) {
   return StepFunction(context, a[0], 0, [](double x) { return std::floor(x); });

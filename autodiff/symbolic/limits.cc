@@ -39,6 +39,9 @@ class Gruntz : public LimitContext {
   LimitValue Run(Expr e) {
     LimitValue limit = LimitByContinuity(e, t_);
     if (!limit.known()) {
+      // The algorithm looks at every node once at least.
+      const auto nodes = static_cast<int64_t>(TopologicalOrder(e).size());
+      if (nodes > kMaxWork && !budget_->Spend(nodes * kMaxWork)) return {};
       const std::optional<Expr> prepared = Prepare(e);
       if (!prepared.has_value()) return {};
       limit = Lim(*prepared);
@@ -60,7 +63,27 @@ class Gruntz : public LimitContext {
 
   static bool WellDefined(Expr e) { return !Variables(e).empty() || Evaluate(e, Bindings()).ok(); }
 
-  bool Constant(Expr e) const { return !Contains(e, t_); }
+  // Returns whether e does not contain t. Each node is looked at once in the life of this object.
+  bool Constant(Expr e) {
+    std::vector<Expr> open = {e};
+    while (!open.empty()) {
+      const Expr node = open.back();
+      const size_t before = open.size();
+      bool constant = node != t_;
+      for (Expr arg : node.args()) {
+        const auto found = constant_.find(arg);
+        if (found == constant_.end()) {
+          open.push_back(arg);
+        } else {
+          constant = constant && found->second;
+        }
+      }
+      if (open.size() > before) continue;
+      constant_[node] = constant;
+      open.pop_back();
+    }
+    return constant_.at(e);
+  }
 
   // ---- Preparation: writes e in few kinds of operations (limit in operation.h) ----
 
@@ -316,12 +339,10 @@ class Gruntz : public LimitContext {
       rapid = MostRapid(e);
       if (!rapid.has_value() || rapid->empty()) return std::nullopt;
     }
-    // The first member of the class contains no other member, as arguments have smaller ids than
-    // their users. This member or its reciprocal becomes w = exp(h), which tends to 0.
-    const Expr simplest = *std::min_element(rapid->begin(), rapid->end());
-    const LimitValue limit = Lim(simplest.arg(0));
-    if (!limit.known() || limit.finite()) return std::nullopt;
-    const Expr h = limit.kind == Kind::kPlusInfinity ? -simplest.arg(0) : simplest.arg(0);
+    // One member or its reciprocal becomes w = exp(h), which tends to 0.
+    const std::optional<Expr> small = SmallExponent(*rapid);
+    if (!small.has_value()) return std::nullopt;
+    const Expr h = *small;
     const Expr w = pool_.Variable(absl::StrCat("small quantity ", ++small_));
     const std::optional<Expr> rewritten = InTermsOf(e, *rapid, w, h);
     if (!rewritten.has_value()) return std::nullopt;
@@ -337,8 +358,39 @@ class Gruntz : public LimitContext {
     return std::nullopt;
   }
 
+  // Returns the logarithm h of the member in which the others of the class are written, with the
+  // sign that lets exp(h) tend to 0. That is the first member: it contains no other, as arguments
+  // have smaller ids than their users. But of 3^t and 5^t, whose logarithms have an irrational
+  // quotient, it is the more rapid one, 5^t: then the exponent of the leading term mostly is exact.
+  std::optional<Expr> SmallExponent(const Set& rapid) {
+    const auto shrinking = [&](Expr e) -> std::optional<Expr> {
+      const LimitValue limit = Lim(e.arg(0));
+      if (!limit.known() || limit.finite()) return std::nullopt;
+      return limit.kind == Kind::kPlusInfinity ? -e.arg(0) : e.arg(0);
+    };
+    const Expr first = *std::min_element(rapid.begin(), rapid.end());
+    std::optional<Expr> best = shrinking(first);
+    if (!best.has_value()) return std::nullopt;
+    const Expr h = *best;
+    double fastest = 1;
+    for (Expr e : rapid) {
+      const bool contains_another = std::any_of(
+          rapid.begin(), rapid.end(), [&](Expr other) { return other != e && Contains(e, other); });
+      if (e == first || contains_another) continue;
+      const LimitValue ratio = Lim(e.arg(0) / h);
+      if (!ratio.finite() || ratio.value.IsConstant()) continue;
+      const std::optional<double> times = ValueOf(ratio.value);
+      if (!times.has_value() || std::abs(*times) <= fastest) continue;
+      fastest = std::abs(*times);
+      best = shrinking(e);
+      if (!best.has_value()) return std::nullopt;
+    }
+    return best;
+  }
+
   // Returns e with every member exp(u) of the class `rapid` written as exp(u - c h) w^c, where c is
-  // the limit of u / h. Returns nothing if c is not an exact number other than 0.
+  // the limit of u / h. An irrational c makes an exponent that is not exact (series.h). Returns
+  // nothing if c is not a number other than 0.
   std::optional<Expr> InTermsOf(Expr e, const Set& rapid, Expr w, Expr h) {
     absl::flat_hash_map<Expr, Expr> result;
     for (Expr node : TopologicalOrder(e)) {
@@ -351,8 +403,11 @@ class Gruntz : public LimitContext {
       const LimitValue c = Lim(node.arg(0) / h);
       if (!c.finite()) return std::nullopt;
       const Expr power = Simplified(c.value);
-      if (!power.IsConstant() || !power.number().exact() || power.IsZero()) return std::nullopt;
-      result[node] = Exp(Simplified(args[0] - power * h)) * Pow(w, power.number());
+      const std::optional<double> value = ValueOf(power);
+      if (!value.has_value() || std::abs(*value) < 1e-9) return std::nullopt;
+      const Number exponent =
+          power.IsConstant() && power.number().exact() ? power.number() : Number::Inexact(*value);
+      result[node] = Exp(Simplified(args[0] - power * h)) * Pow(w, exponent);
     }
     return result[e];
   }
@@ -403,8 +458,10 @@ class Gruntz : public LimitContext {
       return std::nullopt;
     std::vector<Expr> binomial;
     Number coefficient = 1;
+    const bool single = lead->delta.terms.empty() && !lead->delta.order.has_value();
     for (size_t n = 0; n <= terms; ++n) {
       binomial.push_back(pool_.Constant(coefficient));
+      if (single) break;
       coefficient = coefficient * (exponent - Number(static_cast<int64_t>(n))) /
                     Number(static_cast<int64_t>(n + 1));
       if (!coefficient.exact()) return std::nullopt;
@@ -413,13 +470,13 @@ class Gruntz : public LimitContext {
     Series scale;
     scale.terms[lead->exponent * exponent] = Simplified(Pow(lead->coefficient, exponent));
     Series sum = Compose(binomial, lead->delta, terms, budget_);
-    if (coefficient.IsZero() && !lead->delta.order.has_value()) sum.order.reset();
+    if (single || (coefficient.IsZero() && !lead->delta.order.has_value())) sum.order.reset();
     return Times(scale, sum, terms, budget_);
   }
 
   std::optional<Series> LogarithmOf(const Series& s, Expr h, size_t terms) {
     const std::optional<Lead> lead = SplitLead(s, terms);
-    if (!lead.has_value()) return std::nullopt;
+    if (!lead.has_value() || !lead->exponent.exact()) return std::nullopt;
     const std::optional<int> sign = EventualSign(lead->coefficient);
     if (!sign.has_value() || *sign <= 0) return std::nullopt;
     std::vector<Expr> a = {Simplified(Ln(lead->coefficient) + pool_.Constant(lead->exponent) * h)};
@@ -429,9 +486,10 @@ class Gruntz : public LimitContext {
     return Compose(a, lead->delta, terms, budget_);
   }
 
-  // Returns the series of op(s) by Taylor's series at c0, the term of s with w^0. Returns nothing
-  // if s has negative powers of w or the function is not analytic at c0.
-  std::optional<Series> AnalyticOf(Op op, Series s, size_t terms) {
+  // Returns the series of the operation at the root of `node`, whose last argument has the series s,
+  // by Taylor's series at c0, the term of s with w^0. Returns nothing if s has negative powers of w
+  // or the function is not analytic at c0.
+  std::optional<Series> AnalyticOf(Expr node, Series s, size_t terms) {
     if (!Settle(&s)) return std::nullopt;
     if (!s.terms.empty() && s.terms.begin()->first.sign() < 0) return std::nullopt;
     if (s.order.has_value() && s.order->sign() <= 0) return std::nullopt;
@@ -442,7 +500,9 @@ class Gruntz : public LimitContext {
     }
     const Expr u = pool_.Variable("argument of a series");
     std::vector<Expr> a;
-    Expr derivative = Apply(op, {u});
+    std::vector<Expr> args(node.args().begin(), node.args().end());
+    args.back() = u;
+    Expr derivative = Apply(node.op(), args);
     Number factorial = 1;
     for (size_t n = 0; n <= terms; ++n) {
       const Expr at = Simplified(Substitute(derivative, u, c0));
@@ -501,7 +561,10 @@ class Gruntz : public LimitContext {
         case Op::kSech:
         case Op::kExpm1:
         case Op::kSoftplus:
-          result = AnalyticOf(node.op(), series[node.arg(0)], terms);
+        case Op::kGamma:
+        case Op::kLgamma:
+        case Op::kPolygamma:
+          result = AnalyticOf(node, series[node.args().back()], terms);
           break;
         default:
           return std::nullopt;
@@ -516,6 +579,7 @@ class Gruntz : public LimitContext {
 
   Pool& pool_;
   const Expr t_;
+  absl::flat_hash_map<Expr, bool> constant_;
   absl::flat_hash_map<Expr, LimitValue> limits_;
   absl::flat_hash_map<Expr, std::optional<int>> signs_;  // nothing while FindSign runs
   Budget own_budget_{kLimitWork};

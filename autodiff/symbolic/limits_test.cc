@@ -237,6 +237,62 @@ TEST(LimitsTest, DeeplyNestedFunctions) {
   EXPECT_EQ(AtInfinity("erfc(asinh(x))*asinh(x)"), "0");
 }
 
+// Values and expansions of Abramowitz and Stegun, chapter 6; the problems with numbers are those of
+// Gruntz's thesis, section 8.
+TEST(LimitsTest, GammaFunctions) {
+  EXPECT_EQ(At("gamma(x)", "0", Side::kRight), "+inf");
+  EXPECT_EQ(At("gamma(x)", "0", Side::kLeft), "-inf");
+  EXPECT_EQ(At("gamma(x)", "0", Side::kBoth), "cannot tell");
+  EXPECT_EQ(At("gamma(x)", "-1", Side::kRight), "-inf");
+  EXPECT_EQ(At("x*gamma(x)", "0", Side::kBoth), "1");
+  EXPECT_EQ(At("(x + 3)*gamma(x)", "-3", Side::kBoth), "-1/6");
+  EXPECT_EQ(At("1/gamma(x)", "0", Side::kBoth), "0");
+  EXPECT_EQ(At("lgamma(x)", "-2", Side::kBoth), "+inf");
+  EXPECT_EQ(At("lgamma(x) + ln(abs(x + 2))", "-2", Side::kBoth), "-ln(2)");
+  EXPECT_EQ(At("digamma(x)", "0", Side::kRight), "-inf");
+  EXPECT_EQ(At("x*digamma(x)", "0", Side::kBoth), "-1");
+  EXPECT_EQ(At("x^2*polygamma(1, x)", "0", Side::kBoth), "1");
+  EXPECT_EQ(At("(x + 1)^3*polygamma(2, x)", "-1", Side::kBoth), "-2");
+  EXPECT_EQ(At("(gamma(1 + x) - 1)/x", "0", Side::kBoth), "polygamma(0, 1)");
+  EXPECT_EQ(At("gamma(x)/gamma(2*x)", "0", Side::kBoth), "2");
+  EXPECT_EQ(AtInfinity("gamma(x)"), "+inf");
+  EXPECT_EQ(AtInfinity("gamma(x)", false), "cannot tell");
+  EXPECT_EQ(AtInfinity("gamma(x)/exp(x)"), "+inf");
+  EXPECT_EQ(AtInfinity("gamma(x)/x^x"), "0");
+  EXPECT_EQ(AtInfinity("gamma(x + 1)/gamma(x)/x"), "1");
+  EXPECT_EQ(AtInfinity("lgamma(x)/(x*ln(x))"), "1");
+  EXPECT_EQ(AtInfinity("ln(gamma(x)) - lgamma(x)"), "0");
+  EXPECT_EQ(AtInfinity("gamma(1/x)/x"), "1");
+  EXPECT_EQ(AtInfinity("x*polygamma(1, x)"), "1");
+  EXPECT_EQ(AtInfinity("x*(digamma(x) - ln(x))"), "-1/2");           // 8.24
+  EXPECT_EQ(AtInfinity("exp(exp(digamma(ln(x))))/x"), "exp(-1/2)");  // 8.26
+  EXPECT_EQ(AtInfinity("lgamma(lgamma(x))"), "+inf");                // 8.28
+}
+
+// The quotients of the logarithms are irrational.
+TEST(LimitsTest, PowersOfSeveralNumbers) {
+  EXPECT_EQ(AtInfinity("(3^x + 5^x)^(1/x)"), "5");
+  EXPECT_EQ(AtInfinity("(2^x + 3^x + 7^x)^(1/x)"), "7");
+  EXPECT_EQ(AtInfinity("(x + 2^x)/3^x"), "0");
+  EXPECT_EQ(AtInfinity("(2^x + 3^x)/(3^x - 2^x)"), "1");
+  EXPECT_EQ(AtInfinity("(2^x + 3^x)/2^x"), "+inf");
+  EXPECT_EQ(AtInfinity("3^x - 2^x - x^2"), "+inf");
+  EXPECT_EQ(AtInfinity("2^x - 3^x"), "-inf");
+  EXPECT_EQ(AtInfinity("3^x/(2^x*x)"), "+inf");
+  // exp(x (ln(5) + 1e-20 pi)) outgrows 5^x.
+  EXPECT_NE(AtInfinity("(exp(x*(ln(5) + pi*1e-20)) - 5^x)/5^x + 3^x/5^x"), "0");
+}
+
+// Long formulas end in an answer or without one, but soon.
+TEST(LimitsTest, LongFormulas) {
+  std::string sum = "sin(x)/x";
+  for (int i = 2; i < 5000; ++i) sum += "+sin(" + std::to_string(i) + "/x)*x";
+  Budget budget(kLimitWork);
+  Pool pool;
+  EXPECT_FALSE(LimitAtInfinity(*Parse(sum, pool), pool.Variable("x"), true, &budget).known());
+  EXPECT_TRUE(budget.exhausted());
+}
+
 // A function that is not defined near a point has no limit there. The last two functions are
 // defined where the limit is taken.
 TEST(LimitsTest, NoLimitWhereNothingIsDefined) {

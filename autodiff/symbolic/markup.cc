@@ -176,8 +176,9 @@ Pieces WriteSum(const Markup& markup, const Names& named, Expr e) {
     if (!pieces.empty()) pieces.push_back(markup.Operator(negative ? '-' : '+'));
     if (!negative) {
       // The first term needs no parentheses even if it is a sum: Parse() (parse.h) reads a + b + c
-      // as (a + b) + c.
-      pieces.push_back(Piece(term, pieces.empty() ? kSum : kProduct));
+      // as (a + b) + c. A list of cases needs them: what follows would seem to be part of it.
+      const bool open_end = markup.Stacked() && term.op() == Op::kSelect;
+      pieces.push_back(Piece(term, pieces.empty() && !open_end ? kSum : kProduct));
     } else {
       if (pieces.empty()) pieces.push_back(markup.Operator('n'));
       Append(&pieces, term.IsConstant() ? WriteConstant(markup, -term.number())
@@ -234,11 +235,12 @@ std::string Print(const Markup& markup, Expr root,
     }
     const auto name = named.find(piece.expr);
     if (name != named.end() && piece.expr != root) {
-      text += markup.Name(name->second);
+      text += name->second;
       continue;
     }
     Pieces parts = Write(markup, named, piece.expr);
-    if (PrecedenceOf(piece.expr) < piece.place) {
+    const bool cases = markup.Stacked() && piece.expr.op() == Op::kSelect && piece.place > kSum;
+    if (cases || PrecedenceOf(piece.expr) < piece.place) {
       parts.insert(parts.begin(), markup.Open());
       parts.push_back(markup.Close());
     }
@@ -265,10 +267,14 @@ Pieces FilledIn(const char* form, Expr e, const Markup& markup) {
     if (c[0] == '{' && absl::ascii_isdigit(c[1]) && c[2] == '}' &&
         static_cast<size_t>(c[1] - '0') < e.args().size()) {
       const bool is_base = c[3] == '^' || absl::EndsWith(text, "<msup><mrow>");
+      const Precedence place = absl::EndsWith(text, "\\bmod ") || absl::StartsWith(c + 3, " \\bmod")
+                                   ? kPower
+                               : absl::EndsWith(text, "+ ") ? kProduct
+                                                            : kSum;
       pieces.push_back(std::move(text));
       text.clear();
       const Expr arg = e.arg(c[1] - '0');
-      Append(&pieces, is_base ? markup.Base(arg) : Pieces{Piece(arg, kSum)});
+      Append(&pieces, is_base ? markup.Base(arg) : Pieces{Piece(arg, place)});
       c += 2;
     } else {
       text += *c;
@@ -342,14 +348,13 @@ SharedText PrintShared(const Markup& markup, absl::Span<const Expr> roots, size_
   const size_t tree = TreeSize(order, roots, 1000000);
   if (tree > std::max(least, 2 * order.size()) || order.size() >= std::max<size_t>(2000, least)) {
     absl::flat_hash_set<std::string> taken;
-    for (Expr variable : Variables(roots)) taken.insert(variable.name());
+    for (Expr variable : Variables(roots)) taken.insert(markup.Name(variable.name()));
     int number = 0;
     for (Expr part : WorthNaming(order, roots)) {
       std::string name;
       do {
-        name = absl::StrCat("u", ++number);
+        name = markup.Name(absl::StrCat("u", ++number));
       } while (taken.contains(name));
-      name = markup.Name(name);
       shared.definitions.emplace_back(name, Print(markup, part, names));
       names[part] = name;
     }

@@ -71,7 +71,7 @@ Pieces FilledIn(const char* form, Expr e, const Markup& markup);
 std::pair<std::string, std::string> SplitSubscript(const std::string& name);
 
 // Returns the text of `root` in the language of `markup`. Subexpressions that are keys of `named`
-// appear as their names; root itself is always written out.
+// appear as their names, which are in that language, too; root itself is always written out.
 std::string Print(const Markup& markup, Expr root,
                   const absl::flat_hash_map<Expr, std::string>& named = {});
 

@@ -67,6 +67,21 @@ Expr FoldHypot(Args a) {
   return Expr();
 }
 
+// Gamma(n) = (n - 1)! for whole n, as long as that is exact.
+Expr FoldGamma(Args a) {
+  if (!a[0].IsConstant() || !a[0].number().integer()) return Expr();
+  const int64_t n = a[0].number().numerator();
+  if (n < 1 || n > 19) return Expr();
+  Number factorial = 1;
+  for (int64_t k = 2; k < n; ++k) factorial = factorial * Number(k);
+  return a[0].pool().Constant(factorial);
+}
+
+// ln Gamma(1) and ln Gamma(2) are 0.
+Expr FoldLgamma(Args a) {
+  return a[0].IsOne() || a[0].IsNumber(2) ? a[0].pool().Constant(0) : Expr();
+}
+
 Expr FoldRound(Args a) {
   if (!a[0].IsConstant()) return Expr();
   const Number& n = a[0].number();

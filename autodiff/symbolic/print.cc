@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "autodiff/symbolic/markup.h"
@@ -53,14 +55,15 @@ class TextMarkup : public Markup {
   std::string pi_ = "pi", e_ = "e";
 };
 
-constexpr std::array<const char*, 24> kGreek = {
-    "alpha", "beta",  "gamma",   "delta", "epsilon", "zeta", "eta",     "theta",
-    "iota",  "kappa", "lambda",  "mu",    "nu",      "xi",   "omicron", "rho",
-    "sigma", "tau",   "upsilon", "phi",   "chi",     "psi",  "omega",   "varepsilon"};
-constexpr std::array<const char*, 24> kGreekEntities = {
-    "&#x3B1;", "&#x3B2;", "&#x3B3;", "&#x3B4;", "&#x3B5;", "&#x3B6;", "&#x3B7;", "&#x3B8;",
-    "&#x3B9;", "&#x3BA;", "&#x3BB;", "&#x3BC;", "&#x3BD;", "&#x3BE;", "&#x3BF;", "&#x3C1;",
-    "&#x3C3;", "&#x3C4;", "&#x3C5;", "&#x3C6;", "&#x3C7;", "&#x3C8;", "&#x3C9;", "&#x3B5;"};
+// The Greek letters that LaTeX has commands for (it has none for omicron).
+constexpr std::array<const char*, 23> kGreek = {
+    "alpha", "beta",    "gamma",  "delta", "epsilon", "zeta",  "eta",       "theta",
+    "iota",  "kappa",   "lambda", "mu",    "nu",      "xi",    "rho",       "sigma",
+    "tau",   "upsilon", "phi",    "chi",   "psi",     "omega", "varepsilon"};
+constexpr std::array<const char*, 23> kGreekEntities = {
+    "&#x3B1;", "&#x3B2;", "&#x3B3;", "&#x3B4;", "&#x3F5;", "&#x3B6;", "&#x3B7;", "&#x3B8;",
+    "&#x3B9;", "&#x3BA;", "&#x3BB;", "&#x3BC;", "&#x3BD;", "&#x3BE;", "&#x3C1;", "&#x3C3;",
+    "&#x3C4;", "&#x3C5;", "&#x3C6;", "&#x3C7;", "&#x3C8;", "&#x3C9;", "&#x3B5;"};
 
 // Returns the index of the letter in the two arrays above, or -1 if the name is not a Greek
 // letter's.
@@ -72,21 +75,39 @@ int GreekLetter(const std::string& name) {
 // Escapes underscores, because LaTeX reads a plain one as the start of a subscript.
 std::string Escaped(const std::string& name) { return absl::StrReplaceAll(name, {{"_", "\\_"}}); }
 
-class LatexMarkup : public Markup {
+// The markup of a language that sets names in styles (w1 with a subscript, alpha as the letter). If
+// a name would look like that of an earlier variable (w_1 like w1) or a constant, it is written as
+// it is, in another font.
+class StyledMarkup : public Markup {
  public:
+  // Finds the names of the variables. Must be called before the markup is used.
+  void SetVariables(absl::Span<const Expr> variables) {
+    absl::flat_hash_set<std::string> taken = {Pi(), E()};
+    for (Expr variable : variables) {
+      std::string styled = Styled(variable.name());
+      const bool clear = taken.insert(styled).second;
+      names_[variable.name()] = clear ? std::move(styled) : Verbatim(variable.name());
+    }
+  }
+  std::string Name(const std::string& name) const override {
+    const auto found = names_.find(name);
+    return found == names_.end() ? Styled(name) : found->second;
+  }
+
+ private:
+  virtual std::string Styled(const std::string& name) const = 0;
+  virtual std::string Verbatim(const std::string& name) const = 0;
+  absl::flat_hash_map<std::string, std::string> names_;
+};
+
+class LatexMarkup : public StyledMarkup {
+ public:
+  explicit LatexMarkup(absl::Span<const Expr> roots) { SetVariables(Variables(roots)); }
   std::string Constant(const Number& n) const override {
     std::string text = n.ToText();
     const size_t e = text.find('e');
     if (e == std::string::npos) return text;
     return absl::StrCat(text.substr(0, e), " \\cdot 10^{", text.substr(e + 1), "}");
-  }
-  std::string Name(const std::string& name) const override {
-    const auto [base, subscript] = SplitSubscript(name);
-    std::string text = GreekLetter(base) >= 0 ? absl::StrCat("\\", base)
-                       : base.size() == 1     ? base
-                                              : absl::StrCat("\\mathit{", Escaped(base), "}");
-    if (!subscript.empty()) absl::StrAppend(&text, "_{", Escaped(subscript), "}");
-    return text;
   }
   std::string Pi() const override { return "\\pi"; }
   std::string E() const override { return "e"; }
@@ -107,7 +128,7 @@ class LatexMarkup : public Markup {
   // rejects e^{x}^{2}.
   Pieces Base(Expr base) const override {
     const bool raised =
-        (base.op() == Op::kExp && !base.arg(0).IsOne()) ||
+        (base.op() == Op::kExp && !base.arg(0).IsOne()) || base.op() == Op::kLgamma ||
         (base.IsConstant() && Constant(base.number()).find('^') != std::string::npos);
     return raised ? Pieces{Open(), Piece(base, kSum), Close()} : Pieces{Piece(base, kAtom)};
   }
@@ -121,20 +142,31 @@ class LatexMarkup : public Markup {
   Pieces Root(Expr a) const override { return {"\\sqrt{", Piece(a, kSum), "}"}; }
   Pieces Call(Expr e) const override { return FilledIn(Info(e.op()).latex, e, *this); }
   bool Stacked() const override { return true; }
+
+ private:
+  std::string Styled(const std::string& name) const override {
+    const auto [base, subscript] = SplitSubscript(name);
+    std::string text = GreekLetter(base) >= 0 ? absl::StrCat("\\", base)
+                       : base.size() == 1     ? base
+                                              : absl::StrCat("\\mathit{", Escaped(base), "}");
+    if (!subscript.empty()) absl::StrAppend(&text, "_{", Escaped(subscript), "}");
+    return text;
+  }
+  std::string Verbatim(const std::string& name) const override {
+    return absl::StrCat("\\mathtt{", Escaped(name), "}");
+  }
 };
 
-class MathMlMarkup : public Markup {
+class MathMlMarkup : public StyledMarkup {
  public:
+  explicit MathMlMarkup(absl::Span<const Expr> roots) { SetVariables(Variables(roots)); }
   std::string Constant(const Number& n) const override {
-    return absl::StrCat("<mn>", n.ToText(), "</mn>");
-  }
-  std::string Name(const std::string& name) const override {
-    const auto [base, subscript] = SplitSubscript(name);
-    const int greek = GreekLetter(base);
-    const std::string letter =
-        absl::StrCat("<mi>", greek >= 0 ? kGreekEntities[greek] : base.c_str(), "</mi>");
-    if (subscript.empty()) return letter;
-    return absl::StrCat("<msub>", letter, "<mi>", subscript, "</mi></msub>");
+    const std::string text = n.ToText();
+    const size_t e = text.find('e');
+    if (e == std::string::npos) return absl::StrCat("<mn>", text, "</mn>");
+    return absl::StrCat("<mn>", text.substr(0, e), "</mn><mo>&#x22C5;</mo><msup><mn>10</mn><mn>",
+                        absl::StrReplaceAll(text.substr(e + 1), {{"-", "&#x2212;"}}),
+                        "</mn></msup>");
   }
   std::string Pi() const override { return "<mi>&#x3C0;</mi>"; }
   std::string E() const override { return "<mi>e</mi>"; }
@@ -155,7 +187,9 @@ class MathMlMarkup : public Markup {
     return pieces;
   }
   Pieces Base(Expr base) const override {
-    const bool raised = base.op() == Op::kExp && !base.arg(0).IsOne();
+    const bool raised =
+        (base.op() == Op::kExp && !base.arg(0).IsOne()) ||
+        (base.IsConstant() && Constant(base.number()).find("<msup>") != std::string::npos);
     return raised ? Pieces{Open(), Piece(base, kSum), Close()} : Pieces{Piece(base, kAtom)};
   }
   Pieces Power(Expr base, const Number* exponent, Expr exponent_expr) const override {
@@ -173,18 +207,36 @@ class MathMlMarkup : public Markup {
     return PlainCall(absl::StrCat("<mi>", operation.name, "</mi>"), e, *this, "<mo>,</mo>");
   }
   bool Stacked() const override { return true; }
+
+ private:
+  std::string Styled(const std::string& name) const override {
+    const auto [base, subscript] = SplitSubscript(name);
+    const int greek = GreekLetter(base);
+    const std::string letter =
+        absl::StrCat("<mi>", greek >= 0 ? kGreekEntities[greek] : base.c_str(), "</mi>");
+    if (subscript.empty()) return letter;
+    return absl::StrCat("<msub>", letter, "<mi>", subscript, "</mi></msub>");
+  }
+  std::string Verbatim(const std::string& name) const override {
+    return absl::StrCat("<mtext>", name, "</mtext>");
+  }
 };
 
-}  // namespace
-
-std::string ToText(Expr e) {
-  const SharedText shared = PrintShared(TextMarkup({e}), absl::MakeConstSpan(&e, 1), 500);
+// Returns e as text that names its shared subexpressions if it has more than `least` nodes: u1 =
+// ...; u1^2. Without names, a formula that uses its parts twice would be written exponentially often.
+std::string WithDefinitions(const Markup& markup, Expr e, size_t least, absl::string_view is,
+                            absl::string_view end) {
+  const SharedText shared = PrintShared(markup, absl::MakeConstSpan(&e, 1), least);
   std::string text;
   for (const auto& [name, formula] : shared.definitions) {
-    absl::StrAppend(&text, name, " = ", formula, "; ");
+    absl::StrAppend(&text, name, is, formula, end);
   }
   return text + shared.texts[0];
 }
+
+}  // namespace
+
+std::string ToText(Expr e) { return WithDefinitions(TextMarkup({e}), e, 500, " = ", "; "); }
 
 // The `least` of PrintShared() (markup.h) for lists of expressions: a list names shared
 // subexpressions only if its text has at least this many nodes. For a single formula, ToText()
@@ -196,12 +248,16 @@ SharedText ToText(absl::Span<const Expr> expressions) {
 }
 
 SharedText ToLatex(absl::Span<const Expr> expressions) {
-  return PrintShared(LatexMarkup(), expressions, kLongList);
+  return PrintShared(LatexMarkup(expressions), expressions, kLongList);
 }
 
-std::string ToLatex(Expr e) { return Print(LatexMarkup(), e); }
+std::string ToLatex(Expr e) {
+  return WithDefinitions(LatexMarkup({e}), e, kLongList, " = ", ";\\; ");
+}
 std::string ToMathMlRow(Expr e) {
-  return absl::StrCat("<mrow>", Print(MathMlMarkup(), e), "</mrow>");
+  return absl::StrCat("<mrow>",
+                      WithDefinitions(MathMlMarkup({e}), e, kLongList, "<mo>=</mo>", "<mo>;</mo>"),
+                      "</mrow>");
 }
 
 std::string ToMathMl(Expr e) {

@@ -28,7 +28,9 @@ SharedText ToText(absl::Span<const Expr> expressions);
 SharedText ToLatex(absl::Span<const Expr> expressions);
 
 // Returns e in LaTeX for math mode: "\frac{x}{1 + \left|x\right|}". The names w1 and w_1 are
-// written with a subscript, names of Greek letters as those letters.
+// written with a subscript, names of Greek letters as those letters; a name that would then look
+// like another's is written as it is: \mathtt{w\_1}. A very long formula names shared
+// subexpressions, as in ToText().
 std::string ToLatex(Expr e);
 
 // Returns e as a MathML <math> element (presentation markup, MathML Core) for an HTML page.

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
@@ -255,9 +256,27 @@ class CppNames {
 };
 
 // The C++ source of the polygamma function psi_n(x), which <cmath> does not have. It uses the
-// recurrence and the asymptotic series of Abramowitz and Stegun (6.4.6, 6.4.11).
+// recurrence and the asymptotic series of Abramowitz and Stegun (6.4.6, 6.4.11) and, left of -20,
+// the reflection formula (6.4.7), in which the n-th derivative of cot(pi x) is a polynomial of
+// cot(pi x).
 constexpr char kPolygamma[] = R"(double Polygamma(double n, double x) {
   if (x <= 0.0 && x == std::floor(x)) return std::nan("");
+  if (x < -20.0) {
+    const double pi = 3.141592653589793, cot = 1.0 / std::tan(pi * (x - std::round(x)));
+    double p[180] = {0.0, 1.0}, sum = 0.0;
+    if (n > 170.0) return std::nan("");
+    for (int k = 0; k < n; ++k) {
+      double next[180] = {};
+      for (int i = 1; i <= k + 1; ++i) {
+        next[i - 1] -= i * p[i];
+        next[i + 1] -= i * p[i];
+      }
+      for (int i = 0; i <= k + 2; ++i) p[i] = next[i];
+    }
+    for (int i = static_cast<int>(n) + 1; i >= 0; --i) sum = sum * cot + p[i];
+    const double mirrored = Polygamma(n, 1.0 - x);
+    return (std::fmod(n, 2.0) == 0.0 ? mirrored : -mirrored) - std::pow(pi, n + 1.0) * sum;
+  }
   const double bernoulli[] = {1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730,
                               7.0 / 6, -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
   const double sign = std::fmod(n, 2.0) == 0.0 ? -1.0 : 1.0, factorial = std::tgamma(n + 1.0);
@@ -295,12 +314,15 @@ std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,
   std::vector<std::string> parameters;
   Operands operand;
   CppNames names(variables);
+  const std::vector<Expr> read = NodesRead(outputs);
   for (Expr variable : variables) {
     operand[variable] = names.Of(variable);
-    parameters.push_back(absl::StrCat("double ", names.Of(variable)));
+    const bool used = absl::c_linear_search(read, variable);
+    parameters.push_back(
+        absl::StrCat(used ? "double " : "[[maybe_unused]] double ", names.Of(variable)));
   }
   std::string before, body;
-  for (Expr e : NodesRead(outputs)) {
+  for (Expr e : read) {
     if (e.op() == Op::kPolygamma) before = kPolygamma;
     if (e.IsConstant()) {
       operand[e] = CppConstant(e.number());

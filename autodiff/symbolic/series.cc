@@ -1,11 +1,34 @@
 #include "autodiff/symbolic/series.h"
 
+#include <cmath>
 #include <cstdint>
 #include <iterator>
 
 #include "autodiff/symbolic/simplify.h"
 
 namespace cotangent::autodiff::symbolic {
+
+namespace {
+
+// Returns whether it is not known if a and b are the same.
+bool Doubtful(const Number& a, const Number& b) {
+  return !(a.exact() && b.exact()) && std::abs(a.ToDouble() - b.ToDouble()) < 1e-9;
+}
+
+}  // namespace
+
+void Series::Add(const Number& exponent, Expr coefficient) {
+  const auto next = terms.lower_bound(exponent);
+  if (next != terms.begin() && Doubtful(std::prev(next)->first, exponent)) {
+    LowerOrder(std::prev(next)->first);
+  } else if (next != terms.end() && Doubtful(next->first, exponent)) {
+    LowerOrder(Min(next->first, exponent));
+  } else if (next != terms.end() && next->first == exponent) {
+    next->second = next->second + coefficient;
+  } else {
+    terms.emplace_hint(next, exponent, coefficient);
+  }
+}
 
 std::optional<Number> Series::LowestExponent() const {
   return terms.empty() ? order : std::optional<Number>(terms.begin()->first);
@@ -33,9 +56,11 @@ Series Plus(const Series& a, const Series& b, size_t terms, Budget* budget) {
   Series sum = a;
   sum.LowerOrder(b.order);
   for (const auto& [exponent, coefficient] : b.terms) {
-    const auto [place, inserted] = sum.terms.try_emplace(exponent, coefficient);
-    if (inserted) continue;
-    place->second = Simplify(place->second + coefficient, nullptr, budget);
+    const bool joins = sum.terms.contains(exponent);
+    sum.Add(exponent, coefficient);
+    const auto place = sum.terms.find(exponent);
+    if (!joins || place == sum.terms.end()) continue;
+    place->second = Simplify(place->second, nullptr, budget);
     if (place->second.IsZero()) sum.terms.erase(place);
   }
   sum.Truncate(terms);
@@ -51,9 +76,12 @@ Series Times(const Series& a, const Series& b, size_t terms, Budget* budget) {
   for (const auto& [ea, ca] : a.terms) {
     for (const auto& [eb, cb] : b.terms) {
       const Number exponent = ea + eb;
+      if (!(ea.exact() && eb.exact()) && std::abs(exponent.ToDouble()) < 1e-9) {
+        product.LowerOrder(Number(0));  // perhaps it is 0
+        continue;
+      }
       if (product.order.has_value() && !(exponent < *product.order)) continue;
-      const auto [place, inserted] = product.terms.try_emplace(exponent, ca * cb);
-      if (!inserted) place->second = place->second + ca * cb;
+      product.Add(exponent, ca * cb);
     }
   }
   for (auto place = product.terms.begin(); place != product.terms.end();) {

@@ -13,7 +13,9 @@
 namespace cotangent::autodiff::symbolic {
 
 // A sum of terms coefficient * w^exponent, plus O(w^order). The coefficients are expressions that
-// vary more slowly than any power of w.
+// vary more slowly than any power of w. Exponents that are irrational, such as ln(3)/ln(5), are
+// inexact Numbers. Whether two of these that nearly agree are the same is not known, so a series
+// ends (has its order) where that matters.
 struct Series {
   std::map<Number, Expr> terms;  // coefficients by exponents, in ascending order
   std::optional<Number> order;   // not set if the sum is exact
@@ -23,6 +25,8 @@ struct Series {
   std::optional<Number> LowestExponent() const;
   // Sets `order` to `to` if `to` is lower. An order that is not set, in either, counts as infinite.
   void LowerOrder(const std::optional<Number>& to);
+  // Adds coefficient * w^exponent.
+  void Add(const Number& exponent, Expr coefficient);
   // Drops terms whose exponent is `order` or higher, and of the others all but the first `count`;
   // the first of those that it drops for their number sets `order`.
   void Truncate(size_t count);

@@ -158,11 +158,14 @@ std::optional<Rewritten> RewriteRoot(Expr e) {
 }
 
 // Returns the terms of a sum whose terms may be sums too (or the factors of a product of products),
-// in order.
-std::vector<Expr> Flattened(Expr e) {
+// in order. Returns nothing if the budget is used up or there are very many: sums of sums that are
+// used twice can have exponentially many terms.
+std::optional<std::vector<Expr>> Flattened(Expr e, Budget& budget) {
+  constexpr size_t kMostParts = 1'000'000;
   std::vector<Expr> parts;
   std::vector<Expr> open(e.args().rbegin(), e.args().rend());
   while (!open.empty()) {
+    if (!budget.Spend(1) || parts.size() > kMostParts) return std::nullopt;
     const Expr part = open.back();
     open.pop_back();
     if (part.op() == e.op()) {
@@ -176,11 +179,12 @@ std::vector<Expr> Flattened(Expr e) {
 
 // Joins like terms of a sum: 1 + x + x becomes 1 + 2 x. Returns `e` itself if no two terms are
 // alike.
-Expr JoinLikeTerms(Expr e) {
-  const std::vector<Expr> terms = Flattened(e);
+Expr JoinLikeTerms(Expr e, Budget& budget) {
+  const std::optional<std::vector<Expr>> terms = Flattened(e, budget);
+  if (!terms.has_value()) return e;
   std::vector<std::pair<Expr, Number>> joined;
   absl::flat_hash_map<Expr, size_t> place;
-  for (Expr term : terms) {
+  for (Expr term : *terms) {
     const auto [coefficient, rest] = SplitCoefficient(term);
     const auto [found, inserted] = place.try_emplace(rest, joined.size());
     if (inserted) {
@@ -189,7 +193,7 @@ Expr JoinLikeTerms(Expr e) {
       joined[found->second].second = joined[found->second].second + coefficient;
     }
   }
-  if (joined.size() == terms.size()) return e;
+  if (joined.size() == terms->size()) return e;
   std::vector<Expr> sum;
   for (const auto& [rest, coefficient] : joined) {
     sum.push_back(e.pool().Constant(coefficient) * rest);
@@ -199,11 +203,12 @@ Expr JoinLikeTerms(Expr e) {
 
 // Joins like powers of a product: x y x^2 becomes x^3 y. Returns `e` itself if no two factors are
 // powers of the same base.
-Expr JoinLikePowers(Expr e) {
-  const std::vector<Expr> factors = Flattened(e);
+Expr JoinLikePowers(Expr e, Budget& budget) {
+  const std::optional<std::vector<Expr>> factors = Flattened(e, budget);
+  if (!factors.has_value()) return e;
   std::vector<std::pair<Expr, Number>> joined;
   absl::flat_hash_map<Expr, size_t> place;
-  for (Expr factor : factors) {
+  for (Expr factor : *factors) {
     const bool power =
         factor.op() == Op::kPow && factor.arg(1).IsConstant() && factor.arg(1).number().exact();
     const Expr base = power ? factor.arg(0) : factor;
@@ -215,7 +220,7 @@ Expr JoinLikePowers(Expr e) {
       joined[found->second].second = joined[found->second].second + exponent;
     }
   }
-  if (joined.size() == factors.size()) return e;
+  if (joined.size() == factors->size()) return e;
   std::vector<Expr> product;
   for (const auto& [base, exponent] : joined) product.push_back(Pow(base, exponent));
   return Mul(product);
@@ -271,6 +276,8 @@ class Simplifier {
       }
       const auto replace = [&](const std::string& rule, Expr after) {
         if (steps_ != nullptr) {
+          // A step holds the whole expression, which takes a walk over all of it.
+          if (!budget_.Spend(static_cast<int64_t>(order.size()))) return;
           result[node] = after;
           const Expr whole = Rebuild(roots[0], order, result);
           steps_->push_back({rule, current, after, whole});
@@ -294,7 +301,7 @@ class Simplifier {
     const size_t size = SizeUpTo(current, kMostNodes + 1);
     if (!budget_.Spend(static_cast<int64_t>(size))) return;
     if (current.op() == Op::kAdd) {
-      const Expr joined = JoinLikeTerms(current);
+      const Expr joined = JoinLikeTerms(current, budget_);
       if (joined != current) replace("collect like terms", joined);
     }
     if (size <= kMostNodes && Collects(current)) {
@@ -304,7 +311,7 @@ class Simplifier {
       }
     }
     if (current.op() == Op::kMul) {
-      const Expr joined = JoinLikePowers(current);
+      const Expr joined = JoinLikePowers(current, budget_);
       if (joined != current) replace("collect like powers", joined);
     }
   }

@@ -5,6 +5,7 @@
 
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/equality.h"
+#include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
 #include "gtest/gtest.h"
@@ -154,6 +155,23 @@ TEST(ParityTest, ProvesWithSteps) {
   for (const char* text :
        {"sigmoid(x)", "relu(x)", "gelu(x)", "silu(x)", "softplus(x)", "elu(x)", "x + 1"}) {
     EXPECT_EQ(parity(text).parity, Parity::kNeither) << text;
+  }
+}
+
+// Each step uses the one before twice: written out, the sum has 2^60 terms. The budget ends it.
+TEST(SimplifyTest, SumsOfSharedSums) {
+  Pool pool;
+  Expr sum = pool.Variable("x"), product = sum;
+  const Expr y = pool.Variable("y");
+  for (int i = 0; i < 60; ++i) {
+    sum = sum + (sum + y);
+    product = product * (product * y);
+  }
+  for (const Expr e : {sum, product}) {
+    Budget budget(2'000'000);
+    const Expr simplified = Simplify(e, nullptr, &budget);
+    const Bindings point = {{"x", 0.5}, {"y", 0.25}};
+    EXPECT_DOUBLE_EQ(*Evaluate(simplified, point), *Evaluate(e, point));
   }
 }
 
