@@ -76,10 +76,10 @@ absl::Status Validate(const Augmentation& augmentation, int height, int width) {
                                                    augmentation.crop_padding, "; images of ",
                                                    height, " x ", width, " take 0 to ", side - 1));
   }
-  if (augmentation.cutout < 0 || augmentation.cutout > 2 * side) {
+  if (augmentation.cutout < 0 || augmentation.cutout > side) {
     return absl::InvalidArgumentError(absl::StrCat("the size of the cutout is ",
                                                    augmentation.cutout, "; images of ", height,
-                                                   " x ", width, " take 0 to ", 2 * side));
+                                                   " x ", width, " take 0 to ", side));
   }
   return absl::OkStatus();
 }

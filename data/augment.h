@@ -58,7 +58,7 @@ struct Augmentation {
 };
 
 // Returns an error if crop_padding or cutout is negative or too large for images of this height and
-// width: crop_padding must be less than the shorter side, and cutout at most twice as long as it.
+// width: crop_padding must be less than the shorter side, and cutout at most as long as it.
 absl::Status Validate(const Augmentation& augmentation, int height, int width);
 
 // Output pixel (y, x), in row y and column x, shows the source image's pixel (y + dy, x + dx) or,

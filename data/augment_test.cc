@@ -189,7 +189,8 @@ TEST(ValidateTest, SizesOutOfRange) {
   EXPECT_FALSE(Validate({.crop_padding = -1}, 32, 32).ok());
   EXPECT_FALSE(Validate({.crop_padding = 32}, 32, 32).ok());
   EXPECT_FALSE(Validate({.cutout = -1}, 32, 32).ok());
-  EXPECT_FALSE(Validate({.cutout = 65}, 32, 32).ok());
+  EXPECT_TRUE(Validate({.cutout = 32}, 32, 32).ok());
+  EXPECT_FALSE(Validate({.cutout = 33}, 32, 32).ok());
 }
 
 TEST(NormalizationTest, ComputedFromTheData) {
