@@ -44,12 +44,6 @@ absl::Status Dataset::Read(int64_t index, uint8_t* image, const ImageReader::Par
       absl::StrCat(status.message(), "; nor can others with its label be read in its place"));
 }
 
-const char* PluralOf(TargetKind kind) {
-  return kind == TargetKind::kClass    ? "classes"
-         : kind == TargetKind::kLabels ? "labels"
-                                       : "numbers";
-}
-
 void Dataset::WriteTargets(int64_t index, float* to) const {
   const auto count = static_cast<int64_t>(classes.size());
   if (target_kind == TargetKind::kClass) {

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/target_kind.h"
 #include "data/resample.h"
 #include "data/skipped_images.h"
 
@@ -23,15 +24,6 @@ namespace cotangent::data {
 inline constexpr int kLargestImageSide = 1024;
 
 enum class Split { kTrain, kValidation, kTest };
-
-// What a network is to predict about an image.
-enum class TargetKind {
-  kClass,    // to which one of several classes it belongs
-  kLabels,   // which of several labels, any number of them, apply to it
-  kNumbers,  // the values of one or several numbers
-};
-// Returns "classes", "labels" or "numbers".
-const char* PluralOf(TargetKind kind);
 
 // Reads the images of a data set that does not lie in memory.
 class ImageReader {

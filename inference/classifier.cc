@@ -79,17 +79,7 @@ class PlannedClassifier : public Classifier {
     return absl::OkStatus();
   }
 
-  Answers answers() const override {
-    switch (plans_.back()->target_kind()) {
-      case data::TargetKind::kClass:
-        return Answers::kClasses;
-      case data::TargetKind::kLabels:
-        return Answers::kLabels;
-      case data::TargetKind::kNumbers:
-        return Answers::kNumbers;
-    }
-    return Answers::kClasses;
-  }
+  TargetKind answers() const override { return plans_.back()->target_kind(); }
   const std::vector<std::string>& classes() const override { return trained_.classes; }
   int channels() const override { return fit_.shape.channels; }
   int height() const override { return fit_.shape.height; }
@@ -193,12 +183,6 @@ absl::StatusOr<std::unique_ptr<Classifier>> Make(const training::Checkpoint& che
 }
 
 }  // namespace
-
-const char* Name(Answers answers) {
-  return answers == Answers::kClasses  ? "classes"
-         : answers == Answers::kLabels ? "labels"
-                                       : "numbers";
-}
 
 absl::StatusOr<std::unique_ptr<Classifier>> Classifier::Load(const std::string& path,
                                                              const ClassifierOptions& options) {

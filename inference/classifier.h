@@ -18,20 +18,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/target_kind.h"
 
 namespace cotangent::inference {
 
 enum class Precision { kF32, kBf16 };
-
-// The kind of results that a network computes for a picture. The loss that it was trained with
-// determines the kind.
-enum class Answers {
-  kClasses,  // the picture is of one of several classes: probabilities that sum to 1
-  kLabels,   // any number of labels are true of the picture: a probability for each
-  kNumbers,  // numbers, in their own units
-};
-// Returns "classes", "labels" or "numbers".
-const char* Name(Answers answers);
 
 struct ClassifierOptions {
   int threads = 0;                        // 0: one per core; the whole process shares them
@@ -76,7 +67,10 @@ class Classifier {
       std::string bytes, const std::string& name, const ClassifierOptions& options = {});
   virtual ~Classifier() = default;
 
-  virtual Answers answers() const = 0;
+  // Says what the network computes for a picture: of one of several classes (kClass), probabilities
+  // that sum to 1; of labels, any number of which are true (kLabels), a probability for each; or
+  // numbers, in their own units.
+  virtual TargetKind answers() const = 0;
   // Returns the names of the classes (or labels, or numbers), in the order in which Classify()
   // writes their probabilities (or numbers).
   virtual const std::vector<std::string>& classes() const = 0;

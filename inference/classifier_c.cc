@@ -8,7 +8,7 @@
 #include "absl/types/span.h"
 #include "inference/classifier.h"
 
-using cotangent::inference::Answers;
+using cotangent::TargetKind;
 using cotangent::inference::Classifier;
 
 struct cotangent_classifier {
@@ -45,11 +45,11 @@ void cotangent_free(cotangent_classifier* classifier) { delete classifier; }
 
 int cotangent_answers(const cotangent_classifier* classifier) {
   switch (classifier->classifier->answers()) {
-    case Answers::kClasses:
+    case TargetKind::kClass:
       return COTANGENT_CLASSES;
-    case Answers::kLabels:
+    case TargetKind::kLabels:
       return COTANGENT_LABELS;
-    case Answers::kNumbers:
+    case TargetKind::kNumbers:
       return COTANGENT_NUMBERS;
   }
   return COTANGENT_CLASSES;

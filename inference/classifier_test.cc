@@ -165,7 +165,7 @@ TEST(Classifier, FindsLabelsAndNumbers) {
   const std::string layers = "input { height: 8 width: 8 } layer { linear {} } ";
   std::vector<float> logits;
   const auto labels = answer(layers + "loss { binary_cross_entropy {} }", logits);
-  EXPECT_EQ(labels.second, Answers::kLabels);
+  EXPECT_EQ(labels.second, TargetKind::kLabels);
   for (int k = 0; k < 2; ++k)
     EXPECT_NEAR(labels.first[k], 1 / (1 + std::exp(-double{logits[k]})), 1e-6);
   const auto numbers =
@@ -173,7 +173,7 @@ TEST(Classifier, FindsLabelsAndNumbers) {
                  "loss { huber {} } train { target_normalisation { mean: [40, 1.7] "
                  "deviation: [10, 0.1] } }",
              logits);
-  EXPECT_EQ(numbers.second, Answers::kNumbers);
+  EXPECT_EQ(numbers.second, TargetKind::kNumbers);
   EXPECT_NEAR(numbers.first[0], 40 + 10 * logits[0], 1e-4);
   EXPECT_NEAR(numbers.first[1], 1.7 + 0.1 * logits[1], 1e-5);
 }

@@ -13,7 +13,6 @@
 namespace cotangent::tools {
 namespace {
 
-using data::TargetKind;
 using training::report::CsvField;
 
 // Returns the indices of `answers` in the order in which to show them: probabilities in descending

@@ -35,7 +35,7 @@ absl::StatusOr<AnswerFormat> ParseAnswerFormat(absl::string_view text);
 //          names: image,age,weight. Quoted as RFC 4180 says.
 class AnswerWriter {
  public:
-  AnswerWriter(AnswerFormat format, data::TargetKind kind, std::vector<std::string> names, int top)
+  AnswerWriter(AnswerFormat format, TargetKind kind, std::vector<std::string> names, int top)
       : format_(format), kind_(kind), names_(std::move(names)), top_(top) {}
 
   std::string Begin() const;
@@ -53,7 +53,7 @@ class AnswerWriter {
   std::string Element(const std::string& json);
 
   AnswerFormat format_;
-  data::TargetKind kind_;
+  TargetKind kind_;
   std::vector<std::string> names_;
   int top_;
   bool is_first_ = true;

@@ -12,7 +12,6 @@
 namespace cotangent::tools {
 namespace {
 
-using data::TargetKind;
 using ::testing::HasSubstr;
 
 const std::vector<std::string> kNames = {"cat", "sea, \"calm\"", "dog"};

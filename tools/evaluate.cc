@@ -117,7 +117,7 @@ struct Measured {
   std::string Data() const {
     return absl::StrCat(images.dataset.name, ", ", training::NameOf(images.split), " images");
   }
-  std::string Line(data::TargetKind kind) const {
+  std::string Line(TargetKind kind) const {
     return absl::StrFormat("%s %s: %.4f%s, loss %.4f, on %d images", training::NameOf(images.split),
                            training::MeasureOf(kind).name, plain.score,
                            tta_score.has_value() ? absl::StrFormat(" (tta %.4f)", *tta_score) : "",
@@ -141,12 +141,12 @@ absl::Status TellClasses(const Measured& m, bool gives_probabilities,
       .tta_accuracy = m.tta_score,
       .name = [&m](int64_t i) { return m.NameOfImage(i); },
       .png = [&m](int64_t i) { return PngOf(m.images.dataset, i); }};
-  return Tell(found, m.Line(data::TargetKind::kClass));
+  return Tell(found, m.Line(TargetKind::kClass));
 }
 
 // Does the same as TellClasses() for a network that answers with labels or numbers (`kind`).
-absl::Status TellValues(const Measured& m, data::TargetKind kind, std::vector<float> answers) {
-  if (kind == data::TargetKind::kLabels) {
+absl::Status TellValues(const Measured& m, TargetKind kind, std::vector<float> answers) {
+  if (kind == TargetKind::kLabels) {
     for (float& answer : answers) answer = static_cast<float>(training::Sigmoid(answer));
   }
   std::vector<float> targets(m.size() * m.classes());
@@ -206,7 +206,7 @@ absl::Status Evaluate(const CommandLine&) {
     tta_score = averaged.score;
   }
   const Measured measured = {opened.found.path, trained, images, plain, tta_score};
-  return evaluator->target_kind() == data::TargetKind::kClass
+  return evaluator->target_kind() == TargetKind::kClass
              ? TellClasses(measured, evaluator->gives_probabilities(), answers)
              : TellValues(measured, evaluator->target_kind(), std::move(answers));
 }

@@ -32,7 +32,7 @@ absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
     }
     labels.push_back(static_cast<int32_t>(found - trained.classes.begin()));
   }
-  if (source.target_kind == data::TargetKind::kNumbers &&
+  if (source.target_kind == TargetKind::kNumbers &&
       source.classes.size() != trained.classes.size()) {
     return absl::InvalidArgumentError(absl::StrCat(
         source.title, ": it has ", source.classes.size(), " numbers an image, the network finds ",
@@ -45,7 +45,7 @@ absl::StatusOr<std::vector<int32_t>> LabelsOf(const data::Source& source,
 // data set is class numbers[k] of the network.
 void Renumber(const std::vector<int32_t>& numbers, const std::vector<std::string>& classes,
               data::Dataset& dataset) {
-  if (dataset.target_kind == data::TargetKind::kClass) {
+  if (dataset.target_kind == TargetKind::kClass) {
     for (int32_t& label : dataset.labels) label = numbers[label];
   } else {
     // Labels of the network that the data set does not have are set to 0, which means that they do

@@ -75,12 +75,12 @@ const float* Evaluator::Run() {
 
 std::vector<double> Evaluator::AnswersOf(const float* results) const {
   const int64_t count = network_->classes;
-  if (target_kind_ == data::TargetKind::kClass && !gives_probabilities())
+  if (target_kind_ == TargetKind::kClass && !gives_probabilities())
     return Softmax({results, static_cast<size_t>(count)});
   std::vector<float> restored(results, results + count);
   target_scale_.Restore(absl::MakeSpan(restored));
   std::vector<double> answers(restored.begin(), restored.end());
-  if (target_kind_ == data::TargetKind::kLabels)
+  if (target_kind_ == TargetKind::kLabels)
     std::transform(answers.begin(), answers.end(), answers.begin(), Sigmoid);
   return answers;
 }
@@ -89,7 +89,7 @@ layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,
                                       int64_t count) const {
   char* const data = reinterpret_cast<char*>(const_cast<float*>(scores));
   layers::LossTargets compared;
-  if (target_kind_ != data::TargetKind::kClass) {
+  if (target_kind_ != TargetKind::kClass) {
     compared.shares = static_cast<const float*>(targets);
   } else {
     compared.labels = static_cast<const int32_t*>(targets);
@@ -138,7 +138,7 @@ void Evaluator::EvaluateBatch(const float* scores, const void* targets, int64_t 
                               Findings& findings) const {
   const int64_t classes = network_->classes;
   Findings::Batch& found = findings.batches[batch];
-  if (target_kind_ == data::TargetKind::kClass) {
+  if (target_kind_ == TargetKind::kClass) {
     const auto* const labels = static_cast<const int32_t*>(targets);
     for (int64_t i = 0; i < size; ++i) {
       const float* const row = scores + i * classes;
@@ -166,7 +166,7 @@ Evaluator::Result Evaluator::Conclude(const Findings& findings, int64_t images) 
   }
   Result result = {sum.right / static_cast<double>(images),
                    sum.weight > 0 ? sum.loss / sum.weight : 0};
-  if (target_kind_ != data::TargetKind::kClass) {
+  if (target_kind_ != TargetKind::kClass) {
     const size_t count = images * network_->classes;
     result.score = Score(target_kind_, {findings.answers.data(), count},
                          {findings.targets.data(), count}, network_->classes);
@@ -182,7 +182,7 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   data::PipelineOptions options = data::EvaluationOptions(
       static_cast<int>(batch_size_), normalization, data::BatchFormat::kF32Nchw);
   options.workers = threads_;
-  const bool has_values = target_kind_ != data::TargetKind::kClass;
+  const bool has_values = target_kind_ != TargetKind::kClass;
   if (has_values) options.targets = data::TargetFormat::kValues;
   options.target_mean = target_scale_.mean;
   options.target_deviation = target_scale_.deviation;

@@ -49,7 +49,7 @@ class Evaluator {
 
   int64_t batch_size() const { return batch_size_; }
   int64_t classes() const { return network_->classes; }
-  data::TargetKind target_kind() const { return target_kind_; }
+  TargetKind target_kind() const { return target_kind_; }
   // Returns the mean and deviation by which results that are numbers are converted to the numbers'
   // units. Empty for targets of other kinds.
   const TargetScale& target_scale() const { return target_scale_; }
@@ -108,7 +108,7 @@ class Evaluator {
   std::unique_ptr<layers::Plan> plan_;
   bool parameters_changed_ = true;
   layers::LossAttributes loss_;
-  data::TargetKind target_kind_ = data::TargetKind::kClass;
+  TargetKind target_kind_ = TargetKind::kClass;
   TargetScale target_scale_;
 };
 

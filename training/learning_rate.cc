@@ -65,7 +65,7 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
                    NormalizationOf(text, options.data.normalization.has_value()
                                              ? *options.data.normalization
                                              : data::ComputeNormalization(images)));
-  if (images.target_kind == data::TargetKind::kNumbers) WriteTargetScale(images, text);
+  if (images.target_kind == TargetKind::kNumbers) WriteTargetScale(images, text);
   ASSIGN_OR_RETURN(ResolvedNetwork network, Resolve(text, options.data.shape));
   if (const std::string note = PrecisionNote(text); !note.empty()) observer.Say(note);
   network.run.total_steps = kSweepSteps;

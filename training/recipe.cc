@@ -69,16 +69,16 @@ absl::Status CheckSettings(const layers::Network& text, const layers::BuiltNetwo
 // classes also serve for a loss of labels: the image's class is then its only label. Sampling that
 // balances classes is an error for images without classes.
 absl::Status CheckTargets(const layers::Network& network, const DataShape& data) {
-  const data::TargetKind wanted = TargetKindOf(network);
-  const bool is_class = data.targets == data::TargetKind::kClass;
-  if (wanted != data.targets && !(wanted == data::TargetKind::kLabels && is_class)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the loss is of ", data::PluralOf(wanted), ", the images have ",
-                     data::PluralOf(data.targets), "; write another loss { ... }"));
+  const TargetKind wanted = TargetKindOf(network);
+  const bool is_class = data.targets == TargetKind::kClass;
+  if (wanted != data.targets && !(wanted == TargetKind::kLabels && is_class)) {
+    return absl::InvalidArgumentError(absl::StrCat("the loss is of ", PluralOf(wanted),
+                                                   ", the images have ", PluralOf(data.targets),
+                                                   "; write another loss { ... }"));
   }
   if (network.train().sampling() == layers::Train::BALANCED && !is_class) {
     return Bad(network, absl::StrCat("train.sampling is BALANCED: the images have ",
-                                     data::PluralOf(data.targets), ", not one class each"));
+                                     PluralOf(data.targets), ", not one class each"));
   }
   return absl::OkStatus();
 }
@@ -170,11 +170,11 @@ absl::Status CheckImages(const layers::Network& network, const DataShape& data) 
 }
 
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
-                          data::TargetKind targets) {
+                          TargetKind targets) {
   if (network.classes == classes) return absl::OkStatus();
-  if (targets != data::TargetKind::kClass) {
+  if (targets != TargetKind::kClass) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "the network finds ", network.classes, " ", data::PluralOf(targets), ", the data set has ",
+        "the network finds ", network.classes, " ", PluralOf(targets), ", the data set has ",
         classes, ": write input { classes: ", classes, " }, or leave it out"));
   }
   return absl::InvalidArgumentError(

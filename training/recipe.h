@@ -33,7 +33,7 @@ struct DataShape {
   int64_t images = 0;  // number of training images
   int64_t classes = 10;
   int64_t channels = 3, height = 32, width = 32;
-  data::TargetKind targets = data::TargetKind::kClass;
+  TargetKind targets = TargetKind::kClass;
 };
 
 // The data of a run: images to train on and images to evaluate with.
@@ -91,7 +91,7 @@ absl::Status CheckImages(const layers::Network& network, const DataShape& data);
 // Returns an error unless the network has as many results as the data have classes or, for targets
 // of another kind, labels or numbers.
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
-                          data::TargetKind targets = data::TargetKind::kClass);
+                          TargetKind targets = TargetKind::kClass);
 
 // Returns how many steps the recipe asks for, in an epoch and in all, if there are `images`
 // training images. Returns an error if a step needs no image or more than `images` images, or if

@@ -39,7 +39,7 @@ absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network) {
   const auto bad = [&](const std::string& message) {
     return layers::AtPlace(network, absl::InvalidArgumentError("train.augmentation." + message));
   };
-  if (TargetKindOf(network) == data::TargetKind::kNumbers) {
+  if (TargetKindOf(network) == TargetKind::kNumbers) {
     return bad(absl::StrCat(text.has_mixup() ? "mixup" : "cutmix",
                             ": the loss is of numbers, which are not mixed; leave it out"));
   }
@@ -66,7 +66,7 @@ absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& n
   options.balance_classes = train.sampling() == Train::BALANCED;
   options.augmentation = std::move(augmentation);
   ASSIGN_OR_RETURN(options.mixing, MixingOf(network));
-  if (TargetKindOf(network) != data::TargetKind::kClass || options.mixing.is_used())
+  if (TargetKindOf(network) != TargetKind::kClass || options.mixing.is_used())
     options.targets = data::TargetFormat::kValues;
   ASSIGN_OR_RETURN(TargetScale scale,
                    TargetScaleOf(network, network.train().target_normalisation().mean_size()));

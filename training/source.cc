@@ -106,7 +106,7 @@ std::vector<std::string> DescribeCopies(const data::Source& source) {
 }
 
 std::string DescribeMissingClasses(const data::Dataset& images, data::Split split) {
-  if (images.target_kind != data::TargetKind::kClass) return "";
+  if (images.target_kind != TargetKind::kClass) return "";
   std::vector<bool> is_there(images.classes.size());
   for (const int32_t label : images.labels) is_there[label] = true;
   const auto missing = std::count(is_there.begin(), is_there.end(), false);

@@ -21,7 +21,7 @@ TEST(MissingClassesTest, AreCountedAndTheFirstNamed) {
   images.labels = {2, 1, 0};
   EXPECT_EQ(DescribeMissingClasses(images, data::Split::kTest), "");
   images.labels = {};
-  images.target_kind = data::TargetKind::kNumbers;
+  images.target_kind = TargetKind::kNumbers;
   EXPECT_EQ(DescribeMissingClasses(images, data::Split::kTrain), "");
 }
 

@@ -30,17 +30,15 @@ double MeanOver(int64_t images, const Value& value) {
 
 }  // namespace
 
-data::TargetKind TargetKindOf(const layers::Network& network) {
-  return static_cast<data::TargetKind>(layers::TargetKindOf(network.loss()));
+TargetKind TargetKindOf(const layers::Network& network) {
+  return layers::TargetKindOf(network.loss());
 }
 
-const Measure& MeasureOf(data::TargetKind kind) {
+const Measure& MeasureOf(TargetKind kind) {
   static const auto& accuracy = *new Measure{"accuracy", "accuracy"};
   static const auto& precision = *new Measure{"mean average precision", "mean_average_precision"};
   static const auto& r2 = *new Measure{"R2", "r2"};
-  return kind == data::TargetKind::kClass    ? accuracy
-         : kind == data::TargetKind::kLabels ? precision
-                                             : r2;
+  return kind == TargetKind::kClass ? accuracy : kind == TargetKind::kLabels ? precision : r2;
 }
 
 void TargetScale::Restore(absl::Span<float> answers) const {
@@ -54,7 +52,7 @@ void TargetScale::Restore(absl::Span<float> answers) const {
 absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_t count) {
   const auto& text = network.train().target_normalisation();
   TargetScale scale;
-  if (TargetKindOf(network) != data::TargetKind::kNumbers ||
+  if (TargetKindOf(network) != TargetKind::kNumbers ||
       (text.mean().empty() && text.deviation().empty()))
     return scale;
   scale.mean.assign(text.mean().begin(), text.mean().end());
@@ -143,9 +141,9 @@ std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
   return coefficients;
 }
 
-double Score(data::TargetKind kind, absl::Span<const float> answers,
-             absl::Span<const float> targets, int64_t count) {
-  if (kind == data::TargetKind::kLabels) return MeanAveragePrecision(answers, targets, count);
+double Score(TargetKind kind, absl::Span<const float> answers, absl::Span<const float> targets,
+             int64_t count) {
+  if (kind == TargetKind::kLabels) return MeanAveragePrecision(answers, targets, count);
   const std::vector<double> r2 = DeterminationCoefficients(answers, targets, count);
   return std::accumulate(r2.begin(), r2.end(), 0.0) / static_cast<double>(count);
 }

@@ -10,19 +10,20 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/target_kind.h"
 #include "data/dataset.h"
 #include "layers/network/network.pb.h"
 
 namespace cotangent::training {
 
-data::TargetKind TargetKindOf(const layers::Network& network);
+TargetKind TargetKindOf(const layers::Network& network);
 
 // The name of a number that says how good answers are; larger values are better.
 struct Measure {
   std::string name;  // for people: "accuracy", "mean average precision", "R2"
   std::string key;   // the key in metrics.jsonl: "accuracy", "mean_average_precision", "r2"
 };
-const Measure& MeasureOf(data::TargetKind kind);
+const Measure& MeasureOf(TargetKind kind);
 
 // The scale of targets that are numbers: training uses (number - mean) / deviation. Both lists are
 // empty for other targets, and if the network text does not set them.
@@ -61,8 +62,8 @@ std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
 // Returns the measure that MeasureOf() names: for labels MeanAveragePrecision(), for numbers the
 // mean of DeterminationCoefficients(). `answers` and `targets` are [images, count], where count is
 // the number of labels or numbers. REQUIRES: `kind` is not kClass.
-double Score(data::TargetKind kind, absl::Span<const float> answers,
-             absl::Span<const float> targets, int64_t count);
+double Score(TargetKind kind, absl::Span<const float> answers, absl::Span<const float> targets,
+             int64_t count);
 
 // Returns exp(x_k) / sum over j of exp(x_j), the probabilities of classes whose logits are x.
 std::vector<double> Softmax(absl::Span<const float> x);

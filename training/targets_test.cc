@@ -17,9 +17,9 @@ layers::Network Parse(const std::string& rest) {
 }
 
 TEST(Targets, AreWhatTheLossComparesWith) {
-  EXPECT_EQ(TargetKindOf(Parse("")), data::TargetKind::kClass);
-  EXPECT_EQ(TargetKindOf(Parse("loss { binary_cross_entropy {} }")), data::TargetKind::kLabels);
-  EXPECT_EQ(TargetKindOf(Parse("loss { absolute_error {} }")), data::TargetKind::kNumbers);
+  EXPECT_EQ(TargetKindOf(Parse("")), TargetKind::kClass);
+  EXPECT_EQ(TargetKindOf(Parse("loss { binary_cross_entropy {} }")), TargetKind::kLabels);
+  EXPECT_EQ(TargetKindOf(Parse("loss { absolute_error {} }")), TargetKind::kNumbers);
 }
 
 // Label 0 applies to the images with the highest, third highest and lowest of five scores: (1/1 +
@@ -41,7 +41,7 @@ TEST(Determination, IsTheShareOfVarianceThatAnswersExplain) {
   EXPECT_THAT(DeterminationCoefficients({1.5f, 7, 2, 7, 2.5f, 7}, {1, 7, 2, 7, 3, 7}, 2),
               ElementsAre(0.75, 1));
   EXPECT_THAT(DeterminationCoefficients({7, 7, 8}, {7, 7, 7}, 1), ElementsAre(0));
-  EXPECT_EQ(Score(data::TargetKind::kNumbers, {2, 2, 2}, {1, 2, 3}, 1), 0);
+  EXPECT_EQ(Score(TargetKind::kNumbers, {2, 2, 2}, {1, 2, 3}, 1), 0);
 }
 
 TEST(Softmax, IsOfAnySize) {
@@ -52,7 +52,7 @@ TEST(Softmax, IsOfAnySize) {
 
 TEST(TargetScale, ComesFromTheTrainingImagesAndIsTakenBack) {
   data::Dataset images;
-  images.target_kind = data::TargetKind::kNumbers;
+  images.target_kind = TargetKind::kNumbers;
   images.classes = {"age", "constant"};
   images.labels = {0, 0, 0, 0};
   images.targets = {10, 3, 20, 3, 30, 3, 40, 3};

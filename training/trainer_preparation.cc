@@ -96,7 +96,7 @@ absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& tr
 absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
   RETURN_IF_ERROR(TakeTrainSet(train_loading));
   RETURN_IF_ERROR(ResolveNormalization());
-  if (train_set_.target_kind == data::TargetKind::kNumbers) WriteTargetScale(train_set_, network_);
+  if (train_set_.target_kind == TargetKind::kNumbers) WriteTargetScale(train_set_, network_);
   result_.measure = MeasureOf(TargetKindOf(network_));
   evaluation_ = std::make_unique<RunEvaluation>(network_, options_.data, train_set_, normalization_,
                                                 step_options_, *step_, *tuner_);

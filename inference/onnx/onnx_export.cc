@@ -76,9 +76,9 @@ void AddMetadata(const training::TrainedNetwork& trained, const OnnxOptions& opt
       list(std::vector<float>(normalization.mean.begin(), normalization.mean.begin() + channels)));
   add("deviation", list(std::vector<float>(normalization.deviation.begin(),
                                            normalization.deviation.begin() + channels)));
-  const data::TargetKind targets = training::TargetKindOf(trained.network);
-  add("targets", data::PluralOf(targets));
-  if (targets == data::TargetKind::kNumbers) {
+  const TargetKind targets = training::TargetKindOf(trained.network);
+  add("targets", PluralOf(targets));
+  if (targets == TargetKind::kNumbers) {
     const auto& scale = trained.network.train().target_normalisation();
     add("target_mean", list(std::vector<double>(scale.mean().begin(), scale.mean().end())));
     add("target_deviation",

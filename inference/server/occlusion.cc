@@ -56,7 +56,7 @@ absl::StatusOr<Occlusion> Occlude(Classifier& classifier, const data::Image& ima
   const size_t classes = classifier.classes().size();
   std::vector<float> p(pictures.size() * classes);
   RETURN_IF_ERROR(classifier.ClassifyBatch(pictures, absl::MakeSpan(p)));
-  if (classifier.answers() != Answers::kNumbers)
+  if (classifier.answers() != TargetKind::kNumbers)
     result.top = static_cast<int>(
         std::max_element(p.begin(), p.begin() + static_cast<ptrdiff_t>(classes)) - p.begin());
   for (size_t i = 1; i < pictures.size(); ++i)

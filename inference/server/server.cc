@@ -87,7 +87,7 @@ struct Upload {
 json Ranking(const Batcher::Answer& answer, int top) {
   const std::vector<float>& p = answer.probabilities;
   json found = json::array();
-  if (answer.classifier->answers() == Answers::kNumbers) {
+  if (answer.classifier->answers() == TargetKind::kNumbers) {
     for (size_t k = 0; k < p.size(); ++k)
       found.push_back({{"name", answer.classifier->classes()[k]}, {"number", k}, {"value", p[k]}});
     return found;
@@ -221,7 +221,7 @@ void HttpServer::AddRoutes() {
 
 json HttpServer::DescribeNetwork() const {
   const std::shared_ptr<Classifier> classifier = batcher_.classifier();
-  return {{"answers", Name(classifier->answers())},
+  return {{"answers", PluralOf(classifier->answers())},
           {"classes", classifier->classes()},
           {"channels", classifier->channels()},
           {"height", classifier->height()},
@@ -282,7 +282,8 @@ absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool ex
     return is_other ? absl::UnimplementedError(image.status().message()) : image.status();
   }
   ASSIGN_OR_RETURN(const Batcher::Answer answer, batcher_.Classify(*image));
-  json result = {{"name", upload.name}, {Name(answer.classifier->answers()), Ranking(answer, top)}};
+  json result = {{"name", upload.name},
+                 {PluralOf(answer.classifier->answers()), Ranking(answer, top)}};
   if (explain) {
     ASSIGN_OR_RETURN(const Occlusion occlusion, Occlude(*answer.classifier, *image));
     result["explanation"] = {{"rows", occlusion.rows},

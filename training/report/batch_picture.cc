@@ -30,7 +30,7 @@ std::string TargetText(const data::Dataset& images, data::TargetFormat format, c
   for (size_t k = 0; k < images.classes.size(); ++k) {
     float value = 0;
     std::memcpy(&value, target + k * sizeof(value), sizeof(value));
-    if (images.target_kind == data::TargetKind::kNumbers) {
+    if (images.target_kind == TargetKind::kNumbers) {
       parts.push_back(absl::StrFormat("%s %.2f", images.classes[k], value));
     } else if (value != 0) {
       parts.push_back(value == 1 ? images.classes[k]
@@ -74,7 +74,7 @@ absl::StatusOr<BatchPicture> DrawFirstBatch(const layers::Network& network, cons
                                                 ? *data.normalization
                                                 : data::ComputeNormalization(images)));
   layers::Network scaled = network;
-  if (images.target_kind == data::TargetKind::kNumbers) WriteTargetScale(images, scaled);
+  if (images.target_kind == TargetKind::kNumbers) WriteTargetScale(images, scaled);
   ASSIGN_OR_RETURN(const data::PipelineOptions batches, PipelineOptionsOf(scaled, normalization));
   ASSIGN_OR_RETURN(data::BatchMaker maker, data::BatchMaker::Create(&images, batches));
   std::vector<float> batch(maker.image_bytes() / sizeof(float));

@@ -23,7 +23,7 @@ using nlohmann::ordered_json;
 std::string Four(double value) { return std::isnan(value) ? "" : absl::StrFormat("%.4f", value); }
 double Ratio(double above, double below) { return below > 0 ? above / below : 0; }
 
-bool IsOfLabels(const ValueEvaluation& e) { return e.kind == data::TargetKind::kLabels; }
+bool IsOfLabels(const ValueEvaluation& e) { return e.kind == TargetKind::kLabels; }
 
 std::string NameOfImage(const ValueEvaluation& e, int64_t image, const char* prefix) {
   const std::string name = e.name ? e.name(image) : "";

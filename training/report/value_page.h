@@ -14,11 +14,11 @@
 namespace cotangent::training::report {
 
 struct ValueEvaluation {
-  std::string network = {};                            // the network's name
-  std::string data = {};                               // "plants.csv, test images"
-  std::string checkpoint = {};                         // path of the checkpoint file
-  data::TargetKind kind = data::TargetKind::kNumbers;  // kNumbers or kLabels
-  std::vector<std::string> names = {};                 // the names of the labels or numbers
+  std::string network = {};                // the network's name
+  std::string data = {};                   // "plants.csv, test images"
+  std::string checkpoint = {};             // path of the checkpoint file
+  TargetKind kind = TargetKind::kNumbers;  // kNumbers or kLabels
+  std::vector<std::string> names = {};     // the names of the labels or numbers
   std::vector<float> answers = {};  // [images, names]: probabilities, or numbers in their own units
   std::vector<float> targets = {};  // [images, names]: 1 or 0, or numbers
   double loss = 0;                  // the network's own loss, mean over the images

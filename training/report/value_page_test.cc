@@ -15,7 +15,7 @@ using ::testing::Not;
 ValueEvaluation Labels() {
   return {.network = "net <1>",
           .data = "list.csv, test images",
-          .kind = data::TargetKind::kLabels,
+          .kind = TargetKind::kLabels,
           .names = {"a<b>", "two, three"},
           .answers = {0.9f, 0.2f, 0.6f, 0.1f, 0.4f, 0.7f},
           .targets = {1, 0, 0, 0, 1, 1},
@@ -26,7 +26,7 @@ ValueEvaluation Labels() {
 
 ValueEvaluation Numbers() {
   ValueEvaluation e = Labels();
-  e.kind = data::TargetKind::kNumbers;
+  e.kind = TargetKind::kNumbers;
   e.answers = {1, 10, 2, 20, 4, 36};
   e.targets = {1, 10, 2, 20, 3, 30};
   return e;
@@ -61,7 +61,7 @@ TEST(ValuePage, EscapesNamesInEveryFormat) {
     EXPECT_THAT(ToCsv(e), HasSubstr("\"two, three\""));
     const auto json = nlohmann::json::parse(ToJson(e));
     EXPECT_EQ(json["images"], 3);
-    EXPECT_EQ(json[e.kind == data::TargetKind::kLabels ? "labels" : "numbers"][0]["name"], "a<b>");
+    EXPECT_EQ(json[e.kind == TargetKind::kLabels ? "labels" : "numbers"][0]["name"], "a<b>");
   }
   EXPECT_NEAR(nlohmann::json::parse(ToJson(Labels()))["mean_average_precision"].get<double>(),
               ScoreOf(Labels()), 1e-12);
