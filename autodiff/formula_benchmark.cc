@@ -22,13 +22,14 @@
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/expression.h"
 #include "autodiff/symbolic/functions.h"
+#include "base/cpu.h"
 #include "benchmark/benchmark.h"
 
 namespace {
 
 namespace codegen = cotangent::autodiff::codegen;
 namespace symbolic = cotangent::autodiff::symbolic;
-using codegen::Isa;
+using cotangent::InstructionSet;
 using symbolic::Expr;
 
 enum Function { kSoftsign, kSoftsignSlope, kGelu, kGeluSlope, kSilu, kSiluSlope };
@@ -158,12 +159,13 @@ __attribute__((target("avx2,fma"))) void Loop256(const float* x, float* y, int64
 using Loop = void (*)(const float*, float*, int64_t);
 
 template <Function function>
-Loop ByHand(Isa isa, bool streaming) {
-  if (isa == Isa::kAvx2) return streaming ? Loop256<function, true> : Loop256<function, false>;
+Loop ByHand(InstructionSet isa, bool streaming) {
+  if (isa == InstructionSet::kAvx2)
+    return streaming ? Loop256<function, true> : Loop256<function, false>;
   return streaming ? Loop512<function, true> : Loop512<function, false>;
 }
 
-Loop ByHand(int function, Isa isa, bool streaming) {
+Loop ByHand(int function, InstructionSet isa, bool streaming) {
   switch (function) {
     case kSoftsign:
       return ByHand<kSoftsign>(isa, streaming);
@@ -207,13 +209,13 @@ void Label(benchmark::State& state) {
   const int64_t n = state.range(1);
   state.SetItemsProcessed(state.iterations() * n);
   state.SetLabel(std::string(kFunctionNames[state.range(0)]) + " " +
-                 codegen::IsaName(static_cast<Isa>(state.range(2))));
+                 Name(static_cast<InstructionSet>(state.range(2))));
 }
 
 void BM_Compiled(benchmark::State& state) {
   symbolic::Pool pool;
   const Expr x = pool.Variable("x");
-  const Isa isa = static_cast<Isa>(state.range(2));
+  const InstructionSet isa = static_cast<InstructionSet>(state.range(2));
   const auto function = symbolic::CompiledFunction::Compile({Formula(state.range(0), x)}, {x}, isa);
   if (!function.ok()) return state.SkipWithError(std::string(function.status().message()).c_str());
   const Arrays arrays(state.range(1));
@@ -225,8 +227,8 @@ void BM_Compiled(benchmark::State& state) {
 }
 
 void BM_ByHand(benchmark::State& state) {
-  const Isa isa = static_cast<Isa>(state.range(2));
-  if (isa > codegen::BestIsa())
+  const InstructionSet isa = static_cast<InstructionSet>(state.range(2));
+  if (isa > cotangent::WidestInstructionSet())
     return state.SkipWithError("this processor has no such instructions");
   const Loop loop = ByHand(state.range(0), isa, state.range(1) >= int64_t{4} << 20);
   const Arrays arrays(state.range(1));
@@ -238,7 +240,7 @@ void BM_ByHand(benchmark::State& state) {
 }
 
 void Cases(benchmark::internal::Benchmark* b) {
-  for (const Isa isa : {Isa::kAvx512, Isa::kAvx2}) {
+  for (const InstructionSet isa : {InstructionSet::kAvx512, InstructionSet::kAvx2}) {
     for (const int64_t n : {int64_t{4096}, int64_t{16} << 20}) {
       for (int function = kSoftsign; function <= kSiluSlope; ++function)
         b->Args({function, n, static_cast<int64_t>(isa)});

@@ -172,7 +172,7 @@ void ElementEmitter::StoreBf16(const Xmm& x, const Walk& stream, bool streaming)
     }
     return;
   }
-  if (plan_.isa >= Isa::kAvx512Bf16) {
+  if (plan_.isa >= InstructionSet::kAvx512Bf16) {
     vcvtneps2bf16(Ymm(t), x);
   } else {
     RoundToBf16(Vector(t), x);

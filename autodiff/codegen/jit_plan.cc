@@ -10,7 +10,7 @@ KernelPlan::KernelPlan(const VectorProgram& program, const KernelOptions& option
       instructions(program.instructions()),
       isa(options.isa),
       columns(options.columns),
-      avx512(options.isa >= Isa::kAvx512),
+      avx512(options.isa >= InstructionSet::kAvx512),
       width(avx512 ? 16 : 8),
       vector_registers(avx512 ? 32 : 16) {
   ListSteps();

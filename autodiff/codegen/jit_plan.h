@@ -67,7 +67,7 @@ struct KernelPlan {
 
   const VectorProgram& program;
   const std::vector<Instruction>& instructions;
-  const Isa isa;
+  const InstructionSet isa;
   const int columns;  // elements in a row; 0: a flat kernel, whose data is one long row
   const bool avx512;
   const int width;  // floats in a vector

@@ -276,9 +276,8 @@ MachineCode Assembler::Take() {
   MachineCode code;
   code.bytes.assign(getCode(), getCode() + getSize());
   code.description = absl::StrCat(
-      IsaName(plan_.isa), ", ",
-      plan_.columns == 0 ? "flat" : absl::StrCat(plan_.columns, " columns"), ", ",
-      main_shape_.across, " x ", main_shape_.down, " vectors at once, ", plan_.steps.size(),
+      Name(plan_.isa), ", ", plan_.columns == 0 ? "flat" : absl::StrCat(plan_.columns, " columns"),
+      ", ", main_shape_.across, " x ", main_shape_.down, " vectors at once, ", plan_.steps.size(),
       " operations, ", spill_slots_used(), " spills, ", code.bytes.size(), " bytes of code");
   return code;
 }

@@ -65,19 +65,7 @@ class CompiledKernel : public VectorKernel {
   size_t size_;
 };
 
-// Returns the widest instruction set that programs are compiled for and that is not wider than
-// `set`.
-Isa IsaWithin(InstructionSet set) {
-  return static_cast<Isa>(std::min(set, InstructionSet::kAvx512Bf16));
-}
-
-Isa ProcessorIsa() { return IsaWithin(ProcessorInstructionSet()); }
-
 }  // namespace
-
-const char* IsaName(Isa isa) { return Name(static_cast<InstructionSet>(isa)); }
-
-Isa BestIsa() { return IsaWithin(WidestInstructionSet()); }
 
 absl::StatusOr<std::unique_ptr<VectorKernel>> VectorKernel::Compile(const VectorProgram& program,
                                                                     const KernelOptions& options) {
@@ -90,12 +78,12 @@ absl::StatusOr<std::unique_ptr<VectorKernel>> VectorKernel::Compile(const Vector
         "a flat kernel has no columns, but its program loads a channel operand: give the number of "
         "columns");
   }
-  if (options.isa > ProcessorIsa()) {
-    return absl::InvalidArgumentError(absl::StrCat("kernel asked for ", IsaName(options.isa),
+  if (options.isa > ProcessorInstructionSet()) {
+    return absl::InvalidArgumentError(absl::StrCat("kernel asked for ", Name(options.isa),
                                                    ", but this processor has only ",
-                                                   IsaName(ProcessorIsa())));
+                                                   Name(ProcessorInstructionSet())));
   }
-  if (options.isa == Isa::kPortable) {
+  if (options.isa == InstructionSet::kPortable) {
     return std::make_unique<InterpretedKernel>(program, options.columns);
   }
   ASSIGN_OR_RETURN(const MachineCode code, AssembleKernel(program, options));

@@ -7,22 +7,14 @@
 
 #include "absl/status/statusor.h"
 #include "autodiff/codegen/vector_program.h"
+#include "base/cpu.h"
 
 namespace cotangent::autodiff::codegen {
 
-// The instruction set that a kernel is compiled for; each one from kAvx2 on includes those before
-// it. With kPortable the program is interpreted in plain C++ instead.
-enum class Isa : uint8_t { kPortable, kAvx2, kAvx512, kAvx512Bf16 };
-
-const char* IsaName(Isa isa);
-
-// Returns the best instruction set that this processor has (kAvx2 includes FMA; kAvx512 means F,
-// BW, DQ and VL; kAvx512Bf16 adds the conversions to bf16), or the one that the environment
-// variable COTANGENT_ISA names (portable, avx2, avx512 or avx512_bf16) if that is lower.
-Isa BestIsa();
-
 struct KernelOptions {
-  Isa isa = BestIsa();
+  // The instruction set that the kernel is compiled for; kAmx means the same as kAvx512Bf16. With
+  // kPortable the program is interpreted in plain C++ instead.
+  InstructionSet isa = WidestInstructionSet();
 
   // The number of elements in a row, 1 or more. 0 makes a flat kernel: its data is one row, whose
   // length only the call gives; it has no channel operands (VectorProgram::LoadChannel()), and its

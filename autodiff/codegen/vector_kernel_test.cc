@@ -286,10 +286,11 @@ bool Near(ElementType type, const char* a, const char* b) {
   return false;
 }
 
-void ExpectAgreement(const VectorProgram& program, Isa isa, int columns, int64_t rows, int gap,
-                     std::mt19937& random) {
+void ExpectAgreement(const VectorProgram& program, InstructionSet isa, int columns, int64_t rows,
+                     int gap, std::mt19937& random) {
   auto kernel = VectorKernel::Compile(program, {.isa = isa, .columns = columns});
-  auto oracle = VectorKernel::Compile(program, {.isa = Isa::kPortable, .columns = columns});
+  auto oracle =
+      VectorKernel::Compile(program, {.isa = InstructionSet::kPortable, .columns = columns});
   ASSERT_TRUE(kernel.ok()) << kernel.status();
   ASSERT_TRUE(oracle.ok()) << oracle.status();
   SCOPED_TRACE((*kernel)->Describe());
@@ -326,7 +327,7 @@ void ExpectAgreement(const VectorProgram& program, Isa isa, int columns, int64_t
   }
 }
 
-class Kernels : public testing::TestWithParam<Isa> {};
+class Kernels : public testing::TestWithParam<InstructionSet> {};
 
 TEST_P(Kernels, RandomProgramsOverRows) {
   for (const int columns : {1, 3, 8, 15, 16, 17, 24, 32, 64, 100, 256}) {
@@ -553,14 +554,10 @@ TEST(Kernel, RefusesWhatContradictsItself) {
   EXPECT_TRUE(VectorKernel::Compile(p, {.columns = 5}).ok());
 }
 
-std::vector<Isa> Available() {
-  std::vector<Isa> all;
-  for (int i = 0; i <= static_cast<int>(BestIsa()); ++i) all.push_back(static_cast<Isa>(i));
-  return all;
-}
+std::vector<InstructionSet> Available() { return AvailableInstructionSets(); }
 
-INSTANTIATE_TEST_SUITE_P(All, Kernels, testing::ValuesIn(Available()),
-                         [](const auto& info) { return std::string(IsaName(info.param)); });
+INSTANTIATE_TEST_SUITE_P(All, Kernels, testing::ValuesIn(AvailableInstructionSets()),
+                         [](const auto& info) { return std::string(Name(info.param)); });
 
 }  // namespace
 }  // namespace cotangent::autodiff::codegen

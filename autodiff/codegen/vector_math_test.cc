@@ -24,7 +24,7 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 using Unary = Value (VectorProgram::*)(Value);
 
-class VectorMath : public testing::TestWithParam<Isa> {
+class VectorMath : public testing::TestWithParam<InstructionSet> {
  protected:
   std::vector<float> Apply(Unary function, const std::vector<float>& x,
                            Accuracy accuracy = Accuracy::kF32) {
@@ -267,14 +267,8 @@ TEST_P(VectorMath, PowWithConstantExponents) {
   }
 }
 
-std::vector<Isa> Available() {
-  std::vector<Isa> all;
-  for (int i = 0; i <= static_cast<int>(BestIsa()); ++i) all.push_back(static_cast<Isa>(i));
-  return all;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, VectorMath, testing::ValuesIn(Available()),
-                         [](const auto& info) { return std::string(IsaName(info.param)); });
+INSTANTIATE_TEST_SUITE_P(All, VectorMath, testing::ValuesIn(AvailableInstructionSets()),
+                         [](const auto& info) { return std::string(Name(info.param)); });
 
 }  // namespace
 }  // namespace cotangent::autodiff::codegen

@@ -10,7 +10,6 @@
 
 namespace cotangent::autodiff::symbolic {
 using codegen::ElementType;
-using codegen::Isa;
 using codegen::StoreHint;
 using codegen::Value;
 using codegen::VectorKernel;
@@ -25,7 +24,7 @@ constexpr uintptr_t kCacheLine = 64;
 
 absl::StatusOr<std::unique_ptr<VectorKernel>> CompileKernel(absl::Span<const Expr> outputs,
                                                             absl::Span<const Expr> variables,
-                                                            Isa isa, StoreHint hint) {
+                                                            InstructionSet isa, StoreHint hint) {
   VectorProgram program;
   VariableValues values;
   for (const Expr variable : variables) {
@@ -40,7 +39,7 @@ absl::StatusOr<std::unique_ptr<VectorKernel>> CompileKernel(absl::Span<const Exp
 
 absl::StatusOr<CompiledFunction> CompiledFunction::Compile(absl::Span<const Expr> outputs,
                                                            absl::Span<const Expr> variables,
-                                                           Isa isa) {
+                                                           InstructionSet isa) {
   CompiledFunction function;
   for (const auto& [hint, kernel] : {std::pair{StoreHint::kCached, &function.cached_},
                                      std::pair{StoreHint::kStreaming, &function.streaming_}}) {

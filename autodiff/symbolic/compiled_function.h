@@ -34,7 +34,7 @@ class CompiledFunction {
   // ln(-1).
   static absl::StatusOr<CompiledFunction> Compile(absl::Span<const Expr> outputs,
                                                   absl::Span<const Expr> variables,
-                                                  codegen::Isa isa = codegen::BestIsa());
+                                                  InstructionSet isa = WidestInstructionSet());
 
   // Sets outputs[i][j] to the value of output i at (inputs[0][j], inputs[1][j], ...) for 0 <= j <
   // size; inputs[k] holds the values of variable k. An output array may be the same array as an

@@ -52,9 +52,9 @@ TEST(CompiledFunction, AgreesWithDouble) {
                             "1 / x^2 + 1 / x + x^(-3)"};
   std::vector<float> x;
   for (int i = 0; i < 400; ++i) x.push_back(-7.98f + 0.04013f * i);
-  for (const Isa isa : {Isa::kPortable, BestIsa()}) {
+  for (const InstructionSet isa : {InstructionSet::kPortable, WidestInstructionSet()}) {
     for (const char* text : formulas) {
-      SCOPED_TRACE(std::string(text) + " " + IsaName(isa));
+      SCOPED_TRACE(std::string(text) + " " + Name(isa));
       Pool pool;
       const Expr variable = pool.Variable("x");
       const auto f = Parse(text, pool);
@@ -91,7 +91,7 @@ TEST(CompiledFunction, MaxAndMinKeepNaN) {
   const auto program = Program::Create(formulas, {x, y});
   ASSERT_TRUE(program.ok());
   const std::vector<double> interpreted = program->Evaluate<double>(std::vector<double>{nan, 2});
-  for (const Isa isa : {Isa::kPortable, BestIsa()}) {
+  for (const InstructionSet isa : {InstructionSet::kPortable, WidestInstructionSet()}) {
     for (size_t i = 0; i < formulas.size(); ++i) {
       std::vector<float> result(37, 1);
       const auto compiled = CompiledFunction::Compile({formulas[i]}, {x, y}, isa);
