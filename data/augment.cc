@@ -126,7 +126,7 @@ int64_t BytesPerElement(BatchFormat format) {
   return format == BatchFormat::kF32Nchw || format == BatchFormat::kF32Nhwc ? 4 : 2;
 }
 
-ImageWriter::ImageWriter(int channels, int height, int width, const Normalization& normalization,
+ImageWriter::ImageWriter(int channels, int height, int width, const Normalisation& normalisation,
                          BatchFormat format)
     : channels_(channels),
       height_(height),
@@ -135,8 +135,8 @@ ImageWriter::ImageWriter(int channels, int height, int width, const Normalizatio
       to_f32_(ConvertersFor<float>()),
       to_bf16_(ConvertersFor<uint16_t>()) {
   for (int c = 0; c < 3; ++c) {
-    scale_[c] = static_cast<float>(1 / (255 * normalization.deviation[c]));
-    offset_[c] = static_cast<float>(-normalization.mean[c] / normalization.deviation[c]);
+    scale_[c] = static_cast<float>(1 / (255 * normalisation.deviation[c]));
+    offset_[c] = static_cast<float>(-normalisation.mean[c] / normalisation.deviation[c]);
   }
 }
 

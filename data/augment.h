@@ -98,7 +98,7 @@ int64_t BytesPerElement(BatchFormat format);
 class ImageWriter {
  public:
   // REQUIRES: 1 or 3 channels; height and width from 1 to kLargestImageSide (data/dataset.h).
-  ImageWriter(int channels, int height, int width, const Normalization& normalization,
+  ImageWriter(int channels, int height, int width, const Normalisation& normalisation,
               BatchFormat format);
 
   // Writes the image with the bytes `source` [channels, height, width] to `output`, which has room

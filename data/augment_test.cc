@@ -28,7 +28,7 @@ std::vector<uint8_t> Pixels(int height, int width) {
 // Returns the bytes of the image Pixels(height, width) after ImageWriter has placed it. The
 // normalisation only divides by 255, so the bytes can be restored from the floats.
 std::vector<int> Placed(int height, int width, const Placement& placement) {
-  const ImageWriter writer(1, height, width, Normalization(), BatchFormat::kF32Nchw);
+  const ImageWriter writer(1, height, width, Normalisation(), BatchFormat::kF32Nchw);
   std::vector<float> output(height * width);
   writer.Write(Pixels(height, width).data(), placement, output.data());
   std::vector<int> bytes;
@@ -83,7 +83,7 @@ TEST(ImageWriterTest, FormatsHoldTheSameNumbers) {
   const int channels = 3, height = 5, width = 7, plane = height * width;
   std::vector<uint8_t> pixels;
   for (int i = 0; i < channels * plane; ++i) pixels.push_back(i * 37);
-  const Normalization normalization = kCifar10Normalization;
+  const Normalisation normalisation = kCifar10Normalisation;
   const Placement placement = {.dy = -2,
                                .dx = 1,
                                .flip = true,
@@ -94,7 +94,7 @@ TEST(ImageWriterTest, FormatsHoldTheSameNumbers) {
   std::vector<float> nchw(channels * plane), nhwc(channels * plane);
   std::vector<uint16_t> bf16_nchw(channels * plane), bf16_nhwc(channels * plane);
   const auto write = [&](BatchFormat format, void* output, size_t bytes) {
-    const ImageWriter writer(channels, height, width, normalization, format);
+    const ImageWriter writer(channels, height, width, normalisation, format);
     ASSERT_EQ(writer.output_bytes(), bytes);
     writer.Write(pixels.data(), placement, output);
   };
@@ -193,36 +193,36 @@ TEST(ValidateTest, SizesOutOfRange) {
   EXPECT_FALSE(Validate({.cutout = 33}, 32, 32).ok());
 }
 
-TEST(NormalizationTest, ComputedFromTheData) {
+TEST(NormalisationTest, ComputedFromTheData) {
   Dataset dataset;
   dataset.height = 1;
   dataset.width = 2;
   dataset.images = {0, 255, 7, 7, 10, 20, /**/ 255, 0, 7, 7, 10, 20};
   dataset.labels = {0, 0};
-  const Normalization normalization = ComputeNormalization(dataset);
-  EXPECT_DOUBLE_EQ(normalization.mean[0], 0.5);
-  EXPECT_DOUBLE_EQ(normalization.deviation[0], 0.5);
-  EXPECT_DOUBLE_EQ(normalization.mean[1], 0.02745);  // 7 / 255
-  EXPECT_DOUBLE_EQ(normalization.deviation[1], 1);
-  EXPECT_DOUBLE_EQ(normalization.mean[2], 0.05882);       // 15 / 255
-  EXPECT_DOUBLE_EQ(normalization.deviation[2], 0.01961);  // 5 / 255
+  const Normalisation normalisation = ComputeNormalisation(dataset);
+  EXPECT_DOUBLE_EQ(normalisation.mean[0], 0.5);
+  EXPECT_DOUBLE_EQ(normalisation.deviation[0], 0.5);
+  EXPECT_DOUBLE_EQ(normalisation.mean[1], 0.02745);  // 7 / 255
+  EXPECT_DOUBLE_EQ(normalisation.deviation[1], 1);
+  EXPECT_DOUBLE_EQ(normalisation.mean[2], 0.05882);       // 15 / 255
+  EXPECT_DOUBLE_EQ(normalisation.deviation[2], 0.01961);  // 5 / 255
 }
 
-TEST(NormalizationTest, LargeBrightImages) {
+TEST(NormalisationTest, LargeBrightImages) {
   Dataset dataset;
   dataset.channels = 1, dataset.height = 300, dataset.width = 400;
   dataset.images.assign(120'000, 255);
   for (int i = 0; i < 60'000; ++i) dataset.images[2 * i] = 205;
   dataset.labels = {0};
-  const Normalization normalization = ComputeNormalization(dataset);
-  EXPECT_DOUBLE_EQ(normalization.mean[0], 0.90196);       // 230 / 255
-  EXPECT_DOUBLE_EQ(normalization.deviation[0], 0.09804);  // 25 / 255
+  const Normalisation normalisation = ComputeNormalisation(dataset);
+  EXPECT_DOUBLE_EQ(normalisation.mean[0], 0.90196);       // 230 / 255
+  EXPECT_DOUBLE_EQ(normalisation.deviation[0], 0.09804);  // 25 / 255
 }
 
-TEST(NormalizationTest, TheSampleIsLikeTheWhole) {
-  const Normalization sample =
-      ComputeNormalization(LoadDataset("sample", "", Split::kTrain).value());
-  const Normalization known = kCifar10Normalization;
+TEST(NormalisationTest, TheSampleIsLikeTheWhole) {
+  const Normalisation sample =
+      ComputeNormalisation(LoadDataset("sample", "", Split::kTrain).value());
+  const Normalisation known = kCifar10Normalisation;
   for (int c = 0; c < 3; ++c) {
     EXPECT_NEAR(sample.mean[c], known.mean[c], 0.02);
     EXPECT_NEAR(sample.deviation[c], known.deviation[c], 0.02);

@@ -124,9 +124,9 @@ Dataset Some(const Dataset& dataset) {
 
 }  // namespace
 
-Normalization ComputeNormalization(const Dataset& dataset) {
-  if (!dataset.is_in_memory()) return ComputeNormalization(Some(dataset));
-  Normalization result;
+Normalisation ComputeNormalisation(const Dataset& dataset) {
+  if (!dataset.is_in_memory()) return ComputeNormalisation(Some(dataset));
+  Normalisation result;
   const int64_t plane = int64_t{dataset.height} * dataset.width;
   for (int channel = 0; channel < dataset.channels; ++channel) {
     // The sums of bytes and of their squares are exact, since they fit in 64 bits. Runs of kRun

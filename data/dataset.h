@@ -97,7 +97,7 @@ struct Dataset {
 
 // A byte v of channel c becomes (v / 255 - mean[c]) / deviation[c]. Images of one channel use the
 // first entries.
-struct Normalization {
+struct Normalisation {
   std::array<double, 3> mean = {0, 0, 0};
   std::array<double, 3> deviation = {1, 1, 1};
 };
@@ -106,7 +106,7 @@ struct Normalization {
 // of the full range of a byte (0 to 1) and rounded to five decimals, as they are usually published.
 // If images have to be read, only 512 evenly spaced ones are used; those of them that cannot be
 // read are left out. A channel without variation gets the deviation 1.
-Normalization ComputeNormalization(const Dataset& dataset);
+Normalisation ComputeNormalisation(const Dataset& dataset);
 
 // Returns $XDG_CACHE_HOME/cotangent if that variable is an absolute path, else
 // $HOME/.cache/cotangent or, if HOME is unset or empty, ./.cache/cotangent.

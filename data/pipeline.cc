@@ -41,7 +41,7 @@ absl::Status Check(const Dataset& dataset, const PipelineOptions& options) {
         absl::StrCat("the batch size is ", options.batch_size, ", but the data set ", dataset.name,
                      " has only ", dataset.size(), " images; take a batch size of at most that"));
   }
-  for (double deviation : options.normalization.deviation) {
+  for (double deviation : options.normalisation.deviation) {
     if (!(deviation > 0)) {
       return absl::InvalidArgumentError(
           absl::StrCat("a channel's standard deviation is ", deviation, "; it must be above 0"));
@@ -104,13 +104,13 @@ void OrderBalanced(const Dataset& dataset, SplitMix64& random, std::vector<int32
 
 }  // namespace
 
-PipelineOptions EvaluationOptions(int batch_size, const Normalization& normalization,
+PipelineOptions EvaluationOptions(int batch_size, const Normalisation& normalisation,
                                   BatchFormat format) {
   PipelineOptions options;
   options.batch_size = batch_size;
   options.shuffle = false;
   options.drop_last = false;
-  options.normalization = normalization;
+  options.normalisation = normalisation;
   options.format = format;
   return options;
 }
@@ -124,7 +124,7 @@ absl::StatusOr<BatchMaker> BatchMaker::Create(const Dataset* dataset,
 BatchMaker::BatchMaker(const Dataset* dataset, const PipelineOptions& options)
     : dataset_(dataset),
       options_(options),
-      writer_(dataset->channels, dataset->height, dataset->width, options.normalization,
+      writer_(dataset->channels, dataset->height, dataset->width, options.normalisation,
               options.format),
       order_(dataset->size()) {
   std::iota(order_.begin(), order_.end(), 0);

@@ -54,7 +54,7 @@ struct PipelineOptions {
   // For targets that are numbers: a batch holds (number - mean) / deviation. Empty: the numbers are
   // not changed.
   std::vector<double> target_mean = {}, target_deviation = {};
-  Normalization normalization = {};
+  Normalisation normalisation = {};
   BatchFormat format = BatchFormat::kF32Nchw;
   // Threads that make batches, each its own batch. The batches do not depend on the number of
   // threads.
@@ -69,7 +69,7 @@ struct PipelineOptions {
 };
 
 // Returns options for evaluation: all images in order, without random changes.
-PipelineOptions EvaluationOptions(int batch_size, const Normalization& normalization,
+PipelineOptions EvaluationOptions(int batch_size, const Normalisation& normalisation,
                                   BatchFormat format);
 
 // Makes single batches on the calling thread, in memory of the caller.

@@ -36,7 +36,7 @@ PipelineOptions Options(BatchFormat format, bool augmented) {
   PipelineOptions options;
   options.batch_size = 128;
   options.format = format;
-  options.normalization = kCifar10Normalization;
+  options.normalisation = kCifar10Normalisation;
   if (augmented) options.augmentation = {.flip = Flip::kRandom, .crop_padding = 4, .cutout = 8};
   return options;
 }

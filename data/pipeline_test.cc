@@ -34,7 +34,7 @@ PipelineOptions Augmented(int batch_size) {
   options.batch_size = batch_size;
   options.seed = 5;
   options.augmentation = {.flip = Flip::kRandom, .crop_padding = 4, .cutout = 8};
-  options.normalization = kCifar10Normalization;
+  options.normalisation = kCifar10Normalisation;
   return options;
 }
 
@@ -120,13 +120,13 @@ TEST(BatchMakerTest, EveryImageComesAtEveryPlace) {
 
 TEST(BatchMakerTest, WithoutShufflingInOrderWithAShortLastBatch) {
   const Dataset dataset = Numbered(25);
-  const PipelineOptions options = EvaluationOptions(10, Normalization(), BatchFormat::kF32Nchw);
+  const PipelineOptions options = EvaluationOptions(10, Normalisation(), BatchFormat::kF32Nchw);
   const std::vector<int> images = ImagesOfEpoch(dataset, options, 0);
   ASSERT_EQ(images.size(), 25);
   for (int i = 0; i < 25; ++i) EXPECT_EQ(images[i], i);
   EXPECT_EQ(BatchMaker::Create(&dataset, options)->SizeOf(2), 5);
   // A data set with fewer images than the batch size gives one small batch.
-  const PipelineOptions wide = EvaluationOptions(100, Normalization(), BatchFormat::kF32Nchw);
+  const PipelineOptions wide = EvaluationOptions(100, Normalisation(), BatchFormat::kF32Nchw);
   EXPECT_EQ(ImagesOfEpoch(dataset, wide, 0).size(), 25);
 }
 
@@ -180,7 +180,7 @@ TEST(BatchMakerTest, RanksThatDoNotDivideABatchAreRefused) {
 
 TEST(BatchMakerTest, ViewsAreMirroredAndShifted) {
   const auto views =
-      ViewMaker::Create(&Sample(), EvaluationOptions(64, Normalization(), BatchFormat::kF32Nchw))
+      ViewMaker::Create(&Sample(), EvaluationOptions(64, Normalisation(), BatchFormat::kF32Nchw))
           .value();
   std::vector<float> images(64 * Sample().image_bytes());
   const auto pixel = [&](int image, int y, int x) {
@@ -207,7 +207,7 @@ TEST(BatchMakerTest, OptionsThatDoNotFit) {
   EXPECT_THAT(message({.batch_size = 4, .buffers = 1}), HasSubstr("at least 2"));
   EXPECT_THAT(message({.batch_size = 4, .augmentation = {.crop_padding = 99}}),
               HasSubstr("padding"));
-  EXPECT_THAT(message({.batch_size = 4, .normalization = {.deviation = {1, 0, 1}}}),
+  EXPECT_THAT(message({.batch_size = 4, .normalisation = {.deviation = {1, 0, 1}}}),
               HasSubstr("above 0"));
   const Dataset empty;
   EXPECT_FALSE(BatchMaker::Create(&empty, {}).ok());
@@ -259,7 +259,7 @@ INSTANTIATE_TEST_SUITE_P(Buffers, PipelineTest, ::testing::Values(2, 3, 5));
 TEST(PipelineTest, ShortLastBatchesAndThenTheNextEpoch) {
   const Dataset dataset = Numbered(25);
   const auto pipeline =
-      Pipeline::Create(&dataset, EvaluationOptions(10, Normalization(), BatchFormat::kF32Nhwc))
+      Pipeline::Create(&dataset, EvaluationOptions(10, Normalisation(), BatchFormat::kF32Nhwc))
           .value();
   std::vector<int> sizes;
   for (int step = 0; step < 6; ++step) sizes.push_back(pipeline->Next().size);
@@ -592,8 +592,8 @@ TEST(Workers, ViewsOfImagesThatAreReadAreTheSame) {
 }
 
 TEST(Workers, NormalisationOfImagesThatAreReadIsTheirs) {
-  const Normalization whole = ComputeNormalization(Sample()),
-                      read = ComputeNormalization(ReadSample());
+  const Normalisation whole = ComputeNormalisation(Sample()),
+                      read = ComputeNormalisation(ReadSample());
   for (int c = 0; c < 3; ++c) {
     EXPECT_DOUBLE_EQ(whole.mean[c], read.mean[c]);
     EXPECT_DOUBLE_EQ(whole.deviation[c], read.deviation[c]);

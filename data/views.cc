@@ -16,7 +16,7 @@ absl::StatusOr<std::unique_ptr<ViewMaker>> ViewMaker::Create(const Dataset* data
 ViewMaker::ViewMaker(const Dataset* dataset, BatchMaker maker, int64_t first, int64_t every)
     : dataset_(dataset),
       maker_(std::move(maker)),
-      writer_(dataset->channels, dataset->height, dataset->width, maker_.options().normalization,
+      writer_(dataset->channels, dataset->height, dataset->width, maker_.options().normalisation,
               maker_.options().format),
       every_(every),
       index_(first - every) {

@@ -5,7 +5,7 @@
 // with different placements (shifted or mirrored, see Placement in data/augment.h); one such
 // version of the images is called a view.
 //
-//   auto views = ViewMaker::Create(&dataset, EvaluationOptions(100, normalization, format));
+//   auto views = ViewMaker::Create(&dataset, EvaluationOptions(100, normalisation, format));
 //   for (int64_t i = 0; i < (*views)->batches(); ++i) {
 //     if (absl::Status status = (*views)->Next(); !status.ok()) return status;
 //     (*views)->Write({}, images);   // writes the (*views)->size() images of batch i

@@ -53,7 +53,7 @@ class PlannedClassifier : public Classifier {
       : trained_(std::move(trained)),
         fit_(training::FitOptionsOf(trained_.network)),
         image_bytes_(int64_t{fit_.shape.channels} * fit_.shape.height * fit_.shape.width),
-        writer_(fit_.shape.channels, fit_.shape.height, fit_.shape.width, trained_.normalization,
+        writer_(fit_.shape.channels, fit_.shape.height, fit_.shape.width, trained_.normalisation,
                 data::BatchFormat::kF32Nchw) {}
 
   absl::Status Plan(const ClassifierOptions& options) {

@@ -150,7 +150,7 @@ TEST(Classifier, FindsLabelsAndNumbers) {
     const auto evaluator =
         *training::Evaluator::Create(trained.network, 2, 1, {}, *trained.store, tuner);
     const std::vector<uint8_t> fitted = data::FitPicture(image, {3, 8, 8}, data::Fit::kStretch);
-    const auto& scale = trained.normalization;
+    const auto& scale = trained.normalisation;
     for (int i = 0; i < 3 * 64; ++i)
       evaluator->images()[i] =
           static_cast<float>((fitted[i] / 255.0 - scale.mean[i / 64]) / scale.deviation[i / 64]);

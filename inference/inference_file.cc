@@ -30,7 +30,7 @@ Integers ToIntegers(const float* weights, int64_t rows, int64_t columns) {
 
 absl::Status WriteInferenceFile(const std::string& path, const training::TrainedNetwork& trained) {
   layers::Network network = trained.network;
-  training::WriteNormalization(trained.normalization, network);
+  training::WriteNormalisation(trained.normalisation, network);
   training::RunState state;
   state.network = layers::NetworkText(network);
   state.seed = network.train().seed();

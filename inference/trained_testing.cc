@@ -18,7 +18,7 @@ training::TrainedNetwork Make(layers::Network network, std::vector<std::string> 
   trained.network = std::move(network);
   trained.dataset = "sample";
   trained.classes = std::move(classes);
-  trained.normalization = training::NormalizationOf(trained.network, {}).value();
+  trained.normalisation = training::NormalisationOf(trained.network, {}).value();
   layers::BuildOptions options;
   options.batch_size = 1;
   options.training = false;

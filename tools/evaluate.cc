@@ -194,7 +194,7 @@ absl::Status Evaluate(const CommandLine&) {
   const auto measure = [&](layers::Train::Evaluation::TestTimeAveraging averaging,
                            std::vector<float>* answers) {
     return evaluator->Evaluate(
-        dataset, trained.normalization, training::ViewsOf(averaging), [] { return false; },
+        dataset, trained.normalisation, training::ViewsOf(averaging), [] { return false; },
         answers);
   };
   std::vector<float> answers;

@@ -133,7 +133,7 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
                                                    " channels; pictures have 1 or 3"));
   }
   const data::ImageWriter writer(fit.shape.channels, fit.shape.height, fit.shape.width,
-                                 trained.normalization, data::BatchFormat::kF32Nchw);
+                                 trained.normalisation, data::BatchFormat::kF32Nchw);
   AnswerWriter answer_writer(format, evaluator->target_kind(), trained.classes, top);
   fputs(answer_writer.Begin().c_str(), stdout);
   absl::Status first_error;

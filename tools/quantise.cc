@@ -100,7 +100,7 @@ absl::StatusOr<double> ScoreOf(const training::TrainedNetwork& trained,
                                   std::min(kBatch, dataset.size()), options, *trained.store, tuner,
                                   trained.quantisation));
   ASSIGN_OR_RETURN(const training::Evaluator::Result result,
-                   evaluator->Evaluate(dataset, trained.normalization,
+                   evaluator->Evaluate(dataset, trained.normalisation,
                                        training::ViewsOf(layers::Train::Evaluation::NONE)));
   return result.score;
 }

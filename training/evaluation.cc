@@ -175,12 +175,12 @@ Evaluator::Result Evaluator::Conclude(const Findings& findings, int64_t images) 
 }
 
 absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& dataset,
-                                                      const data::Normalization& normalization,
+                                                      const data::Normalisation& normalisation,
                                                       const std::vector<data::View>& views,
                                                       const std::function<bool()>& cancelled,
                                                       std::vector<float>* answers) {
   data::PipelineOptions options = data::EvaluationOptions(
-      static_cast<int>(batch_size_), normalization, data::BatchFormat::kF32Nchw);
+      static_cast<int>(batch_size_), normalisation, data::BatchFormat::kF32Nchw);
   options.workers = threads_;
   const bool has_values = target_kind_ != TargetKind::kClass;
   if (has_values) options.targets = data::TargetFormat::kValues;

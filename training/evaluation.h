@@ -81,7 +81,7 @@ class Evaluator {
   // with batches of this size would compute, or the same error. Before each view of a batch the
   // ranks wait for each other, so that a rank that hangs is found.
   absl::StatusOr<Result> Evaluate(
-      const data::Dataset& dataset, const data::Normalization& normalization,
+      const data::Dataset& dataset, const data::Normalisation& normalisation,
       const std::vector<data::View>& views,
       const std::function<bool()>& cancelled = [] { return false; },
       std::vector<float>* answers = nullptr);

@@ -61,10 +61,10 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
   sweep.field = PrepareRecipe(text);
   ASSIGN_OR_RETURN(data::Dataset images, options.data.load(data::Split::kTrain));
   if (text.train().class_weight() == layers::Train::BALANCED) WriteBalancedWeights(images, text);
-  ASSIGN_OR_RETURN(const data::Normalization normalization,
-                   NormalizationOf(text, options.data.normalization.has_value()
-                                             ? *options.data.normalization
-                                             : data::ComputeNormalization(images)));
+  ASSIGN_OR_RETURN(const data::Normalisation normalisation,
+                   NormalisationOf(text, options.data.normalisation.has_value()
+                                             ? *options.data.normalisation
+                                             : data::ComputeNormalisation(images)));
   if (images.target_kind == TargetKind::kNumbers) WriteTargetScale(images, text);
   ASSIGN_OR_RETURN(ResolvedNetwork network, Resolve(text, options.data.shape));
   if (const std::string note = PrecisionNote(text); !note.empty()) observer.Say(note);
@@ -74,8 +74,8 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
       TrainingStep::Create(std::move(network),
                            {PrecisionOf(text), options.exact, options.threads, {}}, tuner));
   TrainingStep& step = *made;
-  RETURN_IF_ERROR(step.Initialise(&images, normalization));
-  ASSIGN_OR_RETURN(data::PipelineOptions batches, PipelineOptionsOf(text, normalization));
+  RETURN_IF_ERROR(step.Initialise(&images, normalisation));
+  ASSIGN_OR_RETURN(data::PipelineOptions batches, PipelineOptionsOf(text, normalisation));
   if (!images.is_in_memory()) batches.workers = std::max(1, options.threads);
   ASSIGN_OR_RETURN(std::unique_ptr<data::Pipeline> pipeline,
                    data::Pipeline::Create(&images, batches));

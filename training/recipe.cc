@@ -94,7 +94,7 @@ absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
                 source->channels, source->height,
                 source->width,    source->target_kind};
   data.classes = source->classes;
-  data.normalization = source->normalization;
+  data.normalisation = source->normalisation;
   data.watched = WatchedSplit(*source);
   data.final = source->Has(data::Split::kTest) ? data::Split::kTest : data.watched;
   data.load = [source, data_dir](data::Split split) { return source->Load(data_dir, split); };
@@ -109,7 +109,7 @@ RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test) 
                 train.channels, train.height,
                 train.width,    train.target_kind};
   data.classes = train.classes;
-  data.normalization = data::ComputeNormalization(train);
+  data.normalisation = data::ComputeNormalisation(train);
   data.load = [train = std::make_shared<const data::Dataset>(std::move(train)),
                test = std::make_shared<const data::Dataset>(std::move(test))](
                   data::Split split) -> absl::StatusOr<data::Dataset> {
@@ -219,29 +219,29 @@ void WriteBalancedWeights(const data::Dataset& images, layers::Network& network)
   layers::SetClassWeights(weights, *network.mutable_loss());
 }
 
-absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
-                                                    const data::Normalization& of_data) {
+absl::StatusOr<data::Normalisation> NormalisationOf(const layers::Network& network,
+                                                    const data::Normalisation& of_data) {
   if (absl::Status status = layers::CheckRecipe(network); !status.ok())
     return layers::AtPlace(network, status);
-  data::Normalization normalization = of_data;
+  data::Normalisation normalisation = of_data;
   const auto& recipe = network.train().normalisation();
   for (const int count : {recipe.mean_size(), recipe.deviation_size()}) {
-    if (count > static_cast<int>(normalization.mean.size()))
+    if (count > static_cast<int>(normalisation.mean.size()))
       return Bad(network, absl::StrCat("train.normalisation is of ", count,
-                                       " channels; expected at most ", normalization.mean.size()));
+                                       " channels; expected at most ", normalisation.mean.size()));
   }
-  std::copy(recipe.mean().begin(), recipe.mean().end(), std::begin(normalization.mean));
+  std::copy(recipe.mean().begin(), recipe.mean().end(), std::begin(normalisation.mean));
   std::copy(recipe.deviation().begin(), recipe.deviation().end(),
-            std::begin(normalization.deviation));
-  return normalization;
+            std::begin(normalisation.deviation));
+  return normalisation;
 }
 
-void WriteNormalization(const data::Normalization& normalization, layers::Network& network) {
+void WriteNormalisation(const data::Normalisation& normalisation, layers::Network& network) {
   auto& recipe = *network.mutable_train()->mutable_normalisation();
   recipe.Clear();
   for (int64_t c = 0; c < network.input().channels(); ++c) {
-    recipe.add_mean(normalization.mean[c]);
-    recipe.add_deviation(normalization.deviation[c]);
+    recipe.add_mean(normalisation.mean[c]);
+    recipe.add_deviation(normalisation.deviation[c]);
   }
 }
 

@@ -43,7 +43,7 @@ struct RunData {
   std::vector<std::string> classes;  // the names of the classes
   // The mean and deviation of each channel by which images are normalised. Used if the recipe gives
   // none. If this is not set either, those of the training images are computed.
-  std::optional<data::Normalization> normalization;
+  std::optional<data::Normalisation> normalisation;
   // The splits (training, validation or test images) that are evaluated during the run (`watched`)
   // and at its end (`final`).
   data::Split watched = data::Split::kTest, final = data::Split::kTest;
@@ -100,10 +100,10 @@ absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int
 
 // Returns the mean and deviation of each channel that the recipe gives; in place of a mean or
 // deviation that it does not give, that of `of_data`.
-absl::StatusOr<data::Normalization> NormalizationOf(const layers::Network& network,
-                                                    const data::Normalization& of_data);
+absl::StatusOr<data::Normalisation> NormalisationOf(const layers::Network& network,
+                                                    const data::Normalisation& of_data);
 // Writes a normalisation into the recipe: one mean and one deviation for each channel.
-void WriteNormalization(const data::Normalization& normalization, layers::Network& network);
+void WriteNormalisation(const data::Normalisation& normalisation, layers::Network& network);
 // Computes the class weights for a recipe that says class_weight: BALANCED and writes them into its
 // loss: images / (classes * images of the class), as scikit-learn's "balanced". Classes without
 // images get the weight 0 and do not count among `classes`.
@@ -119,7 +119,7 @@ absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network);
 // Reads from the recipe how training batches are made, including augmentation and mixing. If a step
 // accumulates several batches (train.accumulate), one batch made so holds all of them.
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
-                                                        const data::Normalization& normalization);
+                                                        const data::Normalisation& normalisation);
 
 // PrecisionOf() returns the element type that the recipe's field `precision` names, or f32 if that
 // is bf16 and the processor has no bf16 arithmetic. In the latter case PrecisionNote() returns a

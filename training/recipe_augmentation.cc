@@ -57,7 +57,7 @@ absl::StatusOr<data::Mixing> MixingOf(const layers::Network& network) {
 }
 
 absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& network,
-                                                        const data::Normalization& normalization) {
+                                                        const data::Normalisation& normalisation) {
   ASSIGN_OR_RETURN(data::Augmentation augmentation, AugmentationOf(network));
   const Train& train = network.train();
   data::PipelineOptions options;
@@ -72,7 +72,7 @@ absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& n
                    TargetScaleOf(network, network.train().target_normalisation().mean_size()));
   options.target_mean = std::move(scale.mean);
   options.target_deviation = std::move(scale.deviation);
-  options.normalization = normalization;
+  options.normalisation = normalisation;
   return options;
 }
 

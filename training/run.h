@@ -88,7 +88,7 @@ struct RunBeginning {
   TrainingStep* step = nullptr;
   // The network text, with the normalisation, class weights and scale of targets that the run uses.
   const layers::Network* network = nullptr;
-  data::Normalization normalization;
+  data::Normalisation normalisation;
 };
 
 struct RunResult {

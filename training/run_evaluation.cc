@@ -27,12 +27,12 @@ absl::Status CheckSameImages(distributed::Communicator& ranks, const data::Datas
 
 RunEvaluation::RunEvaluation(const layers::Network& network, const RunData& data,
                              const data::Dataset& train_set,
-                             const data::Normalization& normalization, const StepOptions& options,
+                             const data::Normalisation& normalisation, const StepOptions& options,
                              TrainingStep& step, layers::Tuner& tuner)
     : network_(network),
       data_(data),
       train_set_(train_set),
-      normalization_(normalization),
+      normalisation_(normalisation),
       options_(options),
       step_(step),
       tuner_(tuner) {
@@ -86,7 +86,7 @@ void RunEvaluation::TakeParameters() {
 absl::StatusOr<Evaluator::Result> RunEvaluation::Watched(const std::function<bool()>& cancelled) {
   RETURN_IF_ERROR(Prepare());
   TakeParameters();
-  return evaluator_->Evaluate(WatchedSet(), normalization_,
+  return evaluator_->Evaluate(WatchedSet(), normalisation_,
                               ViewsOf(layers::Train::Evaluation::NONE), cancelled);
 }
 
@@ -129,13 +129,13 @@ absl::StatusOr<RunEvaluation::Final> RunEvaluation::AtEnd(const std::function<bo
     images = &final_set;
     RETURN_IF_ERROR(CheckSameImages(*options_.ranks, *images));
     ASSIGN_OR_RETURN(result.plain,
-                     evaluator_->Evaluate(*images, normalization_,
+                     evaluator_->Evaluate(*images, normalisation_,
                                           ViewsOf(layers::Train::Evaluation::NONE), cancelled));
   }
   const auto averaging = TestTimeAveragingOf(network_);
   if (averaging == layers::Train::Evaluation::NONE) return result;
   ASSIGN_OR_RETURN(result.averaged,
-                   evaluator_->Evaluate(*images, normalization_, ViewsOf(averaging), cancelled));
+                   evaluator_->Evaluate(*images, normalisation_, ViewsOf(averaging), cancelled));
   return result;
 }
 

@@ -23,9 +23,9 @@ namespace cotangent::training {
 class RunEvaluation {
  public:
   // Begins to read, in the background, the images that are evaluated during the run. All arguments
-  // except `network`, `normalization` and `options` must outlive the object.
+  // except `network`, `normalisation` and `options` must outlive the object.
   RunEvaluation(const layers::Network& network, const RunData& data, const data::Dataset& train_set,
-                const data::Normalization& normalization, const StepOptions& options,
+                const data::Normalisation& normalisation, const StepOptions& options,
                 TrainingStep& step, layers::Tuner& tuner);
 
   // With several ranks (processes that train together), all ranks call each function below, and
@@ -69,7 +69,7 @@ class RunEvaluation {
   const layers::Network network_;
   const RunData& data_;
   const data::Dataset& train_set_;
-  const data::Normalization normalization_;
+  const data::Normalisation normalisation_;
   StepOptions options_;
   TrainingStep& step_;
   layers::Tuner& tuner_;

@@ -104,11 +104,11 @@ std::string Text(const std::vector<distributed::Stretch>& stretches) {
 
 // Computes a convolution's initial filters by whitening, from the first images of the data set (as
 // many as the initialiser's field `images` says), and writes them to `filters`.
-absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalization& normalization,
+absl::Status WhitenFrom(const data::Dataset& dataset, const data::Normalisation& normalisation,
                         const layers::ParameterSpec& parameter, float* filters) {
   const auto& whiten = parameter.initialiser.whiten();
   const int64_t count = std::min<int64_t>(whiten.images(), dataset.size());
-  const data::ImageWriter writer(dataset.channels, dataset.height, dataset.width, normalization,
+  const data::ImageWriter writer(dataset.channels, dataset.height, dataset.width, normalisation,
                                  data::BatchFormat::kF32Nchw);
   const int64_t floats = dataset.image_bytes();
   std::vector<float> images(count * floats);
@@ -207,12 +207,12 @@ void InitialiseStore(const layers::BuiltNetwork& network, uint64_t seed,
 }
 
 absl::Status TrainingStep::Initialise(const data::Dataset* images,
-                                      const data::Normalization& normalization) {
+                                      const data::Normalisation& normalisation) {
   InitialiseStore(network_.built, text().train().seed(), *store_);
   for (const layers::ParameterSpec& parameter : network_.built.parameters) {
     if (images == nullptr || !parameter.initialiser.has_whiten()) continue;
     float* const values = store_->values() + store_->FindParameter(parameter.name)->offset;
-    RETURN_IF_ERROR(WhitenFrom(*images, normalization, parameter, values));
+    RETURN_IF_ERROR(WhitenFrom(*images, normalisation, parameter, values));
   }
   optimizer_->Initialise(store_->values());
   return absl::OkStatus();

@@ -100,7 +100,7 @@ class TrainingStep {
 
   // Sets parameters, statistics and the optimizer's state to their initial values. `images` are for
   // initialisers that compute filters from training images; if it is null, these use their default.
-  absl::Status Initialise(const data::Dataset* images, const data::Normalization& normalization);
+  absl::Status Initialise(const data::Dataset* images, const data::Normalisation& normalisation);
 
   // Compiles the step for the parameters that are trained (not frozen) at step number `step`,
   // counted from 0. Call it before each step, and before the batch is written to images(). Does

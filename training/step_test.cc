@@ -337,7 +337,7 @@ TEST_F(TrainingStepTest, WhiteningLooksAtTheImages) {
   layers::ParameterStore& store = step->store();
   const layers::ParameterStore::Slot& slot = *store.FindParameter("conv1.weight");
   const float without = store.values()[slot.offset];
-  ASSERT_TRUE(step->Initialise(&images, data::ComputeNormalization(images)).ok());
+  ASSERT_TRUE(step->Initialise(&images, data::ComputeNormalisation(images)).ok());
   EXPECT_NE(store.values()[slot.offset], without);
   // By whitening, the second half of the filters is the negated first half.
   EXPECT_EQ(store.values()[slot.offset], -store.values()[slot.offset + slot.size / 2]);

@@ -59,7 +59,7 @@ absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const s
   trained.dataset = state.dataset;
   trained.classes = state.classes;
   trained.quantisation = state.quantisation;
-  data::Normalization otherwise;
+  data::Normalisation otherwise;
   if (trained.classes.empty()) {
     // Checkpoints of earlier versions do not store classes and normalisation; these are taken from
     // the data source.
@@ -67,9 +67,9 @@ absl::StatusOr<TrainedNetwork> LoadTrained(const Checkpoint& checkpoint, const s
     if (!source.ok())
       return absl::InvalidArgumentError(absl::StrCat(path, ": ", source.status().message()));
     trained.classes = (*source)->classes;
-    otherwise = (*source)->normalization.value_or(otherwise);
+    otherwise = (*source)->normalisation.value_or(otherwise);
   }
-  ASSIGN_OR_RETURN(trained.normalization, NormalizationOf(trained.network, otherwise));
+  ASSIGN_OR_RETURN(trained.normalisation, NormalisationOf(trained.network, otherwise));
 
   layers::BuildOptions build;
   build.batch_size = 1;

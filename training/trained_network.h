@@ -31,7 +31,7 @@ absl::StatusOr<FoundCheckpoint> OpenCheckpoint(
 struct TrainedNetwork {
   layers::Network network;
   std::string dataset;  // the value of --dataset in the training run
-  data::Normalization normalization;
+  data::Normalisation normalisation;
   std::vector<std::string> classes;
   std::unique_ptr<layers::ParameterStore> store;
   // Scales of layers that compute with integers; empty if all layers compute with floating point

@@ -39,7 +39,7 @@ class Trainer {
         run_(options.network.run) {}
 
   absl::Status Prepare();
-  void Begin() { observer_.Begins({step_.get(), &network_, normalization_}); }
+  void Begin() { observer_.Begins({step_.get(), &network_, normalisation_}); }
   absl::StatusOr<RunResult> Run();
 
  private:
@@ -53,7 +53,7 @@ class Trainer {
   void CompareWithResumed() const;
   void SayMissingClasses(const data::Dataset& images, data::Split split);
   absl::Status TakeTrainSet(std::future<absl::StatusOr<data::Dataset>>& loading);
-  absl::Status ResolveNormalization();
+  absl::Status ResolveNormalisation();
   // Initialises the weights and then replaces those that RunOptions::init_from gives. If the run is
   // resumed, its weights have been read already; then only reports to the user what differs from
   // the run before.
@@ -145,7 +145,7 @@ class Trainer {
 
   optim::RunLength run_;
   StepOptions step_options_;
-  data::Normalization normalization_;
+  data::Normalisation normalisation_;
   data::Dataset train_set_;
   std::future<std::vector<std::string>> copies_;  // RunData::describe_copies; rank 0 only
   std::unique_ptr<TrainingStep> step_;

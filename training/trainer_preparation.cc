@@ -95,10 +95,10 @@ absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& tr
 
 absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
   RETURN_IF_ERROR(TakeTrainSet(train_loading));
-  RETURN_IF_ERROR(ResolveNormalization());
+  RETURN_IF_ERROR(ResolveNormalisation());
   if (train_set_.target_kind == TargetKind::kNumbers) WriteTargetScale(train_set_, network_);
   result_.measure = MeasureOf(TargetKindOf(network_));
-  evaluation_ = std::make_unique<RunEvaluation>(network_, options_.data, train_set_, normalization_,
+  evaluation_ = std::make_unique<RunEvaluation>(network_, options_.data, train_set_, normalisation_,
                                                 step_options_, *step_, *tuner_);
   state_.network = layers::NetworkText(network_);
   state_.seed = network_.train().seed();
@@ -118,7 +118,7 @@ absl::Status Trainer::PrepareWeights() {
     CompareWithResumed();
     return absl::OkStatus();
   }
-  RETURN_IF_ERROR(step_->Initialise(&train_set_, normalization_));
+  RETURN_IF_ERROR(step_->Initialise(&train_set_, normalisation_));
   if (!options_.init_from.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::string report, TakeInitialWeights(*options_.init_from, step_->store()));
   observer_.Say(report);
@@ -129,17 +129,17 @@ absl::Status Trainer::PrepareWeights() {
 // Takes the normalisation that the network text (which describes the network and its training)
 // gives, else the one known for the data set, else that of the training images. Writes the
 // normalisation into the network text, so that a checkpoint can be used without the data.
-absl::Status Trainer::ResolveNormalization() {
-  ASSIGN_OR_RETURN(normalization_,
-                   NormalizationOf(network_, options_.data.normalization.has_value()
-                                                 ? *options_.data.normalization
-                                                 : data::ComputeNormalization(train_set_)));
-  WriteNormalization(normalization_, network_);
+absl::Status Trainer::ResolveNormalisation() {
+  ASSIGN_OR_RETURN(normalisation_,
+                   NormalisationOf(network_, options_.data.normalisation.has_value()
+                                                 ? *options_.data.normalisation
+                                                 : data::ComputeNormalisation(train_set_)));
+  WriteNormalisation(normalisation_, network_);
   return absl::OkStatus();
 }
 
 absl::Status Trainer::PrepareData() {
-  ASSIGN_OR_RETURN(data::PipelineOptions options, PipelineOptionsOf(network_, normalization_));
+  ASSIGN_OR_RETURN(data::PipelineOptions options, PipelineOptionsOf(network_, normalisation_));
   const bool is_much_work = !train_set_.is_in_memory() || !options.augmentation.chain.empty();
   options.workers = options_.workers > 0 ? options_.workers
                     : is_much_work       ? std::max(1, options_.threads)

@@ -131,7 +131,7 @@ class Cifar10 final : public Source {
     name = "cifar10";
     title = "CIFAR-10";
     classes = Cifar10Classes();
-    normalization = kCifar10Normalization;
+    normalisation = kCifar10Normalisation;
     folder = "cifar-10-batches-bin";
     fetch_bytes = 480'000'000;
     const int64_t bytes = 10000 * CifarRecordBytes(CifarFormat::kCifar10);
@@ -165,7 +165,7 @@ class Cifar100 final : public Source {
     name = "cifar100";
     title = "CIFAR-100";
     classes = Cifar100Classes(CifarLabel::kFine);
-    normalization = Normalization{{0.50707, 0.48655, 0.44092}, {0.26733, 0.25644, 0.27615}};
+    normalisation = Normalisation{{0.50707, 0.48655, 0.44092}, {0.26733, 0.25644, 0.27615}};
     folder = "cifar-100-binary";
     fetch_bytes = 360'000'000;
     // CIFAR-100's files have no known MD5 sums; the sum of their archive is checked instead.

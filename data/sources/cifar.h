@@ -20,7 +20,7 @@
 
 namespace cotangent::data {
 
-inline constexpr Normalization kCifar10Normalization = {{0.49140, 0.48216, 0.44653},
+inline constexpr Normalisation kCifar10Normalisation = {{0.49140, 0.48216, 0.44653},
                                                         {0.24703, 0.24349, 0.26159}};
 
 // The format of a record, see the table above: CIFAR-10 has one label byte, CIFAR-100 two.

@@ -190,7 +190,7 @@ class Mnist final : public Source {
     channels = 1;
     height = width = 28;
     // Mean and standard deviation of the training images: 33.3184 / 255 and 78.5675 / 255.
-    normalization = Normalization{{0.13066, 0, 0}, {0.30811, 1, 1}};
+    normalisation = Normalisation{{0.13066, 0, 0}, {0.30811, 1, 1}};
     folder = "mnist";
     fetch_bytes = 150'000'000;
     train_files = {

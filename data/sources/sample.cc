@@ -18,7 +18,7 @@ class Sample final : public Source {
     name = "sample";
     title = "the sample";
     classes = Cifar10Classes();
-    normalization = kCifar10Normalization;
+    normalisation = kCifar10Normalisation;
   }
 
   absl::StatusOr<int64_t> Size(Split split) const override {

@@ -113,7 +113,7 @@ class Source {
   // that are the targets.
   std::vector<std::string> classes;
   int channels = 3, height = 32, width = 32;
-  std::optional<Normalization> normalization;  // of the training images, if it is known
+  std::optional<Normalisation> normalisation;  // of the training images, if it is known
 
   // The files that the source downloads; empty if it downloads nothing.
   std::vector<DataFile> train_files, test_files;

@@ -42,14 +42,14 @@ void Describe(onnx::ValueInfoProto& value, const std::string& name, int type,
 
 // Adds operators that turn bytes [batch, height, width, channels] into (byte / 255 - mean) /
 // deviation [batch, channels, height, width]. Returns the name of the result.
-std::string Normalise(const data::Normalization& normalization, int64_t channels,
+std::string Normalise(const data::Normalisation& normalisation, int64_t channels,
                       const std::string& bytes, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   onnx.SetLayer("normalisation");
   std::vector<float> scale, offset;
   for (int64_t c = 0; c < channels; ++c) {
-    scale.push_back(1 / (255 * normalization.deviation[c]));
-    offset.push_back(-normalization.mean[c] / normalization.deviation[c]);
+    scale.push_back(1 / (255 * normalisation.deviation[c]));
+    offset.push_back(-normalisation.mean[c] / normalisation.deviation[c]);
   }
   const std::string numbers =
       onnx.Add("Cast", {bytes}, {OnnxGraph::Int("to", onnx::TensorProto::FLOAT)});
@@ -70,12 +70,12 @@ void AddMetadata(const training::TrainedNetwork& trained, const OnnxOptions& opt
     return values.dump(-1, ' ', false, json::error_handler_t::replace);
   };
   const auto channels = static_cast<size_t>(trained.network.input().channels());
-  const auto& normalization = trained.normalization;
+  const auto& normalisation = trained.normalisation;
   add("classes", list(trained.classes));
   add("mean",
-      list(std::vector<float>(normalization.mean.begin(), normalization.mean.begin() + channels)));
-  add("deviation", list(std::vector<float>(normalization.deviation.begin(),
-                                           normalization.deviation.begin() + channels)));
+      list(std::vector<float>(normalisation.mean.begin(), normalisation.mean.begin() + channels)));
+  add("deviation", list(std::vector<float>(normalisation.deviation.begin(),
+                                           normalisation.deviation.begin() + channels)));
   const TargetKind targets = training::TargetKindOf(trained.network);
   add("targets", PluralOf(targets));
   if (targets == TargetKind::kNumbers) {
@@ -151,7 +151,7 @@ absl::StatusOr<std::string> ExportOnnx(const training::TrainedNetwork& trained,
   const std::string input = onnx.Unique(kImages);
   if (options.raw_bytes) {
     Describe(*graph.add_input(), input, onnx::TensorProto::UINT8, {image[2], image[3], image[1]});
-    network.Set(built.images, Normalise(trained.normalization, image[1], input, network));
+    network.Set(built.images, Normalise(trained.normalisation, image[1], input, network));
   } else {
     Describe(*graph.add_input(), input, onnx::TensorProto::FLOAT, {image[1], image[2], image[3]});
     network.Set(built.images, input);

@@ -91,7 +91,7 @@ template <typename Look>
 absl::Status ShowPictures(const training::TrainedNetwork& trained, const data::Dataset& dataset,
                           int64_t count, int64_t batch, Watched& watched, Look look) {
   const data::ImageWriter writer(dataset.channels, dataset.height, dataset.width,
-                                 trained.normalization, data::BatchFormat::kF32Nchw);
+                                 trained.normalisation, data::BatchFormat::kF32Nchw);
   std::vector<uint8_t> scratch;
   for (int64_t begin = 0; begin + batch <= count; begin += batch) {
     for (int64_t i = 0; i < batch; ++i) {

@@ -53,7 +53,7 @@ std::vector<float> Answers(const training::TrainedNetwork& trained, const data::
   std::vector<float> answers;
   EXPECT_TRUE(evaluator
                   ->Evaluate(
-                      dataset, trained.normalization,
+                      dataset, trained.normalisation,
                       training::ViewsOf(layers::Train::Evaluation::NONE), [] { return false; },
                       &answers)
                   .ok());

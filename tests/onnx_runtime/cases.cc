@@ -54,7 +54,7 @@ absl::Status WriteCase(const OnnxCase& network, const std::string& directory,
       training::Evaluator::Create(trained.network, static_cast<int64_t>(trained.classes.size()),
                                   kImages, options, *trained.store, tuner));
   const data::ImageWriter writer(static_cast<int>(channels), static_cast<int>(input.height()),
-                                 static_cast<int>(input.width()), trained.normalization,
+                                 static_cast<int>(input.width()), trained.normalisation,
                                  data::BatchFormat::kF32Nchw);
   uint64_t random = 1;
   for (int64_t n = 0; n < kImages; ++n) {

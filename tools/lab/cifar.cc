@@ -96,8 +96,8 @@ absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Da
       for (int64_t i = 0; i < 3 * kPixels; ++i) {
         const int64_t c = i / kPixels;
         evaluator->images()[k * 3 * kPixels + i] =
-            static_cast<float>((bytes[i] / 255.0 - trained.normalization.mean[c]) /
-                               trained.normalization.deviation[c]);
+            static_cast<float>((bytes[i] / 255.0 - trained.normalisation.mean[c]) /
+                               trained.normalisation.deviation[c]);
       }
     }
     const float* const scores = evaluator->Run();

@@ -293,14 +293,14 @@ void ShowStudy(const std::string& name, const std::vector<LayerErrors>& study, S
 
 struct Images {
   data::Dataset train = {}, test = {};
-  data::Normalization normalization;
+  data::Normalisation normalisation;
   std::string source;
 };
 
 absl::StatusOr<Images> ReadImages(const std::string& data_dir) {
   auto train = data::LoadDataset("cifar10", data_dir, data::Split::kTrain),
        test = data::LoadDataset("cifar10", data_dir, data::Split::kTest);
-  Images images{.normalization = data::kCifar10Normalization, .source = "CIFAR-10"};
+  Images images{.normalisation = data::kCifar10Normalisation, .source = "CIFAR-10"};
   if (!train.ok() || !test.ok()) {
     train = data::LoadDataset("sample", "", data::Split::kTrain);
     test = data::LoadDataset("sample", "", data::Split::kTest);
@@ -311,7 +311,7 @@ absl::StatusOr<Images> ReadImages(const std::string& data_dir) {
   return images;
 }
 
-void Normalise(const uint8_t* bytes, const data::Normalization& n, float* image) {
+void Normalise(const uint8_t* bytes, const data::Normalisation& n, float* image) {
   for (int64_t c = 0; c < 3; ++c) {
     for (int64_t i = 0; i < kPixels; ++i) {
       image[c * kPixels + i] =
@@ -332,7 +332,7 @@ absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, co
   ASSIGN_OR_RETURN(auto network, training::Resolve(text, {.images = used}));
   const optim::RunLength run = network.run;
   ASSIGN_OR_RETURN(auto step, training::TrainingStep::Create(std::move(network), options, tuner));
-  RETURN_IF_ERROR(step->Initialise(nullptr, images.normalization));
+  RETURN_IF_ERROR(step->Initialise(nullptr, images.normalisation));
   std::vector<int64_t> order(used);
   std::iota(order.begin(), order.end(), 0);
   std::mt19937_64 generator(1);
@@ -341,7 +341,7 @@ absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, co
     if (s % run.steps_per_epoch == 0) std::shuffle(order.begin(), order.end(), generator);
     for (int64_t k = 0; k < batch; ++k) {
       const int64_t image = order[s % run.steps_per_epoch * batch + k];
-      Normalise(images.train.image(image), images.normalization, step->images() + k * 3 * kPixels);
+      Normalise(images.train.image(image), images.normalisation, step->images() + k * 3 * kPixels);
       step->labels()[k] = images.train.labels[image];
     }
     if (!step->Run(s).finite)
@@ -356,7 +356,7 @@ absl::StatusOr<std::vector<double>> AccuracyUnderShifts(layers::Network text, co
     int64_t right = 0;
     for (int64_t first = 0; first < tested; first += batch) {
       for (int64_t k = 0; k < batch; ++k) {
-        Normalise(images.test.image(first + k), images.normalization, image.data());
+        Normalise(images.test.image(first + k), images.normalisation, image.data());
         ShiftImage(image.data(), 3, kSize, kSize, d, d, evaluator->images() + k * 3 * kPixels);
       }
       const float* const scores = evaluator->Run();
@@ -495,7 +495,7 @@ absl::StatusOr<Report> RunEquivariance(const EquivariancePremises& premises) {
   ASSIGN_OR_RETURN(const auto images, ReadImages(premises.data_dir));
   std::vector<std::vector<float>> chosen(premises.images, std::vector<float>(3 * kPixels));
   for (int64_t i = 0; i < premises.images; ++i)
-    Normalise(images.test.image(i), images.normalization, chosen[i].data());
+    Normalise(images.test.image(i), images.normalisation, chosen[i].data());
   ASSIGN_OR_RETURN(
       const auto circular,
       layers::ParseNetwork(premises.circular_text.empty() ? kCircularText : premises.circular_text,

@@ -43,7 +43,7 @@ std::string TargetText(const data::Dataset& images, data::TargetFormat format, c
 }  // namespace
 
 data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int64_t height,
-                      int64_t width, const data::Normalization& normalization) {
+                      int64_t width, const data::Normalisation& normalisation) {
   const int64_t shown = std::clamp<int64_t>(count, 1, kMostImagesOfPicture);
   const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(shown))));
   const int64_t rows = (shown + columns - 1) / columns;
@@ -57,7 +57,7 @@ data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int6
     for (int64_t at = 0; at < plane * 3; ++at) {
       const int64_t colour = at % 3, c = channels == 3 ? colour : 0, pixel = at / 3;
       const double value = images[(i * channels + c) * plane + pixel];
-      const double byte = 255 * (value * normalization.deviation[c] + normalization.mean[c]);
+      const double byte = 255 * (value * normalisation.deviation[c] + normalisation.mean[c]);
       const int64_t y = top + pixel / width, x = left + pixel % width;
       // A value that is not a number is drawn black.
       picture.rgb[(y * picture.width + x) * 3 + colour] =
@@ -69,20 +69,20 @@ data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int6
 
 absl::StatusOr<BatchPicture> DrawFirstBatch(const layers::Network& network, const RunData& data) {
   ASSIGN_OR_RETURN(const data::Dataset images, data.load(data::Split::kTrain));
-  ASSIGN_OR_RETURN(const data::Normalization normalization,
-                   NormalizationOf(network, data.normalization.has_value()
-                                                ? *data.normalization
-                                                : data::ComputeNormalization(images)));
+  ASSIGN_OR_RETURN(const data::Normalisation normalisation,
+                   NormalisationOf(network, data.normalisation.has_value()
+                                                ? *data.normalisation
+                                                : data::ComputeNormalisation(images)));
   layers::Network scaled = network;
   if (images.target_kind == TargetKind::kNumbers) WriteTargetScale(images, scaled);
-  ASSIGN_OR_RETURN(const data::PipelineOptions batches, PipelineOptionsOf(scaled, normalization));
+  ASSIGN_OR_RETURN(const data::PipelineOptions batches, PipelineOptionsOf(scaled, normalisation));
   ASSIGN_OR_RETURN(data::BatchMaker maker, data::BatchMaker::Create(&images, batches));
   std::vector<float> batch(maker.image_bytes() / sizeof(float));
   std::vector<char> targets(maker.target_bytes());
   RETURN_IF_ERROR(maker.MakeBatch(0, 0, batch.data(), targets.data()));
   BatchPicture picture;
   picture.image = DrawBatch(batch.data(), maker.SizeOf(0), images.channels, images.height,
-                            images.width, normalization);
+                            images.width, normalisation);
   const int64_t columns = (picture.image.width + kGap) / (images.width + kGap);
   const int64_t shown = std::min<int64_t>(maker.SizeOf(0), kMostImagesOfPicture);
   for (int64_t i = 0; i < shown; ++i) {

@@ -20,7 +20,7 @@ inline constexpr int64_t kMostImagesOfPicture = 64;
 // number, rounded up. The normalisation is undone; values outside 0 to 255 are clipped. Images of
 // one channel are drawn in grey.
 data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int64_t height,
-                      int64_t width, const data::Normalization& normalization);
+                      int64_t width, const data::Normalisation& normalisation);
 
 struct BatchPicture {
   data::Image image;

@@ -15,13 +15,13 @@ namespace {
 using ::testing::ElementsAre;
 
 TEST(DrawBatch, UndoesTheNormalisation) {
-  data::Normalization normalization;
-  normalization.mean = {0.5, 0.25, 0};
-  normalization.deviation = {0.5, 0.25, 1};
+  data::Normalisation normalisation;
+  normalisation.mean = {0.5, 0.25, 0};
+  normalisation.deviation = {0.5, 0.25, 1};
   // Two images of one pixel each: the bytes (0, 51, 102), and (255, 255, 255), where the last value
   // is clipped.
   const float images[6] = {-1, -0.2f, 0.4f, 1, 3, 7};
-  const data::Image picture = DrawBatch(images, 2, 3, 1, 1, normalization);
+  const data::Image picture = DrawBatch(images, 2, 3, 1, 1, normalisation);
   EXPECT_EQ(picture.width, 4);  // the images, one pixel wide, are two pixels apart
   EXPECT_EQ(picture.height, 1);
   EXPECT_THAT(std::vector<uint8_t>(picture.rgb.begin(), picture.rgb.begin() + 3),

@@ -162,7 +162,7 @@ void RunRecord::WriteEvents(int64_t step, const std::string& line, bool is_evalu
     has_batch_ = true;
     const layers::Shape& shape = run_.step->network().graph.shape(run_.step->network().images);
     const data::Image picture = DrawBatch(run_.step->PlainImages().data(), shape[0], shape[1],
-                                          shape[2], shape[3], run_.normalization);
+                                          shape[2], shape[3], run_.normalisation);
     const absl::StatusOr<std::string> png = data::EncodePng(picture);
     Note(png.ok() ? events_->Image(step, "batch", picture.width, picture.height, *png)
                   : png.status());
