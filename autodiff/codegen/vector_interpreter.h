@@ -10,7 +10,8 @@
 namespace cotangent::autodiff::codegen {
 
 // Runs a VectorProgram in plain C++, a block of elements at a time. Kernels for
-// InstructionSet::kPortable use the interpreter, and the tests compare the compiled kernels with it.
+// InstructionSet::kPortable use the interpreter, and the tests compare the compiled kernels with
+// it.
 class VectorInterpreter {
  public:
   // `columns` is the number of elements in a row; 0 means one row, whose length each call gives

@@ -73,8 +73,9 @@ class Tableau {
   Estimate best_ = kUnknown;
 };
 
-// Extrapolates to step 0 the quotients of all outputs (Tableau explains `base`). Begins with `step` and halves it until all results are done (see Tableau), but adds at
-// least kLeastRows and at most kMostRows rows.
+// Extrapolates to step 0 the quotients of all outputs (Tableau explains `base`). Begins with `step`
+// and halves it until all results are done (see Tableau), but adds at least kLeastRows and at most
+// kMostRows rows.
 std::vector<Estimate> Extrapolate(const QuotientsOfStep& quotients, double step, double tolerance,
                                   double base = 4) {
   constexpr int kLeastRows = 7, kMostRows = 48, kMostHalvings = 1000;

@@ -486,9 +486,9 @@ class Gruntz : public LimitContext {
     return Compose(a, lead->delta, terms, budget_);
   }
 
-  // Returns the series of the operation at the root of `node`, whose last argument has the series s,
-  // by Taylor's series at c0, the term of s with w^0. Returns nothing if s has negative powers of w
-  // or the function is not analytic at c0.
+  // Returns the series of the operation at the root of `node`, whose last argument has the series
+  // s, by Taylor's series at c0, the term of s with w^0. Returns nothing if s has negative powers
+  // of w or the function is not analytic at c0.
   std::optional<Series> AnalyticOf(Expr node, Series s, size_t terms) {
     if (!Settle(&s)) return std::nullopt;
     if (!s.terms.empty() && s.terms.begin()->first.sign() < 0) return std::nullopt;

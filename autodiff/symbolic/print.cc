@@ -223,7 +223,8 @@ class MathMlMarkup : public StyledMarkup {
 };
 
 // Returns e as text that names its shared subexpressions if it has more than `least` nodes: u1 =
-// ...; u1^2. Without names, a formula that uses its parts twice would be written exponentially often.
+// ...; u1^2. Without names, a formula that uses its parts twice would be written exponentially
+// often.
 std::string WithDefinitions(const Markup& markup, Expr e, size_t least, absl::string_view is,
                             absl::string_view end) {
   const SharedText shared = PrintShared(markup, absl::MakeConstSpan(&e, 1), least);
