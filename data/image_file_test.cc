@@ -59,10 +59,17 @@ std::string PngOf(int width, int height, png_uint_32 format, const void* pixels,
   return encoded;
 }
 
+// In which order a JPEG holds its samples.
+enum JpegScans {
+  kOneScan,      // all components together, block by block
+  kScanOfEach,   // one component after the other
+  kProgressive,  // in several steps of accuracy
+};
+
 // Returns a JPEG. If it has three components, the file stores one sample of colour for each group
 // of `pixels_of_colour` pixels (1, 2 side by side, or a square of 4).
 std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
-                   const std::vector<uint8_t>& samples, bool progressive = false,
+                   const std::vector<uint8_t>& samples, JpegScans scans = kOneScan,
                    int pixels_of_colour = 4) {
   jpeg_compress_struct jpeg;
   jpeg_error_mgr errors;
@@ -79,7 +86,11 @@ std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
   jpeg_set_quality(&jpeg, 98, TRUE);
   jpeg.comp_info[0].h_samp_factor = components == 3 && pixels_of_colour > 1 ? 2 : 1;
   jpeg.comp_info[0].v_samp_factor = components == 3 && pixels_of_colour > 2 ? 2 : 1;
-  if (progressive) jpeg_simple_progression(&jpeg);
+  if (scans == kProgressive) jpeg_simple_progression(&jpeg);
+  std::vector<jpeg_scan_info> of_each;
+  for (int i = 0; i < components; ++i)
+    of_each.push_back({.comps_in_scan = 1, .component_index = {i}, .Ss = 0, .Se = 63});
+  if (scans == kScanOfEach) jpeg.scan_info = of_each.data(), jpeg.num_scans = components;
   jpeg_start_compress(&jpeg, TRUE);
   while (jpeg.next_scanline < jpeg.image_height) {
     JSAMPROW row =
@@ -243,7 +254,7 @@ TEST(PngTest, AHugePictureIsRefusedBeforeMemoryIsAskedFor) {
 TEST(JpegTest, ColoursAndGrey) {
   const Image image = Gradient(64, 48);
   ExpectClose(Decode(JpegOf(64, 48, 3, JCS_RGB, image.rgb)), image, 8);
-  ExpectClose(Decode(JpegOf(64, 48, 3, JCS_RGB, image.rgb, /*progressive=*/true)), image, 8);
+  ExpectClose(Decode(JpegOf(64, 48, 3, JCS_RGB, image.rgb, kProgressive)), image, 8);
   const Image grey = Decode(JpegOf(8, 8, 1, JCS_GRAYSCALE, std::vector<uint8_t>(64, 77)));
   EXPECT_THAT(grey.rgb, ::testing::Each(77));
 }
@@ -267,7 +278,7 @@ std::string Exif(int orientation, bool big_endian) {
 // `pixels_of_colour` is the argument of JpegOf(); here 0 stands for a grey file.
 TEST(Jpeg, PartsAreTheWholesBitForBit) {
   std::mt19937 random(3);
-  for (const bool progressive : {false, true}) {
+  for (const JpegScans scans : {kOneScan, kProgressive}) {
     for (const int pixels_of_colour : {1, 2, 4, 0}) {
       const int width = 139, height = 101, channels = pixels_of_colour == 0 ? 1 : 3;
       std::vector<uint8_t> samples;
@@ -276,7 +287,7 @@ TEST(Jpeg, PartsAreTheWholesBitForBit) {
       const std::string path = JoinPath(::testing::TempDir(), "part.jpg");
       ASSERT_TRUE(WriteFileAtomically(
                       path, JpegOf(width, height, channels, channels == 1 ? JCS_GRAYSCALE : JCS_RGB,
-                                   samples, progressive, pixels_of_colour))
+                                   samples, scans, pixels_of_colour))
                       .ok());
       const Image whole = *ReadImage(path);
       for (int time = 0; time < 60; ++time) {
@@ -298,8 +309,8 @@ TEST(Jpeg, PartsAreTheWholesBitForBit) {
                 image.rgb.begin() + 3 * ((top + y) * image.width + left + part.width));
           };
           ASSERT_EQ(row(decoded->image, at.top, at.left), row(whole, part.top, part.left))
-              << pixels_of_colour << " " << progressive << " row " << y << " of " << part.left
-              << " " << part.top << " " << part.width << " " << part.height;
+              << pixels_of_colour << " " << scans << " row " << y << " of " << part.left << " "
+              << part.top << " " << part.width << " " << part.height;
         }
       }
     }
@@ -379,6 +390,20 @@ TEST(JpegTest, CutShortAnywhereIsAnError) {
   for (size_t size = 3; size + 2 < jpeg.size(); ++size) {
     EXPECT_THAT(DecodeError(jpeg.substr(0, size)), HasSubstr("test: not a sound JPEG")) << size;
   }
+}
+
+// Where a scan ends, no bit of a block is missing, but the colours are.
+TEST(JpegTest, CutShortBetweenScansIsAnError) {
+  const std::string jpeg = JpegOf(16, 16, 3, JCS_RGB, Gradient(16, 16).rgb, kScanOfEach);
+  EXPECT_EQ(Decode(jpeg).rgb, Decode(JpegOf(16, 16, 3, JCS_RGB, Gradient(16, 16).rgb)).rgb);
+  int scans = 0;
+  for (size_t at = jpeg.find("\xff\xda"); at != std::string::npos;
+       at = jpeg.find("\xff\xda", at + 2)) {
+    if (++scans == 1) continue;
+    const std::string message = DecodeError(jpeg.substr(0, at));
+    EXPECT_THAT(message, HasSubstr("test: not a sound JPEG: it is cut short"));
+  }
+  EXPECT_EQ(scans, 3);
 }
 
 // Some cameras leave out the marker at the end, which no pixel needs.

@@ -41,6 +41,7 @@ struct JpegReader {
   jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
   bool ended, lacks_bits;  // set by libjpeg's warnings, see Note()
+  bool has_scans;          // has several scans (passes over the picture); set by StartJpeg()
 
   static JpegReader& Of(j_common_ptr jpeg) { return *static_cast<JpegReader*>(jpeg->client_data); }
 
@@ -56,15 +57,13 @@ struct JpegReader {
     if (jpeg->err->msg_code == JWRN_HIT_MARKER) Of(jpeg).lacks_bits = true;
   }
   // Returns whether pixels are missing. If a file ends too early but all bits of its blocks are
-  // there, a sequential picture in Huffman codes counts as whole: some cameras leave out the marker
-  // at the end. Progressive and arithmetic-coded pictures may lack whole scans, so they always
-  // count as cut short.
-  bool IsCutShort() const {
-    return ended && (lacks_bits || jpeg.progressive_mode || jpeg.arith_code);
-  }
+  // there, a picture in one scan and in Huffman codes counts as whole: some cameras leave out the
+  // marker at the end. Pictures of several scans (as progressive ones have) may lack whole scans,
+  // so they always count as cut short, as arithmetic-coded pictures do.
+  bool IsCutShort() const { return ended && (lacks_bits || has_scans || jpeg.arith_code); }
   static void Ignore(j_common_ptr) {}
-  // A small file can contain thousands of scans (passes over the picture) of a large picture. The
-  // number of scans is limited to 500, and the pixels of all scans together to 10 * kMaxPixels.
+  // A small file can contain thousands of scans of a large picture. The number of scans is limited
+  // to 500, and the pixels of all scans together to 10 * kMaxPixels.
   static void LimitScans(j_common_ptr jpeg) {
     constexpr int64_t kMaxScans = 500, kMaxPixelsInAll = 10 * kMaxPixels;
     const jpeg_decompress_struct& reader = Of(jpeg).jpeg;
@@ -117,6 +116,7 @@ constexpr int kMargin = 16;
 // Returns false after an error, like the other functions that call setjmp.
 bool StartJpeg(JpegReader& reader, JDIMENSION* left, JDIMENSION* columns) {
   if (setjmp(reader.jump) != 0) return false;
+  reader.has_scans = jpeg_has_multiple_scans(&reader.jpeg);
   jpeg_start_decompress(&reader.jpeg);
   if (*columns < reader.jpeg.output_width) jpeg_crop_scanline(&reader.jpeg, left, columns);
   return true;
