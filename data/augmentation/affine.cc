@@ -40,14 +40,16 @@ const TransformRegistration kRegistered(TransformConfig::kAffine, MakeTransform<
 }  // namespace
 
 AffineMap MapOf(const AffinePlace& place) {
-  // The transform maps a point s of the source (relative to the centre) to the output, by shear,
-  // rotation, scale and shift t, as
-  //   t + scale [cos -sin; sin cos] [1 tan(x); tan(y) 1] s.
-  // Warp() takes the inverse map, from output to source.
+  // The transform maps a point s of the source (relative to the centre) to the output, by shear
+  // along x, then along y, rotation, scale and shift t, as
+  //   t + scale [cos -sin; sin cos] [1 0; tan(y) 1] [1 tan(x); 0 1] s.
+  // (Two shears at once, [1 tan(x); tan(y) 1], would squeeze the image into a line, or mirror it,
+  // if tan(x) tan(y) is near 1 or above.) Warp() takes the inverse map, from output to source.
   const double cos = std::cos(place.degrees * kRadian), sin = std::sin(place.degrees * kRadian);
   const double tan_x = std::tan(place.shear_x * kRadian), tan_y = std::tan(place.shear_y * kRadian);
-  const double a = place.scale * (cos - sin * tan_y), b = place.scale * (cos * tan_x - sin);
-  const double d = place.scale * (sin + cos * tan_y), e = place.scale * (sin * tan_x + cos);
+  const double both = 1 + tan_x * tan_y;
+  const double a = place.scale * (cos - sin * tan_y), b = place.scale * (cos * tan_x - sin * both);
+  const double d = place.scale * (sin + cos * tan_y), e = place.scale * (sin * tan_x + cos * both);
   const double determinant = a * e - b * d;
   AffineMap map = {e / determinant, -b / determinant, 0, -d / determinant, a / determinant, 0};
   map.c = -(map.a * place.right + map.b * place.down);

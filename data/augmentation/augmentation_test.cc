@@ -155,13 +155,15 @@ TEST(Warp, UndoesWhatThePictureWentThrough) {
   for (int i = 0; i < 50; ++i) {
     const AffinePlace place = {Uniform(random, -180, 180), Uniform(random, -5, 5),
                                Uniform(random, -5, 5),     Uniform(random, 0.5, 2),
-                               Uniform(random, -40, 40),   Uniform(random, -40, 40)};
+                               Uniform(random, -80, 80),   Uniform(random, -80, 80)};
     const AffineMap map = MapOf(place);
+    // The image covers scale^2 times its area and is not mirrored, whatever the shears.
+    EXPECT_NEAR((map.a * map.e - map.b * map.d) * place.scale * place.scale, 1, 1e-9);
     const double px = Uniform(random, -9, 9), py = Uniform(random, -9, 9);
-    // Applies the parts of the map one after the other: shears, rotation, scale, shift.
+    // Applies the parts of the map one after the other: shear along x, along y, rotation, scale, shift.
     const double radian = std::acos(-1.0) / 180;
     const double sx = px + std::tan(place.shear_x * radian) * py;
-    const double sy = py + std::tan(place.shear_y * radian) * px;
+    const double sy = py + std::tan(place.shear_y * radian) * sx;
     const double angle = place.degrees * radian;
     const double x = place.scale * (std::cos(angle) * sx - std::sin(angle) * sy) + place.right;
     const double y = place.scale * (std::sin(angle) * sx + std::cos(angle) * sy) + place.down;
