@@ -18,6 +18,7 @@
 //   auto result = Minimise(f, gradient, {3.0}, {.steps = 100, .step_size = ConstantStep(0.1)});
 //   result->last[0];   // near 0
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -155,16 +156,15 @@ absl::StatusOr<DescentResult> Minimise(Function&& f, Gradient&& gradient, std::v
       return absl::InvalidArgumentError(absl::StrCat("the step size at t = ", t, " is ", eta,
                                                      ": expected a number from 0 upwards"));
     }
-    bool finite = true;
-    for (size_t i = 0; i < w.size(); ++i) {
-      next[i] = w[i] - eta * v[i];
-      finite = finite && std::isfinite(next[i]);
-    }
-    if (!finite) {
+    for (size_t i = 0; i < w.size(); ++i) next[i] = w[i] - eta * v[i];
+    const auto is_finite = [&] {
+      return std::all_of(next.begin(), next.end(), [](double x) { return std::isfinite(x); });
+    };
+    if (options.projection && is_finite()) options.projection(absl::Span<double>(next));
+    if (!is_finite()) {
       result.diverged = true;
       break;
     }
-    if (options.projection) options.projection(absl::Span<double>(next));
     std::swap(w, next);
     result.steps = t;
   }

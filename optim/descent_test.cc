@@ -95,6 +95,16 @@ TEST(DescentTest, StopsAtASmallGradient) {
   EXPECT_LT(result->steps, 100);
 }
 
+TEST(DescentTest, AProjectionThatIsNotANumberIsDivergence) {
+  const auto result = Minimise(Bowl, BowlGradient, {0, 0},
+                               {.steps = 10,
+                                .step_size = ConstantStep(0.1),
+                                .projection = [](absl::Span<double> w) { w[0] = std::nan(""); }});
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->diverged);
+  EXPECT_THAT(result->last, ::testing::ElementsAre(0, 0));
+}
+
 TEST(DescentTest, DivergenceIsSaidAndTheLastFinitePointKept) {
   auto result =
       Minimise(Bowl, BowlGradient, {0, 0}, {.steps = 100000, .step_size = ConstantStep(10)});
