@@ -108,10 +108,11 @@ class PlannedClassifier : public Classifier {
  private:
   // The memory that one call needs to resize a batch of pictures.
   struct Scratch {
-    Scratch(const data::FitOptions& fit, int64_t bytes)
-        : fitter(fit.shape, fit.fit), images(bytes) {}
+    Scratch(const data::FitOptions& fit, int64_t bytes, size_t classes)
+        : fitter(fit.shape, fit.fit), images(bytes), answers(classes) {}
     data::PictureFitter fitter;
     std::vector<uint8_t> images;
+    std::vector<double> answers;  // for one picture
   };
 
   std::unique_ptr<Scratch> TakeScratch() {
@@ -120,7 +121,7 @@ class PlannedClassifier : public Classifier {
       // Reserves room in scratch_ for every Scratch that exists, so that GiveBack() never
       // allocates.
       scratch_.reserve(static_cast<size_t>(++scratch_made_));
-      return std::make_unique<Scratch>(fit_, batch_size() * image_bytes_);
+      return std::make_unique<Scratch>(fit_, batch_size() * image_bytes_, classes().size());
     }
     std::unique_ptr<Scratch> scratch = std::move(scratch_.back());
     scratch_.pop_back();
@@ -152,8 +153,8 @@ class PlannedClassifier : public Classifier {
     }
     const size_t count = classes().size();
     for (size_t i = 0; i < pictures.size(); ++i) {
-      const std::vector<double> of_picture = plan.AnswersOf(result.data() + i * count);
-      std::copy(of_picture.begin(), of_picture.end(), result.begin() + i * count);
+      plan.AnswersOf(result.data() + i * count, absl::MakeSpan(scratch.answers));
+      std::copy(scratch.answers.begin(), scratch.answers.end(), result.begin() + i * count);
     }
   }
 

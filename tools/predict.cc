@@ -136,6 +136,7 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
                                  trained.normalisation, data::BatchFormat::kF32Nchw);
   AnswerWriter answer_writer(format, evaluator->target_kind(), trained.classes, top);
   fputs(answer_writer.Begin().c_str(), stdout);
+  std::vector<double> answers(trained.classes.size());
   absl::Status first_error;
   for (const std::string& path : paths) {
     absl::StatusOr<data::Image> image = data::ReadImage(path);
@@ -151,7 +152,7 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
     }
     const std::vector<uint8_t> bytes = data::FitPicture(*image, fit.shape, fit.fit);
     writer.Write(bytes.data(), {}, evaluator->images());
-    const std::vector<double> answers = evaluator->AnswersOf(evaluator->Run());
+    evaluator->AnswersOf(evaluator->Run(), absl::MakeSpan(answers));
     fputs(answer_writer.Answer(path, answers).c_str(), stdout);
     if (!explains) continue;
     RETURN_IF_ERROR(ExplainAnswer(trained, writer, fit.shape, bytes, answers, options, *tuner));

@@ -73,16 +73,19 @@ const float* Evaluator::Run() {
   return plan_->result(network_->prediction);
 }
 
-std::vector<double> Evaluator::AnswersOf(const float* results) const {
-  const int64_t count = network_->classes;
-  if (target_kind_ == TargetKind::kClass && !gives_probabilities())
-    return Softmax({results, static_cast<size_t>(count)});
-  std::vector<float> restored(results, results + count);
-  target_scale_.Restore(absl::MakeSpan(restored));
-  std::vector<double> answers(restored.begin(), restored.end());
-  if (target_kind_ == TargetKind::kLabels)
-    std::transform(answers.begin(), answers.end(), answers.begin(), Sigmoid);
-  return answers;
+void Evaluator::AnswersOf(const float* results, absl::Span<double> answers) const {
+  std::copy_n(results, answers.size(), answers.begin());
+  switch (target_kind_) {
+    case TargetKind::kClass:
+      if (!gives_probabilities()) Softmax(answers);
+      return;
+    case TargetKind::kLabels:
+      std::transform(answers.begin(), answers.end(), answers.begin(), Sigmoid);
+      return;
+    case TargetKind::kNumbers:
+      target_scale_.Restore(answers);
+      return;
+  }
 }
 
 layers::LossSums Evaluator::SumLosses(const float* scores, const void* targets,

@@ -62,9 +62,10 @@ class Evaluator {
   // Computes and returns the network's results for images(): f32 [batch_size, classes], valid until
   // the next Run(). Results that are numbers are not converted to the numbers' own units.
   const float* Run();
-  // Converts the network's results for one image, [classes], to answers: a probability for each
-  // class (they sum to 1), a probability for each label by itself, or numbers in their own units.
-  std::vector<double> AnswersOf(const float* results) const;
+  // Converts the network's results for one image, [classes], to `answers`, [classes]: a probability
+  // for each class (they sum to 1), a probability for each label by itself, or numbers in their own
+  // units. Allocates nothing.
+  void AnswersOf(const float* results, absl::Span<double> answers) const;
   // Call this after parameters in the store have changed; the next Run() then uses the new ones.
   void ParametersChanged() { parameters_changed_ = true; }
   layers::Plan& plan() { return *plan_; }

@@ -41,14 +41,6 @@ const Measure& MeasureOf(TargetKind kind) {
   return kind == TargetKind::kClass ? accuracy : kind == TargetKind::kLabels ? precision : r2;
 }
 
-void TargetScale::Restore(absl::Span<float> answers) const {
-  if (mean.empty()) return;
-  for (size_t i = 0; i < answers.size(); ++i) {
-    const size_t k = i % mean.size();
-    answers[i] = static_cast<float>(answers[i] * deviation[k] + mean[k]);
-  }
-}
-
 absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_t count) {
   const auto& text = network.train().target_normalisation();
   TargetScale scale;
@@ -148,14 +140,11 @@ double Score(TargetKind kind, absl::Span<const float> answers, absl::Span<const 
   return std::accumulate(r2.begin(), r2.end(), 0.0) / static_cast<double>(count);
 }
 
-std::vector<double> Softmax(absl::Span<const float> x) {
-  const float largest = *std::max_element(x.begin(), x.end());
-  std::vector<double> probabilities;
-  for (const float value : x)
-    probabilities.push_back(std::exp(static_cast<double>(value) - largest));
-  const double sum = std::accumulate(probabilities.begin(), probabilities.end(), 0.0);
-  for (double& p : probabilities) p /= sum;
-  return probabilities;
+void Softmax(absl::Span<double> x) {
+  const double largest = *std::max_element(x.begin(), x.end());
+  for (double& value : x) value = std::exp(value - largest);
+  const double sum = std::accumulate(x.begin(), x.end(), 0.0);
+  for (double& value : x) value /= sum;
 }
 
 double Sigmoid(double x) {

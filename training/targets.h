@@ -31,7 +31,14 @@ struct TargetScale {
   std::vector<double> mean, deviation;
 
   // Converts a network's results [images, numbers] back to the numbers' own units.
-  void Restore(absl::Span<float> answers) const;
+  template <class T>
+  void Restore(absl::Span<T> answers) const {
+    if (mean.empty()) return;
+    for (size_t i = 0; i < answers.size(); ++i) {
+      const size_t k = i % mean.size();
+      answers[i] = static_cast<T>(answers[i] * deviation[k] + mean[k]);
+    }
+  }
 };
 // Returns the scale that the network text gives in train.target_normalisation; an empty one if it
 // gives none or the targets are not numbers. Otherwise returns an error with the field's file, line
@@ -65,8 +72,8 @@ std::vector<double> DeterminationCoefficients(absl::Span<const float> answers,
 double Score(TargetKind kind, absl::Span<const float> answers, absl::Span<const float> targets,
              int64_t count);
 
-// Returns exp(x_k) / sum over j of exp(x_j), the probabilities of classes whose logits are x.
-std::vector<double> Softmax(absl::Span<const float> x);
+// Replaces each x_k by exp(x_k) / sum over j of exp(x_j): logits by the classes' probabilities.
+void Softmax(absl::Span<double> x);
 
 // Returns 1 / (1 + exp(-x)), the probability of a label whose logit is x.
 double Sigmoid(double x);

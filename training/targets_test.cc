@@ -45,9 +45,11 @@ TEST(Determination, IsTheShareOfVarianceThatAnswersExplain) {
 }
 
 TEST(Softmax, IsOfAnySize) {
-  EXPECT_THAT(Softmax({0, 1.0986122886681098f}),  // ln 3
-              ElementsAre(::testing::DoubleNear(0.25, 1e-7), ::testing::DoubleNear(0.75, 1e-7)));
-  EXPECT_THAT(Softmax({5000, -5000, 5000}), ElementsAre(0.5, 0, 0.5));
+  std::vector<double> x = {0, std::log(3.0)}, far_apart = {5000, -5000, 5000};
+  Softmax(absl::MakeSpan(x)), Softmax(absl::MakeSpan(far_apart));
+  EXPECT_THAT(x,
+              ElementsAre(::testing::DoubleNear(0.25, 1e-15), ::testing::DoubleNear(0.75, 1e-15)));
+  EXPECT_THAT(far_apart, ElementsAre(0.5, 0, 0.5));
 }
 
 TEST(TargetScale, ComesFromTheTrainingImagesAndIsTakenBack) {

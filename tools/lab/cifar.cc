@@ -89,6 +89,7 @@ absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Da
                                                                {.threads = threads, .choices = {}},
                                                                *trained.store, tuner));
   Answers answers;
+  std::vector<double> probabilities(kClasses);
   for (int64_t first = 0; first < test.size(); first += kBatch) {
     const int64_t count = std::min(kBatch, test.size() - first);
     for (int64_t k = 0; k < count; ++k) {
@@ -104,7 +105,8 @@ absl::StatusOr<Answers> Answer(training::TrainedNetwork& trained, const data::Da
     for (int64_t k = 0; k < count; ++k) {
       const float* const row = scores + k * kClasses;
       const int prediction = static_cast<int>(std::max_element(row, row + kClasses) - row);
-      const double confidence = evaluator->AnswersOf(row)[prediction];
+      evaluator->AnswersOf(row, absl::MakeSpan(probabilities));
+      const double confidence = probabilities[prediction];
       const int label = test.labels[first + k];
       ++answers.confusion[label][prediction];
       if (prediction == label)
