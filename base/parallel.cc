@@ -36,7 +36,12 @@ using std::chrono::microseconds;
 // of a sleeping thread for some milliseconds. So threads spin, but hardly where other programs
 // compete for nearly every processor: there, spinning uses up the time in which a thread could
 // compute. The two times were found by measuring on 2 cores of a virtual machine, kernel 6.18.
-constexpr microseconds kSpin{500}, kSpinWhereCrowded{4};
+constexpr microseconds kSpin{500}, kSpinToSpare{4};
+// Beside other programs, threads spin only if jobs take longer than this, as in training. If jobs
+// are shorter, as in the answer to one picture, threads spare their time: the scheduler lets a
+// thread that has slept run at once, but puts one that has spun aside for some milliseconds, many
+// times the time of the answer.
+constexpr microseconds kLongJob{150};
 // A thread that waits for shares of other threads checks this often whether these threads are
 // running: while it spins beside other programs, and while it sleeps.
 constexpr microseconds kLookSpinning{25}, kLookSleeping{60};
@@ -89,8 +94,10 @@ class Pool {
       unbound = processors_;
       KeepTo(processor_of_caller_);
     }
+    const Clock::time_point begin = unbound.has_value() ? Clock::now() : Clock::time_point();
     Publish(shares, share, work);
     Compute(0);
+    if (unbound.has_value()) NoteJob(Clock::now() - begin);
     WaitForOthers();
     if (sections == 0) Unbind();
   }
@@ -108,6 +115,22 @@ class Pool {
     if (sleeping_.load() > 0) WakeSleepers(epoch_, INT_MAX);
   }
 
+  // Updates the average time of a job, over about the last eight. A job during which the caller was
+  // put aside counts as one of 2 kLongJob.
+  void NoteJob(Clock::duration time) {
+    const int64_t average = job_time_.load(std::memory_order_relaxed);
+    const int64_t now = std::min<Clock::duration>(time, 2 * kLongJob).count();
+    job_time_.store(average + (now - average) / 8, std::memory_order_relaxed);
+  }
+
+  // Returns how long to spin.
+  Clock::duration TimeToSpin(Disturbance disturbance) const {
+    if (disturbance == Disturbance::kNone) return kSpin;
+    const bool jobs_are_long =
+        Clock::duration(job_time_.load(std::memory_order_relaxed)) > kLongJob;
+    return disturbance == Disturbance::kSome && jobs_are_long ? kSpin : kSpinToSpare;
+  }
+
   // Spins until ready() returns true, but not for long: thread `self` stops when it has lent its
   // processor to another thread (HelpWhoeverWasPutAside()). Returns what ready() returned last.
   template <typename Ready>
@@ -115,8 +138,7 @@ class Pool {
     if (ready()) return true;
     const Clock::time_point start = Clock::now();
     const Disturbance disturbance = disturbance_.Lately(start);
-    const Clock::time_point end =
-        start + (disturbance == Disturbance::kCrowded ? kSpinWhereCrowded : kSpin);
+    const Clock::time_point end = start + TimeToSpin(disturbance);
     Clock::time_point look = disturbance == Disturbance::kNone ? end : start + kLookSpinning;
     int64_t run[kMostLookedAt] = {};
     for (Clock::time_point now = start; now < end; now = Clock::now()) {
@@ -238,6 +260,7 @@ class Pool {
   alignas(64) std::atomic<uint32_t> epoch_{0};    // jobs so far; idle threads await a change
   std::atomic<int> sleeping_{0};
   std::atomic<bool> waiting_{false}, stopping_{false};
+  std::atomic<Clock::rep> job_time_{0};  // see NoteJob()
 };
 
 std::mutex pool_mutex;  // locked by the caller whose job the threads compute
