@@ -99,6 +99,8 @@ class Builder {
                                std::vector<Value> inputs) {
     if (absl::Status status = CheckSize("repeat", layer.repeat(), 1, kMostLayers); !status.ok())
       return InLayer(layer, name, status);
+    if (absl::Status status = CheckFloats(layer, ""); !status.ok())
+      return InLayer(layer, name, status);
     if (!layer.has_repeat()) return One(layer, name, inputs);
     if (inputs.size() > 1)
       return InLayer(

@@ -346,6 +346,16 @@ INSTANTIATE_TEST_SUITE_P(
             "train.normalisation.mean has 1 numbers for 3 channels; expected one for each"},
         Bad{"layer { linear {} } train { normalisation { deviation: [1, 0, 1] } }",
             "train.normalisation.deviation has 0; expected more than 0"},
+        Bad{"layer { linear {} } train { optimizer { sgd { learning_rate: 1e39 } } }",
+            "train.optimizer.sgd.learning_rate is 1e+39; expected 0, or a size from 1.17549e-38 to "
+            "3.40282e+38: networks compute with 32-bit floats"},
+        Bad{"layer { linear {} } train { optimizer { group { adam { epsilon: 1e-46 } } } }",
+            "train.optimizer.group[0].adam.epsilon is 1e-46; expected 0, or a size from"},
+        Bad{"layer { linear {} } loss { softmax_cross_entropy { class_weight: [1, -1e300] } }",
+            "loss.softmax_cross_entropy.class_weight[1] is -1e+300; expected 0, or a size from"},
+        Bad{"layer { sequence { layer { name: \"bn\" batch_norm { epsilon: 1e-40 } } } }",
+            "net:1:20: layer 'sequence1.bn': batch_norm.epsilon is 1e-40; expected 0, or a size "
+            "from"},
         Bad{"layer { linear {} } input { width: 1000000000000 }",
             "input.width is 1000000000000; expected 1 to 16384"},
         Bad{"layer { linear {} } input { channels: 1000 width: 16384 height: 16384 }",
