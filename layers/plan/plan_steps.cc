@@ -296,6 +296,10 @@ void CompiledPlan::AddStateUpdates() {
     }
   };
   steps_.push_back(std::move(step));
+  for (const StateUpdate& update : graph_.state_updates()) {
+    if (const auto found = last_operation_.find(update.value); found != last_operation_.end())
+      found->second = steps_.size() - 1;
+  }
 }
 
 // Adds steps that copy those results that could not be computed at their destination, or that are

@@ -251,6 +251,28 @@ TEST(PlanTest, ResultsMayBeTakenAfterTheirLastOperation) {
   }
 }
 
+// A result that becomes the new value of a state is still read when the states are updated.
+TEST(PlanTest, ResultsThatUpdateStatesMayBeTakenAfterThat) {
+  Builder b;
+  Graph& graph = b.graph();
+  const TensorId x = graph.Input("x", {1, 4, 1, 1});
+  const TensorId old = graph.State("old", {1, 4, 1, 1});
+  const TensorId y = Made(Formula(graph, "y", "x + old", {{"x", x}, {"old", old}}));
+  graph.UpdateState(old, y);
+  const auto store = Made(ParameterStore::Create(graph));
+  std::vector<float> taken(4);
+  Tuner tuner(1);
+  const auto plan = Made(Plan::Compile(graph, {{y, taken.data()}}, *store, tuner, {}));
+  std::fill_n(static_cast<float*>(plan->input(x)), 4, 3.0f);
+  plan->CallAfterOperations([&](size_t operation) {
+    if (operation == plan->LastOperationOf(y)) std::fill(taken.begin(), taken.end(), NAN);
+  });
+  plan->Run(0);
+  const ParameterStore::Slot* slot = store->FindState("old");
+  ASSERT_NE(slot, nullptr);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(store->state_values()[slot->offset + i], 3);
+}
+
 // Checks the variance of numbers far from zero. If it were computed in f32 as M(x^2) - M(x)^2, with
 // M the mean, rounding would destroy it when the mean is many standard deviations from 0. The
 // expected values are computed in double.
