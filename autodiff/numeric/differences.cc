@@ -142,7 +142,8 @@ double ChooseStep(const Options& options, double magnitude) {
     case Scheme::kCentral:
       return RoundToPowerOfTwo(std::cbrt(options.precision) * scale);
     case Scheme::kRichardson:
-      return RoundToPowerOfTwo(0.125 * std::sqrt(scale));
+      // From 2^46 on, the square root would come ever closer to the rounding of x.
+      return RoundToPowerOfTwo(std::max(0.125 * std::sqrt(scale), std::exp2(-26) * scale));
   }
   return kNaN;
 }

@@ -79,6 +79,15 @@ TEST(DifferencesTest, EdgesOfDomains) {
   EXPECT_FALSE(std::isfinite(slope([](double x) { return x == 1 ? 5 : std::sqrt(-1); }, 1).error));
 }
 
+// The steps must move a huge x.
+TEST(DifferencesTest, HugePoints) {
+  const auto slope = [](double (*f)(double), double x) { return Derivative(f, x); };
+  ExpectWithinItsError(slope([](double x) { return x * 1e-100; }, 1e155), 1e-100, 1e-105);
+  ExpectWithinItsError(slope([](double x) { return std::log(x); }, 1e200), 1e-200, 1e-203);
+  ExpectWithinItsError(slope([](double x) { return std::max(x, 1.0); }, -1e30), 0, 1e-12);
+  ExpectWithinItsError(slope([](double x) { return std::sqrt(x); }, 1e60), 5e-31, 5e-36);
+}
+
 TEST(DifferencesTest, Hessian) {
   const ScalarFunction f = [](std::span<const double> x) {
     return x[0] * x[0] * x[1] + std::exp(x[1]);
