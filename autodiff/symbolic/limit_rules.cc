@@ -85,12 +85,12 @@ Expr PolygammaAtInfinity(LimitContext& context, int n, Expr u) {
 
 // The rule for a step function value_of(u) with jumps at the whole numbers plus `offset`, such as
 // floor. Returns the constant value that the function has for u near its limit, or u minus a
-// bounded quantity if u tends to plus or minus infinity.
+// quantity of at most 1 in size if u tends to plus or minus infinity.
 Maybe StepFunction(LimitContext& context, Expr u, double offset, double (*value_of)(double)) {
   Expr value;
   const std::optional<int> infinite = context.Limit(u, &value);
   if (!infinite.has_value()) return std::nullopt;
-  if (*infinite != 0) return u - context.Bounded();
+  if (*infinite != 0) return u - context.BoundedByOne();
   const std::optional<double> number = context.ValueOf(value);
   if (!number.has_value()) return std::nullopt;
   const double jump = std::round(*number - offset) + offset;

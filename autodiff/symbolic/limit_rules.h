@@ -31,14 +31,14 @@ std::optional<Expr> LimitOfFloor(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfRound(LimitContext& context, Arguments a);
 std::optional<Expr> LimitOfMod(LimitContext& context, Arguments a);
 
-// The rule for sin and cos. If the argument grows without bound, the result is an unknown bounded
-// quantity.
+// The rule for sin and cos. If the argument grows without bound, the result is an unknown quantity
+// from -1 to 1.
 template <Op op>
 std::optional<Expr> LimitOfWave(LimitContext& context, Arguments a) {
   Expr value;
   const std::optional<int> sign = context.Limit(a[0], &value);
   if (!sign.has_value()) return std::nullopt;
-  return *sign == 0 ? Apply(op, a) : context.Bounded();
+  return *sign == 0 ? Apply(op, a) : context.BoundedByOne();
 }
 
 // Returns `negative`, `zero` or `positive`, according to the sign that u has for all large values

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <map>
+#include <numeric>
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
@@ -24,7 +26,10 @@ using Kind = LimitValue::Kind;
 
 constexpr int kMaxWork = 3000;
 constexpr int kMaxDepth = 40;
-constexpr char kBounded[] = "bounded quantity ";  // formulas have no such names
+// The names of bounded quantities begin with kBounded, of those from -1 to 1 with kBoundedByOne.
+// Formulas have no such names.
+constexpr char kBounded[] = "bounded quantity ";
+constexpr char kBoundedByOne[] = "bounded quantity from -1 to 1 ";
 
 // Computes limits as t -> +infinity by Gruntz's algorithm (limits.h). Words used below: e, u and h
 // are expressions in t. Two expressions that grow or vanish belong to the same comparability class
@@ -59,6 +64,25 @@ class Gruntz : public LimitContext {
       if (absl::StartsWith(variable.name(), kBounded)) return true;
     }
     return false;
+  }
+
+  // Returns whether the operation has a value wherever its arguments have, and a bounded one if they
+  // are bounded.
+  static bool StaysBounded(Op op) {
+    switch (op) {
+      case Op::kAdd:
+      case Op::kMul:
+      case Op::kStrongMul:
+      case Op::kSign:
+      case Op::kStep:
+      case Op::kFloor:
+      case Op::kRound:
+      case Op::kMin:
+      case Op::kMax:
+        return true;
+      default:
+        return Info(op).ends.has_value();  // continuous everywhere
+    }
   }
 
   static bool WellDefined(Expr e) { return !Variables(e).empty() || Evaluate(e, Bindings()).ok(); }
@@ -127,9 +151,17 @@ class Gruntz : public LimitContext {
 
   std::optional<Expr> PrepareNode(Op op, const std::vector<Expr>& a) {
     if (std::all_of(a.begin(), a.end(), [&](Expr arg) { return Constant(arg); })) {
-      const Expr constant = Apply(op, a);
-      if (!WellDefined(constant)) return std::nullopt;
-      return constant;
+      const bool is_bounded = bounded_ > 0 && std::any_of(a.begin(), a.end(), HasBounded);
+      if (is_bounded && op == Op::kPow && a[1].IsConstant() && a[1].number().integer()) {
+        const bool divides = a[1].number().sign() < 0;
+        if (divides && SignOfConstant(a[0]).value_or(0) == 0) return std::nullopt;
+        return Apply(op, a);
+      }
+      if (!is_bounded || StaysBounded(op)) {
+        const Expr constant = Apply(op, a);
+        if (!WellDefined(constant)) return std::nullopt;
+        return constant;
+      }
     }
     const auto rule = Info(op).limit;
     return rule == nullptr ? std::nullopt : rule(*this, a);
@@ -150,6 +182,7 @@ class Gruntz : public LimitContext {
   }
 
   Expr Bounded() override { return pool_.Variable(absl::StrCat(kBounded, ++bounded_)); }
+  Expr BoundedByOne() override { return pool_.Variable(absl::StrCat(kBoundedByOne, ++bounded_)); }
 
   // ---- Signs and zeros of expressions for all large t ----
 
@@ -168,15 +201,75 @@ class Gruntz : public LimitContext {
     return std::nullopt;
   }
 
+  // The sign of an expression without t that is not 0. If it contains bounded quantities, it stays
+  // away from 0 by more than a rounding, too.
   std::optional<int> SignOfConstant(Expr e) {
     if (e.IsConstant()) return e.number().sign();
     const std::optional<bool> zero = IsZero(e);
     if (!zero.has_value()) return std::nullopt;
     if (*zero) return 0;
-    if (!Variables(e).empty()) return std::nullopt;
-    const absl::StatusOr<double> value = Evaluate(e, Bindings());
-    if (!value.ok() || std::abs(*value) < 1e-9) return std::nullopt;
-    return *value > 0 ? 1 : -1;
+    const std::optional<Interval> range = RangeOf(e);
+    if (!range.has_value() || (range->low < 1e-9 && range->high > -1e-9)) return std::nullopt;
+    return range->low > 0 ? 1 : -1;
+  }
+
+  struct Interval {
+    double low, high;
+  };
+  static Interval Hull(std::initializer_list<double> numbers) {
+    return {std::min(numbers), std::max(numbers)};
+  }
+
+  // Returns an interval, exact except for rounding, in which all values of an expression without t
+  // lie. Nothing if the expression has variables other than quantities from -1 to 1, or if these
+  // are in operations other than sums, products, whole powers and exp.
+  std::optional<Interval> RangeOf(Expr e) {
+    if (Variables(e).empty()) return RangeOfNode(e, {});
+    absl::flat_hash_map<Expr, Interval> ranges;
+    for (Expr node : TopologicalOrder(e)) {
+      std::vector<Interval> a;
+      for (Expr arg : node.args()) a.push_back(ranges.at(arg));
+      const std::optional<Interval> range = RangeOfNode(node, a);
+      if (!range.has_value() || !std::isfinite(range->low) || !std::isfinite(range->high))
+        return std::nullopt;
+      ranges[node] = *range;
+    }
+    return ranges.at(e);
+  }
+
+  // Does the same for the operation at the root of `node`, whose arguments lie in the intervals a. If
+  // these are points, the result is one.
+  std::optional<Interval> RangeOfNode(Expr node, const std::vector<Interval>& a) {
+    if (node.IsVariable()) {
+      if (!absl::StartsWith(node.name(), kBoundedByOne)) return std::nullopt;
+      return Interval{-1, 1};
+    }
+    if (std::all_of(a.begin(), a.end(), [](Interval x) { return x.low == x.high; })) {
+      const std::optional<double> value = ValueOf(node);
+      if (!value.has_value()) return std::nullopt;
+      return Interval{*value, *value};
+    }
+    switch (node.op()) {
+      case Op::kAdd:
+        return std::accumulate(a.begin() + 1, a.end(), a[0], [](Interval x, Interval y) {
+          return Interval{x.low + y.low, x.high + y.high};
+        });
+      case Op::kMul:
+        return std::accumulate(a.begin() + 1, a.end(), a[0], [](Interval x, Interval y) {
+          return Hull({x.low * y.low, x.low * y.high, x.high * y.low, x.high * y.high});
+        });
+      case Op::kExp:
+        return Interval{std::exp(a[0].low), std::exp(a[0].high)};
+      case Op::kPow: {
+        const bool has_zero = a[0].low <= 0 && a[0].high >= 0;
+        const double n = a[1].low;
+        if (a[1].high != n || n != std::rint(n) || (has_zero && n < 0)) return std::nullopt;
+        const double low = std::pow(a[0].low, n), high = std::pow(a[0].high, n);
+        return has_zero ? Hull({low, high, 0}) : Hull({low, high});
+      }
+      default:
+        return std::nullopt;
+    }
   }
 
   std::optional<int> EventualSign(Expr e) override {
@@ -454,7 +547,8 @@ class Gruntz : public LimitContext {
       const std::optional<int> sign = EventualSign(lead->coefficient);
       if (!sign.has_value() || *sign <= 0) return std::nullopt;
     }
-    if (HasBounded(lead->coefficient) && (!exponent.integer() || exponent.sign() < 0))
+    const bool grows_at_zero = !exponent.integer() || exponent.sign() < 0;
+    if (HasBounded(lead->coefficient) && grows_at_zero && !SignOfConstant(lead->coefficient))
       return std::nullopt;
     std::vector<Expr> binomial;
     Number coefficient = 1;

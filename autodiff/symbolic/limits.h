@@ -13,7 +13,7 @@
 // gives the limit: 0, infinity, or the limit of its coefficient, which grows more slowly. Absolute
 // values, min, max, sign, step and select are resolved by the sign that their arguments eventually
 // have, erf by its asymptotic series. A sine or cosine of an argument that grows without bound
-// becomes an unknown bounded quantity.
+// becomes an unknown quantity from -1 to 1.
 //
 // Every answer other than kUnknown is right. The answer is kUnknown if the algorithm cannot prove a
 // sign or whether a term is zero, or if the budget (a limit on the work; normal_form.h) is used up

@@ -114,6 +114,35 @@ TEST(LimitTest, CannotTellRatherThanWrong) {
   EXPECT_EQ(AtInfinity("x + sin(x)"), "+inf");
   EXPECT_EQ(AtInfinity("x*sin(x)"), "cannot tell");
   EXPECT_EQ(AtInfinity("x/sin(x)"), "cannot tell");
+  EXPECT_EQ(AtInfinity("x*(2 + sin(x))"), "+inf");
+  EXPECT_EQ(AtInfinity("x*(cos(x) - 3)"), "-inf");
+  EXPECT_EQ(AtInfinity("x^2*(cos(x)*sin(x) - sin(x)^2 - 3)"), "-inf");
+  EXPECT_EQ(AtInfinity("1/(x*(2 + sin(x)))"), "0");
+  EXPECT_EQ(AtInfinity("x/(2 + sin(x))"), "+inf");
+  EXPECT_EQ(AtInfinity("sqrt(2 + sin(x))/x"), "0");
+  EXPECT_EQ(AtInfinity("ln(x + sin(x)) - ln(x)"), "0");
+  EXPECT_EQ(AtInfinity("ln(2 + sin(x))/x"), "0");
+  EXPECT_EQ(AtInfinity("x*exp(sin(x))"), "+inf");
+  EXPECT_EQ(AtInfinity("abs(x*(2 + sin(x)))/x - sin(x)"), "2");
+  EXPECT_EQ(AtInfinity("exp(-x*(2 + sin(x)))"), "0");
+  EXPECT_EQ(AtInfinity("x*(2 + sin(x))/(2 + sin(x)) - x"), "0");
+  EXPECT_EQ(At("(2 + cos(1/x))/x", "0", Side::kLeft), "-inf");
+  EXPECT_EQ(AtInfinity("x*(1 + sin(x))"), "cannot tell");
+  EXPECT_EQ(AtInfinity("1/(x*(1 + sin(x)))"), "cannot tell");
+  EXPECT_EQ(AtInfinity("2 + sin(x)"), "cannot tell");
+  EXPECT_EQ(AtInfinity("1/(2 + sin(x))"), "cannot tell");
+  for (const char* undefined :
+       {"ln(1 + sin(x))/x", "ln(sin(x))/x", "ln(-2 - sin(x))/x", "log10(sin(x)^2)/x",
+        "sqrt(sin(x))/x", "sqrt(-1 - sin(x)^2)/x", "asin(2 + sin(x))/x", "acosh(sin(x))/x",
+        "atanh(sin(x))/x", "log1p(cos(x))/x", "gamma(sin(x))/x", "sin(x)^(-2)/x", "sin(x)^0.5/x",
+        "mod(1, sin(x))/x", "cos(x)^sin(x)/x"}) {
+    EXPECT_EQ(AtInfinity(undefined), "cannot tell") << undefined;
+  }
+  for (const char* vanishing : {"abs(sin(x))/x", "sign(sin(x))/x", "floor(sin(x))/x",
+                                "exp(sin(x))/x", "sin(x)^2/x", "2^sin(x)/x", "(3 + sin(x))^-2/x"}) {
+    EXPECT_EQ(AtInfinity(vanishing), "0") << vanishing;
+  }
+  EXPECT_EQ(AtInfinity("x*(erf(x) - 1 + sin(x))"), "cannot tell");
   EXPECT_EQ(AtInfinity("exp(a*x)"), "cannot tell");
   EXPECT_EQ(At("ln(x)", "0", Side::kLeft), "cannot tell");
   EXPECT_EQ(At("sqrt(x)", "0", Side::kLeft), "cannot tell");

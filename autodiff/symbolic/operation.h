@@ -54,8 +54,10 @@ class LimitContext {
   virtual std::optional<int> Limit(Expr e, Expr* value) = 0;
   // Returns the value of an expression without variables, or nothing if it is not defined.
   virtual std::optional<double> ValueOf(Expr constant) = 0;
-  // Returns a new symbol for an unknown quantity that stays bounded.
+  // Return a new symbol for an unknown quantity that stays bounded, by 1 in size (BoundedByOne) or
+  // by an unknown number.
   virtual Expr Bounded() = 0;
+  virtual Expr BoundedByOne() = 0;
 };
 
 struct Operation {
