@@ -67,10 +67,17 @@ void ForRandomPoints(Expr a, Expr b, int trials, absl::Span<const Expr> positive
   }
 }
 
+bool HasVariableExponent(absl::Span<const Expr> roots) {
+  return absl::c_any_of(TopologicalOrder(roots), [](Expr node) {
+    return node.op() == Op::kPow && !node.arg(1).IsConstant();
+  });
+}
+
 // Returns points whose coordinates are small whole numbers and simple fractions. Two functions that
 // are equal almost everywhere may differ there, because powers have whole exponents and piecewise
 // functions change there. Leaves out points where an expression or an intermediate value is not
-// finite.
+// finite. There are more points for three and more variables of which some are in exponents: (x^y)^z
+// and x^(y z) differ only where x is negative, y even and z a fraction.
 std::vector<Probe> SpecialPoints(Expr a, Expr b, absl::Span<const Expr> positive, Budget* budget) {
   const Expr both[] = {a, b};
   const std::vector<Expr> variables = Variables(both);
@@ -81,7 +88,10 @@ std::vector<Probe> SpecialPoints(Expr a, Expr b, absl::Span<const Expr> positive
                                 0.25, -0.25, 1.0 / 3, -1.0 / 3, 2.0 / 3, 3, -3, 0.75, -0.75};
   constexpr size_t kCount = std::size(kValues);
   std::mt19937_64 random(20240301);
-  for (size_t trial = 0; trial < (variables.size() > 1 ? 6 * kCount : kCount); ++trial) {
+  const size_t rounds = variables.size() < 2                                  ? 1
+                        : variables.size() == 2 || !HasVariableExponent(both) ? 6
+                                                                              : 60;
+  for (size_t trial = 0; trial < rounds * kCount; ++trial) {
     Probe probe;
     for (size_t i = 0; i < variables.size(); ++i) {
       double u = kValues[(trial + (i == 0 ? 0 : random())) % kCount];

@@ -119,6 +119,7 @@ TEST(EqualTest, FindsDifferent) {
   EXPECT_EQ(Compare("x*y", "x + y"), Verdict::kDifferent);
   // These pairs differ only at points that random ones miss: x = -1, y = 1/2; x = 0; x = -1/2.
   EXPECT_EQ(Compare("(x^2)^y", "x^(2*y)"), Verdict::kDifferent);
+  EXPECT_EQ(Compare("(x^y)^z", "x^(y*z)"), Verdict::kDifferent);
   EXPECT_EQ(Compare("if(x >= 0, 1, 0)", "step(x)"), Verdict::kDifferent);
   EXPECT_EQ(Compare("round(x)", "floor(x + 0.5)"), Verdict::kDifferent);
   // These pairs differ by very little (the first one near 0 only).
