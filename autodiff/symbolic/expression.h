@@ -27,10 +27,10 @@
 // order of evaluation. No function here recurses over the depth of a graph.
 //
 // Building an expression folds only what takes no search: constants (2/6 + 1 is 4/3), x + 0, 1 * x,
-// 0 * x, x + x = 2 x, x * x = x^2, integer powers of integer powers, functions at 0 or 1. Folding
-// never changes a value where the expression is defined. Everything else stays as written until
-// Simplify() (simplify.h) is called, so that a trace of the computation (trace.h) shows what the
-// user wrote.
+// 0 * x, x + x = 2 x, x * x = x^2, integer powers of integer powers, functions at 0 or 1, sines and
+// cosines at multiples of pi/2. Folding never changes a value where the expression is defined.
+// Everything else stays as written until Simplify() (simplify.h) is called, so that a trace of the
+// computation (trace.h) shows what the user wrote.
 //
 // Lifetime: a Pool owns its nodes; an Expr is a pointer into the Pool and must not outlive it.
 // Threads: building an expression changes its Pool, so only one thread may build at a time; any

@@ -52,6 +52,17 @@ TEST(ExpressionTest, FoldsWhatIsFree) {
   EXPECT_TRUE(Sqrt(pool.Constant(4)).IsNumber(2));
   EXPECT_EQ(Pow(Pow(x, Number(3)), Number(-1)), Pow(x, Number(-3)));
   EXPECT_TRUE(Max(pool.Constant(1), pool.Constant(2)).IsNumber(2));
+  const Expr pi = pool.Pi();
+  EXPECT_TRUE(Sin(pi).IsZero());
+  EXPECT_TRUE(Sin(-pi / 2).IsNumber(-1));
+  EXPECT_TRUE(Sin(5 * pi / 2).IsOne());
+  EXPECT_TRUE(Cos(3 * pi).IsNumber(-1));
+  EXPECT_TRUE(Cos(-pi / 2).IsZero());
+  EXPECT_TRUE(Tan(-2 * pi).IsZero());
+  EXPECT_EQ(Tan(pi / 2).op(), Op::kTan);  // a pole
+  EXPECT_EQ(Sin(pi * x).op(), Op::kSin);
+  EXPECT_EQ(Cos(pi / 3).op(), Op::kCos);
+  EXPECT_TRUE(Cos(pool.Constant(0)).IsOne());
 }
 
 TEST(ExpressionTest, MixesPools) {

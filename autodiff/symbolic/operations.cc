@@ -48,6 +48,20 @@ Expr AtOne(Args a) {
   return a[0].IsOne() ? a[0].pool().Constant(value) : Expr();
 }
 
+// Folds f at multiples of pi / 2, which doubles miss: value[n] is the value at n pi / 2, of a function
+// with period 2 pi; kNone where it has a pole.
+constexpr int kNone = 2;
+Expr AtQuarterTurns(Args a, const int (&value)[4]) {
+  const auto [multiple, rest] = SplitCoefficient(a[0]);
+  const Number turns = a[0].IsZero() ? Number(0) : multiple * Number(2);
+  if (!(a[0].IsZero() || rest.op() == Op::kPi) || !turns.integer()) return Expr();
+  const int at = value[((turns.numerator() % 4) + 4) % 4];
+  return at == kNone ? Expr() : a[0].pool().Constant(at);
+}
+Expr FoldSin(Args a) { return AtQuarterTurns(a, {0, 1, 0, -1}); }
+Expr FoldCos(Args a) { return AtQuarterTurns(a, {1, 0, -1, 0}); }
+Expr FoldTan(Args a) { return AtQuarterTurns(a, {0, kNone, 0, kNone}); }
+
 Expr FoldLn(Args a) {
   if (a[0].IsOne()) return a[0].pool().Constant(0);
   if (a[0] == a[0].pool().E()) return a[0].pool().Constant(1);
