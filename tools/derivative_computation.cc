@@ -328,7 +328,7 @@ class Computation {
   absl::Status Hessian(size_t k) {
     FunctionReport& function = report_.functions[k];
     const absl::StatusOr<symbolic::Trace> trace =
-        Trace<Real>(symbolic::Gradient(function.formula, variables_));
+        Trace<Real>(symbolic::Gradient(outputs_[k], variables_));
     if (!trace.ok()) {
       return absl::OutOfRangeError(
           absl::StrCat("a second derivative is not finite: ", trace.status().message()));
@@ -343,7 +343,7 @@ class Computation {
       }
     }
     ASSIGN_OR_RETURN(const symbolic::Program program,
-                     symbolic::Program::Create({function.formula}, variables_));
+                     symbolic::Program::Create({outputs_[k]}, variables_));
     const ScalarFormula f{&program};
     if (report_.options.Asked(DerivativeMode::kNumeric)) {
       FillNumeric(autodiff::numeric::Hessian(Rounded<Real>(f), report_.point,
@@ -393,7 +393,14 @@ std::vector<Doubt> Doubts(const Report& report, const std::vector<Expr>& others)
     const double size =
         std::max(static_cast<double>(std::abs(right)), std::numeric_limits<double>::min());
     if (difference > std::max(kVisible * size, 2 * blur)) {
-      doubts.push_back({name, std::min(1.0, difference / size)});
+      doubts.push_back({name, difference / size});
+    }
+  };
+  // Appends at most one doubt about an entry, which the exact modes have computed.
+  const auto doubt_entry = [&](const std::string& name, const Entry& entry, long double right) {
+    const size_t before = doubts.size();
+    for (size_t mode = kNumeric + 1; mode < std::size(entry.by_mode); ++mode) {
+      if (doubts.size() == before) doubt(name, entry.by_mode[mode], right, 0);
     }
   };
   for (size_t k = 0; k < report.functions.size(); ++k) {
@@ -404,12 +411,20 @@ std::vector<Doubt> Doubts(const Report& report, const std::vector<Expr>& others)
               static_cast<double>(std::abs(x[j] * slopes[k * x.size() + j]));
     }
     doubt(function.name, function.value, values[k], blur);
-    for (size_t j = 0; j < variables.size() && !report.by_limits; ++j) {
-      const std::string name = absl::StrCat("d", function.name, "/d", report.variables[j]);
-      const size_t before = doubts.size();
-      for (size_t mode = kNumeric + 1; mode < std::size(function.gradient[j].by_mode); ++mode) {
-        if (doubts.size() > before) break;
-        doubt(name, function.gradient[j].by_mode[mode], slopes[k * variables.size() + j], 0);
+    if (report.by_limits) continue;
+    for (size_t j = 0; j < x.size(); ++j) {
+      doubt_entry(GradientName(function, report.variables[j]), function.gradient[j],
+                  slopes[k * x.size() + j]);
+    }
+    if (function.hessian.empty()) continue;
+    const absl::StatusOr<symbolic::Program> single =
+        symbolic::Program::Create({others[k]}, variables);
+    if (!single.ok()) continue;
+    const std::vector<long double> seconds = autodiff::reverse::Hessian(ScalarFormula{&*single}, x);
+    for (size_t i = 0; i < x.size(); ++i) {
+      for (size_t j = i; j < x.size(); ++j) {
+        doubt_entry(HessianName(function, report.variables[i], report.variables[j]),
+                    function.hessian[i][j], seconds[i * x.size() + j]);
       }
     }
   }

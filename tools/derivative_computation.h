@@ -35,14 +35,14 @@ inline constexpr double kVisible = 1e-11;
 
 // A number of a report of which rounding has spoilt digits.
 struct Doubt {
-  std::string name;  // f or df/dx
+  std::string name;  // f, df/dx or d2f/dx dy
   double error;      // its relative error, about
 };
 
-// Returns the values and first derivatives (by the exact modes) of `report` whose relative
-// difference from those of the formulas `others`, evaluated in long double, is above kVisible; the
-// worst first. A value counts only if it also differs by more than twice what rounding the point
-// can change it by; derivatives do not count if Report::by_limits is set.
+// Returns the values and derivatives (by the exact modes) of `report` whose relative difference
+// from those of the formulas `others`, evaluated in long double, is above kVisible; the worst
+// first. A value counts only if it also differs by more than twice what rounding the point can
+// change it by; derivatives do not count if Report::by_limits is set.
 std::vector<Doubt> Doubts(const Report& report,
                           const std::vector<autodiff::symbolic::Expr>& others);
 

@@ -74,24 +74,27 @@ class ReportMaker {
     return absl::OkStatus();
   }
 
-  static double Worst(const std::vector<Doubt>& doubts) {
-    return doubts.empty() ? 0 : doubts[0].error;
+  // Returns the sum of the errors, of which each counts for 1 at most: for no digit that is right.
+  static double Total(const std::vector<Doubt>& doubts) {
+    double total = 0;
+    for (const Doubt& doubt : doubts) total += std::min(1.0, doubt.error);
+    return total;
   }
 
   // If a subtraction of nearly equal numbers has spoilt digits that the report shows, replaces the
   // report by one that is computed from other forms of the formulas, or in long double. Notes say
   // which form, and which digits are still missing. A report that failed is replaced only if the
-  // values of another form differ: at a point where they do not, the formula has no derivative.
+  // values of another form differ, or if the formulas as written have none because of rounding: at
+  // other points, they have no derivative.
   void KeepDigits(absl::StatusOr<Report>* report) const {
-    std::vector<Expr> form;
-    for (Expr e : outputs_) form.push_back(symbolic::Uncancelled(e));
+    const std::vector<Expr> form = symbolic::Uncancelled(outputs_);
     if (!report->ok() && !ValuesDiffer(form)) return;
     std::vector<Doubt> doubts;
     double error = 1;
     if (report->ok()) {
       doubts = Doubts(**report, outputs_);
-      error = Worst(doubts);
-      if (form != outputs_) error = std::max(error, Worst(Doubts(**report, form)));
+      error = Total(doubts);
+      if (form != outputs_) error = std::max(error, Total(Doubts(**report, form)));
     }
     std::vector<Expr> best = outputs_;
     // Makes a report from another form of the formulas, and keeps it if it loses fewer digits or if
@@ -101,10 +104,10 @@ class ReportMaker {
       absl::StatusOr<Report> better = Computed(plan_, other, Precision::kWhatItTakes);
       if (!better.ok() || !better->agrees()) return;
       std::vector<Doubt> its_doubts = Doubts(*better, other);
-      if (report->ok() && Worst(its_doubts) >= error) return;
+      if (report->ok() && Total(its_doubts) >= error) return;
       *report = std::move(better);
       doubts = std::move(its_doubts);
-      error = Worst(doubts);
+      error = Total(doubts);
       best = other;
     };
     if (error > 0) try_form(form);
@@ -139,14 +142,20 @@ class ReportMaker {
     return shorter;
   }
 
-  // Returns whether the formulas as written and `forms` all have values at the point, and the value
-  // of a form differs from that of its formula by more than kVisible of its size.
+  // Returns whether `forms` have values at the point, and either the value of a form differs from
+  // that of its formula as written by more than kVisible of its size, or the formulas have no values
+  // because of rounding, such as ln(1 - tanh(x)) at 30: they are defined there, as each of their
+  // parts has a value if it is computed from its other form.
   bool ValuesDiffer(const std::vector<Expr>& forms) const {
     symbolic::Bindings at;
     for (size_t i = 0; i < plan_.point.size(); ++i) at[plan_.variables[i]] = plan_.point[i];
     const absl::StatusOr<std::vector<double>> values = symbolic::Evaluate(outputs_, at);
     const absl::StatusOr<std::vector<double>> others = symbolic::Evaluate(forms, at);
-    if (!values.ok() || !others.ok()) return false;
+    if (!others.ok()) return false;
+    if (!values.ok()) {
+      const std::vector<Expr> parts = symbolic::TopologicalOrder(outputs_);
+      return symbolic::Evaluate(symbolic::Uncancelled(parts), at).ok();
+    }
     for (size_t k = 0; k < forms.size(); ++k) {
       const double difference = std::abs((*values)[k] - (*others)[k]);
       if (difference > kVisible * std::abs((*others)[k])) return true;
@@ -169,7 +178,7 @@ class ReportMaker {
   static void NoteDoubts(const std::vector<Doubt>& doubts, Report* report) {
     constexpr size_t kMostNamed = 4;
     for (size_t i = 0; i < std::min(doubts.size(), kMostNamed) && doubts[i].error > kVisible; ++i) {
-      const int digits = std::max(0, static_cast<int>(-std::log10(doubts[i].error)));
+      const int digits = static_cast<int>(-std::log10(std::min(1.0, doubts[i].error)));
       report->notes.push_back(absl::StrCat(
           "nearly equal numbers are subtracted: ",
           digits == 0 ? "perhaps none" : absl::StrCat("about ", digits), " of the digits of ",

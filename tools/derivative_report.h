@@ -103,6 +103,10 @@ void CompareModes(Report& report);
 
 // ---- The report as text, JSON, LaTeX and C++ (derivative_report_print.cc) ----
 
+// Return the names of derivatives, such as df/dx, d2f/dx^2 and d2f/dx dy.
+std::string GradientName(const FunctionReport& f, const std::string& variable);
+std::string HessianName(const FunctionReport& f, const std::string& a, const std::string& b);
+
 std::string ReportAsText(const Report& report);
 std::string ReportAsJson(const Report& report);
 std::string ReportAsLatex(const Report& report);

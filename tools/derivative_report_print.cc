@@ -41,15 +41,6 @@ void AppendEntry(const Report& report, const std::string& name, const Entry& ent
   rows->push_back(std::move(row));
 }
 
-std::string GradientName(const FunctionReport& f, const std::string& variable) {
-  return absl::StrCat("d", f.name, "/d", variable);
-}
-
-std::string HessianName(const FunctionReport& f, const std::string& a, const std::string& b) {
-  return a == b ? absl::StrCat("d2", f.name, "/d", a, "^2")
-                : absl::StrCat("d2", f.name, "/d", a, " d", b);
-}
-
 std::string DerivativesTable(const Report& report) {
   std::vector<std::string> header = {""};
   for (size_t mode = 0; mode < 4; ++mode) {
@@ -211,6 +202,15 @@ nlohmann::json TraceAsJson(const Report& report) {
 }
 
 }  // namespace
+
+std::string GradientName(const FunctionReport& f, const std::string& variable) {
+  return absl::StrCat("d", f.name, "/d", variable);
+}
+
+std::string HessianName(const FunctionReport& f, const std::string& a, const std::string& b) {
+  return a == b ? absl::StrCat("d2", f.name, "/d", a, "^2")
+                : absl::StrCat("d2", f.name, "/d", a, " d", b);
+}
 
 std::string ReportAsText(const Report& report) {
   std::string text;

@@ -438,6 +438,46 @@ TEST(ReportedTest, WhatCancelsKeepsItsDigits) {
   }
 }
 
+// Formulas that rounding takes out of their domain, or to its edge, are computed from another form.
+// The expected values and derivatives were computed by mpmath with 60 digits. Formulas that are not
+// defined at the point stay errors, even if another form of them is.
+TEST(ReportedTest, RoundingIsNoPole) {
+  for (const auto& [reported, value] : std::vector<std::pair<Reported, double>>{
+           {{"ln(1-tanh(x))", {{"x", 30}}, {-2}}, -59.306852819440055},
+           {{"ln(1-tanh(x)^2)", {{"x", 400}}, {-2}}, -798.61370563888011},
+           {{"ln(1-sigmoid(x))", {{"x", 50}}, {-1}}, -50},
+           {{"ln(1-1/(1+exp(-x)))", {{"x", 50}}, {-1}}, -50},
+           {{"ln(exp(x)-1)", {{"x", 1e-20}}, {1e20}}, -46.051701859880914},
+           {{"ln(1-exp(-x))", {{"x", 1e-20}}, {1e20}}, -46.051701859880914},
+           {{"1/(exp(x)-1)", {{"x", 1e-20}}, {-1e40}}, 1e20},
+           {{"1/(1-tanh(x))", {{"x", 40}}, {5.5406223843935101e34}}, 2.7703111921967551e34},
+           {{"ln(1-erf(x))", {{"x", 10}}, {-20.09902411673460423}}, -102.87988902484488},
+           {{"1/(1-cos(x))", {{"x", 1e-10}}, {-4e30}}, 2e20},
+           {{"1/(sqrt(1+x)-1)", {{"x", 1e-20}}, {-2e40}}, 2e20},
+           {{"acosh(1+x)", {{"x", 1e-20}}, {7071067811.8654752}}, 1.4142135623730950e-10},
+           {{"acos(1-x)", {{"x", 1e-20}}, {7071067811.8654752}}, 1.4142135623730950e-10},
+           {{"asin(1-x)", {{"x", 1e-20}}, {-7071067811.8654752}}, 1.5707963266534752},
+           {{"atanh(1-x)", {{"x", 1e-20}}, {-5e19}}, 23.372424520220430},
+           {{"ln(1+exp(x))-ln(exp(x))", {{"x", 50}}, {-1.9287498479639178e-22}},
+            1.9287498479639178e-22},
+           {{"logsumexp(x,0)-x", {{"x", 50}}, {-1.9287498479639178e-22}},
+            1.9287498479639178e-22}}) {
+    const auto report = MakeReport({reported.formula}, reported.point, {});
+    ASSERT_TRUE(report.ok()) << reported.formula << ": " << report.status();
+    const double slope = reported.gradient[0];
+    EXPECT_NEAR(report->functions[0].value, value, 1e-13 * std::abs(value)) << reported.formula;
+    for (int mode = 1; mode < 4; ++mode) {
+      EXPECT_NEAR(report->functions[0].gradient[0].by_mode[mode], slope, 1e-13 * std::abs(slope))
+          << reported.formula << ", mode " << mode;
+    }
+  }
+  for (const char* formula : {"ln(x)-ln(x-1)", "ln(1-exp(-x^2))", "acosh(1+x)", "asin(2+x^2)",
+                              "atanh(1+x^2)", "1/(1-cos(x*0))"}) {
+    EXPECT_FALSE(MakeReport({formula}, {{"x", formula[3] == 'x' ? -2.0 : 0.0}}, {}).ok())
+        << formula;
+  }
+}
+
 // If no form of a formula is known that keeps its digits, a note says how many digits are right,
 // and claims no more than are. Formulas that lose no digits get no note.
 TEST(ReportedTest, LostDigitsAreNoted) {
@@ -459,6 +499,44 @@ TEST(ReportedTest, LostDigitsAreNoted) {
   for (const char* formula :
        {"x*sin(x)", "x^2 - 1.44", "exp(x)/(1 + x^2)", "x - floor(x)", "cos(x)^2 - 0.5", "1 - x"}) {
     EXPECT_EQ(MakeReport({formula}, {{"x", 1.2}}, {})->notes.size(), 0u) << formula;
+  }
+}
+
+// Second derivatives keep their digits as the first do, or a note says how many are right. The
+// expected numbers were computed by mpmath with 60 digits.
+TEST(ReportedTest, SecondDerivativesKeepTheirDigits) {
+  ReportOptions options;
+  options.hessian = true;
+  for (const auto& [formula, x, second] : std::vector<std::tuple<std::string, double, double>>{
+           {"sqrt(1-tanh(x)^2)", 30, 1.871524593768034921e-13},
+           {"1/sqrt(1-tanh(x)^2)", 15, 1634508.6862362082708},
+           {"1-1/(1+exp(-x))", 40, 4.2483542552915889231e-18}}) {
+    const auto report = MakeReport({formula}, {{"x", x}}, options);
+    ASSERT_TRUE(report.ok()) << formula << ": " << report.status();
+    for (int mode = 1; mode < 4; ++mode) {
+      EXPECT_NEAR(report->functions[0].hessian[0][0].by_mode[mode], second,
+                  1e-13 * std::abs(second))
+          << formula << ", mode " << mode;
+    }
+  }
+  for (const auto& [formula, x, second] : std::vector<std::tuple<std::string, double, double>>{
+           {"(exp(x)-1-x)/x^2", 1e-3, 0.083383350003968998133},
+           {"(x-sin(x))/x^3", 1e-3, -0.016666664285714368386},
+           {"ln(1-tanh(x)^2)", 20, -3.3986834042332711674e-17},
+           {"(1-cos(x))/x^2", 1e-4, -0.083333333166666666741}}) {
+    const auto report = MakeReport({formula}, {{"x", x}}, options);
+    ASSERT_TRUE(report.ok()) << formula << ": " << report.status();
+    int digits = 11;  // all that a report shows
+    for (const std::string& note : report->notes) {
+      if (note.find("digits of d2f/dx^2 ") == std::string::npos) continue;
+      const size_t about = note.find("about ");
+      digits = about == std::string::npos ? 0 : std::stoi(note.substr(about + 6));
+    }
+    for (int mode = 1; mode < 4; ++mode) {
+      const double found = report->functions[0].hessian[0][0].by_mode[mode];
+      EXPECT_LT(std::abs(found / second - 1), 3 * std::pow(10, -digits))
+          << formula << ", mode " << mode;
+    }
   }
 }
 

@@ -93,6 +93,12 @@ Expr Minus(Expr a, Expr b) {
     if (u == -v || v == -u) return 2 * Sinh(u);
     if (const Expr difference = Difference(u, v)) return Exp(v) * Expm1(difference);
   }
+  if (left == Op::kSoftplus && b == a.arg(0)) return Softplus(-b);
+  if (left == Op::kLogSumExp) {
+    for (size_t i = 0; i < 2; ++i) {
+      if (b == a.arg(i)) return Softplus(a.arg(1 - i) - b);
+    }
+  }
   const Expr cosh = UnderSquare(a, Op::kCosh), cos = UnderSquare(a, Op::kCos);
   if (cosh && cosh == UnderSquare(b, Op::kSinh)) return a.pool().Constant(1);
   if (cos && cos == UnderSquare(b, Op::kSin)) return Cos(2 * cos);
@@ -178,6 +184,27 @@ Expr OfLn(Expr a) {
   return v.op() == Op::kExp ? Apply(Op::kSoftplus, {v.arg(0)}) : Log1p(v);
 }
 
+// Where the argument is 1 + v with a small v, the sum loses the digits of v, of which these functions
+// have the root or the logarithm.
+Expr OfAcos(Expr a) {  // acos(1 + v) = 2 asin(sqrt(-v / 2))
+  const Expr v = BesideOne(a);
+  return v ? 2 * Asin(Sqrt(Half(-v))) : Expr();
+}
+Expr OfAsin(Expr a) {
+  const Expr acos = OfAcos(a);
+  return acos ? a.pool().Pi() / 2 - acos : Expr();
+}
+Expr OfAcosh(Expr a) {  // acosh(1 + v) = 2 asinh(sqrt(v / 2))
+  if (a.op() == Op::kCosh) return Abs(a.arg(0));
+  const Expr v = BesideOne(a);
+  return v ? 2 * Asinh(Sqrt(Half(v))) : Expr();
+}
+Expr OfAtanh(Expr a) {  // atanh(1 + v) = (ln(2 + v) - ln(-v)) / 2
+  if (a.op() == Op::kTanh) return a.arg(0);
+  const Expr v = BesideOne(a);
+  return v ? Half(Ln(2 + v) - Ln(-v)) : Expr();
+}
+
 Expr OtherForm(Op op, absl::Span<const Expr> a) {
   switch (op) {
     case Op::kAdd:
@@ -187,9 +214,13 @@ Expr OtherForm(Op op, absl::Span<const Expr> a) {
     case Op::kAsinh:
       return Under(a[0], Op::kSinh);
     case Op::kAtanh:
-      return Under(a[0], Op::kTanh);
+      return OfAtanh(a[0]);
     case Op::kAcosh:
-      return a[0].op() == Op::kCosh ? Abs(a[0].arg(0)) : Expr();
+      return OfAcosh(a[0]);
+    case Op::kAsin:
+      return OfAsin(a[0]);
+    case Op::kAcos:
+      return OfAcos(a[0]);
     default:
       return Expr();
   }
@@ -197,10 +228,12 @@ Expr OtherForm(Op op, absl::Span<const Expr> a) {
 
 }  // namespace
 
-Expr Uncancelled(Expr e) {
+Expr Uncancelled(Expr e) { return Uncancelled(absl::MakeConstSpan(&e, 1))[0]; }
+
+std::vector<Expr> Uncancelled(absl::Span<const Expr> roots) {
   absl::flat_hash_map<Expr, Expr> result;
   std::vector<Expr> args;
-  for (Expr node : TopologicalOrder(e)) {
+  for (Expr node : TopologicalOrder(roots)) {
     args.clear();
     bool changed = false;
     for (Expr arg : node.args()) {
@@ -211,7 +244,9 @@ Expr Uncancelled(Expr e) {
     if (!form) form = changed ? Apply(node.op(), args) : node;
     result[node] = form;
   }
-  return result[e];
+  std::vector<Expr> forms;
+  for (Expr root : roots) forms.push_back(result[root]);
+  return forms;
 }
 
 }  // namespace cotangent::autodiff::symbolic

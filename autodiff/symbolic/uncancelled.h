@@ -14,6 +14,8 @@ namespace cotangent::autodiff::symbolic {
 // is not better everywhere (the factored 1 - x^2 rounds once more than the sum where x is small),
 // and rounds otherwise than e. So it is for points at which e is known to lose digits.
 Expr Uncancelled(Expr e);
+// Does the same for several expressions, which must be of one pool.
+std::vector<Expr> Uncancelled(absl::Span<const Expr> roots);
 
 }  // namespace cotangent::autodiff::symbolic
 
