@@ -7,8 +7,8 @@ Each case: the formula, the point, the value, the gradient, and for each derivat
 paths from the variable to the result, the product of the magnitudes of the local derivatives, which rounding errors are
 relative to. Functions are mpmath's, derivatives are its differences of ever smaller steps (mpmath.diff), so nothing here is
 made with what it tests. Drawn again is what no double arithmetic could get right: within 1e-3 of a kink, a jump or the edge
-of a domain, with an intermediate value above 100, or whose derivative a change of the point by 1e-16 moves by more
-than 1e-13 of its magnitude.
+of a domain, with an intermediate value above 100, or whose derivative a change of the point, or of all intermediate
+values, by 1e-16 moves by more than 1e-13 of its magnitude.
 """
 
 import json
@@ -246,12 +246,13 @@ def draw(rng, depth):
     return of_several(rng, lambda: draw(rng, depth - 1))
 
 
-def value_of(tree, point):
+def value_of(tree, point, nudge=0):
+    """The value, if each result of an operation is moved by a share of `nudge` of itself, as rounding does."""
     if isinstance(tree[1], str):
         return point[tree[1]]
-    value = mpf(tree[1](*[value_of(child, point) for child in tree[2]]))
+    value = mpf(tree[1](*[value_of(child, point, nudge) for child in tree[2]]))
     need(abs(value) < 100)
-    return value
+    return value * (1 + nudge)
 
 
 def magnitudes(tree, point):
@@ -270,8 +271,14 @@ def magnitudes(tree, point):
     return total
 
 
-def gradient(tree, point):
-    return [mp.diff(lambda u: value_of(tree, {**point, name: u}), point[name]) for name in VARIABLES]
+def gradient(tree, point, nudge=0):
+    return [mp.diff(lambda u: value_of(tree, {**point, name: u}, nudge), point[name])
+            for name in VARIABLES]
+
+
+def number(u):
+    """u as a double; what 50 digits cannot tell from 0, such as mpmath's tan(pi), is 0."""
+    return float(u) if abs(u) > mpf("1e-45") else 0.0
 
 
 def case(rng):
@@ -283,12 +290,14 @@ def case(rng):
     need(max(sizes) < 1e5)
     slopes = gradient(tree, point)
     for sign in (1, -1):
-        near = {name: u * (1 + sign * mpf("1e-16")) for name, u in point.items()}
-        for a, b, size in zip(slopes, gradient(tree, near), sizes):
-            need(abs(a - b) <= mpf("1e-13") * size + mpf("1e-40"))
+        nudge = sign * mpf("1e-16")
+        near = {name: u * (1 + nudge) for name, u in point.items()}
+        for moved in (gradient(tree, near), gradient(tree, point, nudge)):
+            for a, b, size in zip(slopes, moved, sizes):
+                need(abs(a - b) <= mpf("1e-13") * size + mpf("1e-40"))
     return {"formula": tree[0], "point": [float(point[name]) for name in VARIABLES],
-            "value": float(value), "gradient": [float(s) for s in slopes],
-            "magnitude": [float(s) for s in sizes]}
+            "value": number(value), "gradient": [number(s) for s in slopes],
+            "magnitude": [number(s) for s in sizes]}
 
 
 def main():
