@@ -143,9 +143,9 @@ class ReportMaker {
   }
 
   // Returns whether `forms` have values at the point, and either the value of a form differs from
-  // that of its formula as written by more than kVisible of its size, or the formulas have no values
-  // because of rounding, such as ln(1 - tanh(x)) at 30: they are defined there, as each of their
-  // parts has a value if it is computed from its other form.
+  // that of its formula as written by more than kVisible of its size, or the formulas have no
+  // values because of rounding, such as ln(1 - tanh(x)) at 30: they are defined there, as each of
+  // their parts has a value if it is computed from its other form.
   bool ValuesDiffer(const std::vector<Expr>& forms) const {
     symbolic::Bindings at;
     for (size_t i = 0; i < plan_.point.size(); ++i) at[plan_.variables[i]] = plan_.point[i];

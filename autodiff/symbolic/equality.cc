@@ -76,8 +76,8 @@ bool HasVariableExponent(absl::Span<const Expr> roots) {
 // Returns points whose coordinates are small whole numbers and simple fractions. Two functions that
 // are equal almost everywhere may differ there, because powers have whole exponents and piecewise
 // functions change there. Leaves out points where an expression or an intermediate value is not
-// finite. There are more points for three and more variables of which some are in exponents: (x^y)^z
-// and x^(y z) differ only where x is negative, y even and z a fraction.
+// finite. There are more points for three and more variables of which some are in exponents:
+// (x^y)^z and x^(y z) differ only where x is negative, y even and z a fraction.
 std::vector<Probe> SpecialPoints(Expr a, Expr b, absl::Span<const Expr> positive, Budget* budget) {
   const Expr both[] = {a, b};
   const std::vector<Expr> variables = Variables(both);

@@ -66,8 +66,8 @@ class Gruntz : public LimitContext {
     return false;
   }
 
-  // Returns whether the operation has a value wherever its arguments have, and a bounded one if they
-  // are bounded.
+  // Returns whether the operation has a value wherever its arguments have, and a bounded one if
+  // they are bounded.
   static bool StaysBounded(Op op) {
     switch (op) {
       case Op::kAdd:
@@ -237,8 +237,8 @@ class Gruntz : public LimitContext {
     return ranges.at(e);
   }
 
-  // Does the same for the operation at the root of `node`, whose arguments lie in the intervals a. If
-  // these are points, the result is one.
+  // Does the same for the operation at the root of `node`, whose arguments lie in the intervals a.
+  // If these are points, the result is one.
   std::optional<Interval> RangeOfNode(Expr node, const std::vector<Interval>& a) {
     if (node.IsVariable()) {
       if (!absl::StartsWith(node.name(), kBoundedByOne)) return std::nullopt;

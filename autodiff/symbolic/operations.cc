@@ -48,8 +48,8 @@ Expr AtOne(Args a) {
   return a[0].IsOne() ? a[0].pool().Constant(value) : Expr();
 }
 
-// Folds f at multiples of pi / 2, which doubles miss: value[n] is the value at n pi / 2, of a function
-// with period 2 pi; kNone where it has a pole.
+// Folds f at multiples of pi / 2, which doubles miss: value[n] is the value at n pi / 2, of a
+// function with period 2 pi; kNone where it has a pole.
 constexpr int kNone = 2;
 Expr AtQuarterTurns(Args a, const int (&value)[4]) {
   const auto [multiple, rest] = SplitCoefficient(a[0]);

@@ -184,8 +184,8 @@ Expr OfLn(Expr a) {
   return v.op() == Op::kExp ? Apply(Op::kSoftplus, {v.arg(0)}) : Log1p(v);
 }
 
-// Where the argument is 1 + v with a small v, the sum loses the digits of v, of which these functions
-// have the root or the logarithm.
+// Where the argument is 1 + v with a small v, the sum loses the digits of v, of which these
+// functions have the root or the logarithm.
 Expr OfAcos(Expr a) {  // acos(1 + v) = 2 asin(sqrt(-v / 2))
   const Expr v = BesideOne(a);
   return v ? 2 * Asin(Sqrt(Half(-v))) : Expr();

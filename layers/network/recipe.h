@@ -19,7 +19,7 @@ namespace cotangent::layers {
 absl::Status CheckRecipe(const Network& network);
 
 // Returns an error that names the field unless every floating-point number in the fields of
-// `message` is a normal f32, 0, or not finite (which numbers need not be finite, other checks know).
+// `message` is a normal f32, 0, or not finite (which numbers must be finite, other checks know).
 // `path` is the path of the message in the text, empty or with a dot at its end. Layers within the
 // message are left out.
 absl::Status CheckFloats(const google::protobuf::Message& message, const std::string& path);
