@@ -94,7 +94,7 @@ absl::StatusOr<Copies> FindCopies(const Source& source, Split held_back) {
   Copies copies;
   std::vector<Picture> pictures;
   int64_t index = 0;
-  RETURN_IF_ERROR(source.VisitImageNames(held_back, [&](absl::string_view name) {
+  RETURN_IF_ERROR(source.VisitImages(held_back, [&](absl::string_view name, int32_t) {
     if (index++ != copies.compared * size / most) return;
     ++copies.compared;
     std::string path = source.FileOf(name);
@@ -103,7 +103,7 @@ absl::StatusOr<Copies> FindCopies(const Source& source, Split held_back) {
   }));
   if (pictures.empty()) return copies;
   Index index_of_pictures(pictures);
-  RETURN_IF_ERROR(source.VisitImageNames(Split::kTrain, [&](absl::string_view name) {
+  RETURN_IF_ERROR(source.VisitImages(Split::kTrain, [&](absl::string_view name, int32_t) {
     const std::string path = source.FileOf(name);
     index_of_pictures.Take(path, [&](size_t i) {
       if (!AreTheSame(pictures[i].path, path)) return false;

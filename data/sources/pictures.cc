@@ -103,9 +103,9 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   return source;
 }
 
-absl::Status PictureSource::VisitImageNames(
-    Split split, const std::function<void(absl::string_view name)>& visit) const {
-  for (int64_t i = 0; i < pictures(split).size(); ++i) visit(pictures(split).name(i));
+absl::Status PictureSource::VisitImages(Split split, const Visit& visit) const {
+  const PictureList& list = pictures(split);
+  for (int64_t i = 0; i < list.size(); ++i) visit(list.name(i), list.label(i));
   return absl::OkStatus();
 }
 

@@ -38,8 +38,7 @@ class PictureSource : public Source {
 
   bool Has(Split split) const override { return !pictures(split).empty(); }
   absl::StatusOr<int64_t> Size(Split split) const override { return pictures(split).size(); }
-  absl::Status VisitImageNames(
-      Split split, const std::function<void(absl::string_view name)>& visit) const override;
+  absl::Status VisitImages(Split split, const Visit& visit) const override;
   std::string FileOf(absl::string_view image_name) const override {
     return pictures(Split::kTrain).PathOf(image_name);
   }

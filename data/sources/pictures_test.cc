@@ -329,7 +329,7 @@ TEST_F(PicturesTest, ValidationIsAStableShare) {
     std::vector<std::string> all;
     EXPECT_TRUE(
         WithValidation(FindSource(root_).value(), 0.25)
-            ->VisitImageNames(split, [&](absl::string_view name) { all.emplace_back(name); })
+            ->VisitImages(split, [&](absl::string_view name, int32_t) { all.emplace_back(name); })
             .ok());
     return all;
   };

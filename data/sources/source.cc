@@ -72,10 +72,9 @@ absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& 
   return source->Load(data_dir, split);
 }
 
-absl::Status Source::VisitImageNames(
-    Split split, const std::function<void(absl::string_view name)>& visit) const {
+absl::Status Source::VisitImages(Split split, const Visit& visit) const {
   ASSIGN_OR_RETURN(const int64_t size, Size(split));
-  for (int64_t i = 0; i < size; ++i) visit(absl::StrCat(i));
+  for (int64_t i = 0; i < size; ++i) visit(absl::StrCat(i), kUnknownLabel);
   return absl::OkStatus();
 }
 

@@ -90,13 +90,16 @@ class Source {
   // helps.
   virtual absl::StatusOr<Dataset> Load(const std::string& data_dir, Split split) const = 0;
 
-  // Calls `visit` with a name for each image of a split, in order, without reading the image. An
-  // image keeps its name when other images are added to the data set: the name is the image's path
-  // below the source's folder if images are files, else its number.
-  virtual absl::Status VisitImageNames(
-      Split split, const std::function<void(absl::string_view name)>& visit) const;
+  // Calls `visit` with a name and a label for each image of a split, in order, without reading the
+  // image. An image keeps its name when other images are added to the data set: the name is the
+  // image's path below the source's folder if images are files, else its number. The label is the
+  // number of the image's class, 0 if targets are not classes, and kUnknownLabel if it is known
+  // only when the images are read.
+  using Visit = std::function<void(absl::string_view name, int32_t label)>;
+  static constexpr int32_t kUnknownLabel = -1;
+  virtual absl::Status VisitImages(Split split, const Visit& visit) const;
 
-  // Returns the path of the file that an image of this name (see VisitImageNames()) comes from; an
+  // Returns the path of the file that an image of this name (see VisitImages()) comes from; an
   // empty text for sources whose images are not files of their own.
   virtual std::string FileOf(absl::string_view /*image_name*/) const { return ""; }
 
@@ -147,7 +150,10 @@ absl::StatusOr<Dataset> LoadDataset(const std::string& text, const std::string& 
 
 // Returns `source` with about `share` (between 0 and 1) of its training images set apart as its
 // only validation images. A hash of an image's name decides, so an image stays in its split when
-// others are added. The share is about the same in each class.
+// others are added. Of n images of a class, share * n are set apart on the average, with a standard
+// deviation of sqrt(share * (1 - share) * n). A class of two or more images that are files has one
+// in either split; only such an image, if its split has no other of its class, may change sides
+// when images are added.
 std::shared_ptr<const Source> WithValidation(std::shared_ptr<const Source> source, double share);
 
 // Returns "To fetch the data again: COMMAND", the end of errors about downloaded files.

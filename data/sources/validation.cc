@@ -1,5 +1,8 @@
 // Sets some of a source's training images apart for validation.
 
+#include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -39,6 +42,41 @@ void KeepReadable(Dataset& dataset) {
   dataset.Keep(std::move(readable));
 }
 
+// Decides which images are set apart: those whose names have hashes below `bound`. In a class of
+// two or more images, the image with the lowest hash is set apart in any case, and that with the
+// highest is not, so that the class has images on either side.
+//
+// No rule that keeps every image on its side when others are added can set the same share of each
+// class apart: such a rule decides about each image without regard to the others, so that chance
+// decides how many of a class are set apart.
+class Division {
+ public:
+  explicit Division(uint64_t bound) : bound_(bound) {}
+
+  // Takes notice of an image of the whole; all are to be taken before IsSetApart() is called.
+  void Take(absl::string_view name, int32_t label) {
+    if (label == Source::kUnknownLabel) return;
+    if (static_cast<size_t>(label) >= of_class_.size()) of_class_.resize(label + 1);
+    Hashes& hashes = of_class_[label];
+    hashes.lowest = std::min(hashes.lowest, HashOf(name));
+    hashes.highest = std::max(hashes.highest, HashOf(name));
+  }
+
+  bool IsSetApart(absl::string_view name, int32_t label) const {
+    const uint64_t hash = HashOf(name);
+    if (label == Source::kUnknownLabel) return hash < bound_;
+    const Hashes& hashes = of_class_[label];
+    return hash != hashes.highest && (hash < bound_ || hash == hashes.lowest);
+  }
+
+ private:
+  struct Hashes {
+    uint64_t lowest = ~uint64_t{0}, highest = 0;
+  };
+  const uint64_t bound_;
+  std::vector<Hashes> of_class_;
+};
+
 class Divided final : public Source {
  public:
   Divided(std::shared_ptr<const Source> whole, double share)
@@ -52,11 +90,10 @@ class Divided final : public Source {
     return static_cast<int64_t>(chosen.size());
   }
 
-  absl::Status VisitImageNames(
-      Split split, const std::function<void(absl::string_view name)>& visit) const override {
-    if (split == Split::kTest) return whole_->VisitImageNames(split, visit);
-    return whole_->VisitImageNames(Split::kTrain, [&](absl::string_view name) {
-      if (Belongs(name, split)) visit(name);
+  absl::Status VisitImages(Split split, const Visit& visit) const override {
+    if (split == Split::kTest) return whole_->VisitImages(split, visit);
+    return VisitWithSplit([&](absl::string_view name, int32_t label, Split its) {
+      if (its == split) visit(name, label);
     });
   }
 
@@ -77,22 +114,29 @@ class Divided final : public Source {
   }
 
  private:
-  bool Belongs(absl::string_view name, Split split) const {
-    return (HashOf(name) < bound_) == (split == Split::kValidation);
+  // Visits all training images of the whole, each with the split to which it belongs here.
+  absl::Status VisitWithSplit(
+      const std::function<void(absl::string_view name, int32_t label, Split split)>& visit) const {
+    Division division(bound_);
+    RETURN_IF_ERROR(whole_->VisitImages(
+        Split::kTrain, [&](absl::string_view name, int32_t label) { division.Take(name, label); }));
+    return whole_->VisitImages(Split::kTrain, [&](absl::string_view name, int32_t label) {
+      visit(name, label, division.IsSetApart(name, label) ? Split::kValidation : Split::kTrain);
+    });
   }
 
   absl::StatusOr<std::vector<int32_t>> Chosen(Split split) const {
     std::vector<int32_t> chosen;
     int32_t index = 0;
-    RETURN_IF_ERROR(whole_->VisitImageNames(Split::kTrain, [&](absl::string_view name) {
-      if (Belongs(name, split)) chosen.push_back(index);
+    RETURN_IF_ERROR(VisitWithSplit([&](absl::string_view, int32_t, Split its) {
+      if (its == split) chosen.push_back(index);
       ++index;
     }));
     return chosen;
   }
 
   const std::shared_ptr<const Source> whole_;
-  const uint64_t bound_;  // images whose HashOf() is below this are validation images
+  const uint64_t bound_;  // 2^64 times the share
 };
 
 }  // namespace
