@@ -16,7 +16,7 @@ namespace cotangent::training {
 
 struct LearningRateSweep {
   std::vector<double> rates;   // the rate of each step; each is the one before times a constant
-  std::vector<double> losses;  // the loss of each step's batch, exponentially smoothed
+  std::vector<double> losses;  // the loss of each step's batch
   double proposal = 0;
   // The path of the field of the network text (which describes the network and its training) to set
   // to `proposal`. The path depends on the optimizer, for example
@@ -33,12 +33,25 @@ inline constexpr double kLowestRate = 1e-6, kHighestRate = 10;
 absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, layers::Tuner* tuner,
                                                    RunObserver& observer);
 
-// Returns the rate at which the loss falls most steeply as a function of the logarithm of the rate.
-// `rates` must form a geometric sequence; losses[i] is the loss at rates[i]. The slope at a rate is
-// that of a straight line fitted to the points of this rate and of the four rates on either side,
-// so the first four and last four rates are not considered. Nor are rates above the one with the
-// lowest loss. Returns 0 if the loss falls at none of the rates considered.
-double SteepestRate(absl::Span<const double> rates, absl::Span<const double> losses);
+// Returns a rate to propose, or 0 if the losses do not fall by more than chance would make them
+// fall. `rates` must form a geometric sequence; losses[i] is the loss of a batch at rates[i], and
+// may be noisy.
+//
+// Losses above the median of the first ones count as this median: after a peak, a network that has
+// died (its answer no longer depends on the image) does not look as if its loss fell.
+//
+// Fits a step to the losses: of all pairs of adjacent stretches of them, the first of which begins
+// with the first loss, those two are taken whose means explain most of the losses' variance (a
+// change point; Hinkley, "Inference about the change-point in a sequence of random variables",
+// 1970). The stretches meet in the middle of the loss's fall, and the second one ends where the
+// loss rises again. Returns the geometric mean of these two rates: the middle of the range of rates
+// at which the network learns and does not diverge. Each mean is over as many losses as the stretch
+// has, so noise matters less than in the steepest slope of the loss, the rule of Smith and others,
+// which depends on a few neighbours of a point.
+double RateToPropose(absl::Span<const double> rates, absl::Span<const double> losses);
+
+// Returns for each loss the mean of it and of its neighbours, for the eye.
+std::vector<double> Smooth(absl::Span<const double> losses);
 
 }  // namespace cotangent::training
 

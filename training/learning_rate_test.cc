@@ -1,6 +1,9 @@
 #include "training/learning_rate.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <random>
 #include <vector>
 
 #include "data/sources/source.h"
@@ -10,23 +13,75 @@
 namespace cotangent::training {
 namespace {
 
-TEST(SteepestRate, IsWhereACurveFallsSteepest) {
-  // The loss falls as a logistic function of the logarithm of the rate, most steeply at 1e-3, and
-  // rises above a rate of 1.
+// A sweep of 150 steps over the rates that FindLearningRate() tries. The loss falls by `fall` as a
+// logistic function of the logarithm of the rate, most steeply at 10^middle, and rises above a rate
+// ten times as large. Batches add normally distributed noise.
+struct Sweep {
   std::vector<double> rates, losses;
-  for (int i = 0; i < 141; ++i) {
-    const double magnitude = -6 + i * 0.05;
-    rates.push_back(std::pow(10, magnitude));
-    losses.push_back(1 + 1 / (1 + std::exp(4 * (magnitude + 3))) +
-                     (magnitude > 0 ? 5 * magnitude : 0));
+};
+Sweep Simulate(double fall, double middle, double noise, uint32_t seed) {
+  Sweep sweep;
+  std::mt19937 random(seed);
+  std::normal_distribution<double> normal;
+  for (int i = 0; i < kSweepSteps; ++i) {
+    const double from = std::log10(kLowestRate), to = std::log10(kHighestRate);
+    const double magnitude = from + (to - from) * i / (kSweepSteps - 1);
+    const double past = std::max(0.0, magnitude - middle - 1);
+    sweep.rates.push_back(std::pow(10, magnitude));
+    sweep.losses.push_back(2.3 - fall / (1 + std::exp(-4 * (magnitude - middle))) +
+                           6 * past * past + noise * normal(random));
+    if (sweep.losses.back() > 5) break;
   }
-  EXPECT_NEAR(std::log10(SteepestRate(rates, losses)), -3, 0.051);
+  return sweep;
 }
 
-TEST(SteepestRate, IsNoneWhereNothingFalls) {
+TEST(RateToPropose, IsBetweenFallAndRise) {
+  for (const double middle : {-4.5, -3.0, -1.5}) {
+    // The rise undoes half the fall at sqrt(0.5 / 6) above middle + 1.
+    const double rise = middle + 1 + std::sqrt(0.5 / 6);
+    const Sweep sweep = Simulate(1, middle, 0, 0);
+    EXPECT_NEAR(std::log10(RateToPropose(sweep.rates, sweep.losses)), (middle + rise) / 2, 0.1);
+  }
+}
+
+// Right is a rate at which the network learns and does not diverge.
+TEST(RateToPropose, StandsNoise) {
+  for (const double middle : {-3.5, -2.5, -1.5}) {
+    for (const double noise : {0.1, 0.3, 0.5}) {
+      int right = 0;
+      for (uint32_t seed = 0; seed < 100; ++seed) {
+        const Sweep sweep = Simulate(0.8, middle, noise, seed);
+        const double rate = RateToPropose(sweep.rates, sweep.losses);
+        right += rate > 0 && std::log10(rate) > middle && std::log10(rate) < middle + 1.1;
+      }
+      EXPECT_GE(right, noise < 0.5 ? 99 : 65) << "fall at 10^" << middle << ", noise " << noise;
+    }
+  }
+}
+
+TEST(RateToPropose, IsNotMisledByANetworkThatDies) {
+  Sweep sweep = Simulate(0.5, -3, 0.2, 1);
+  const size_t death = 100;  // at a rate of 0.05; the fall ends at 0.01
+  sweep.losses.resize(death);
+  while (sweep.losses.size() < kSweepSteps)
+    sweep.losses.push_back(sweep.losses.size() < death + 8 ? 30 : 2.3);
+  sweep.rates = Simulate(0, 0, 0, 1).rates;
+  const double magnitude = std::log10(RateToPropose(sweep.rates, sweep.losses));
+  EXPECT_GT(magnitude, -3);
+  EXPECT_LT(magnitude, -1.9);
+}
+
+TEST(RateToPropose, IsNoneWhereNothingFalls) {
   const std::vector<double> rates = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-  EXPECT_EQ(SteepestRate(rates, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}), 0);
-  EXPECT_EQ(SteepestRate(absl::MakeSpan(rates).subspan(0, 2), {2, 1}), 0);
+  EXPECT_EQ(RateToPropose(rates, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}), 0);
+  EXPECT_EQ(RateToPropose(absl::MakeSpan(rates).subspan(0, 2), {2, 1}), 0);
+  EXPECT_EQ(RateToPropose({}, {}), 0);
+  int proposals = 0;
+  for (uint32_t seed = 0; seed < 100; ++seed) {
+    const Sweep noise = Simulate(0, -2, 0.3, seed);
+    proposals += RateToPropose(noise.rates, noise.losses) > 0;
+  }
+  EXPECT_LE(proposals, 15);
 }
 
 TEST(FindLearningRate, ProposesOneForTheSample) {

@@ -8,7 +8,7 @@
 
 namespace cotangent::training::report {
 
-// Returns a header line; at most 24 lines, each with a learning rate, the smoothed loss and a bar
+// Returns a header line; at most 24 lines, each with a learning rate, the loss averaged over neighbouring steps and a bar
 // for the loss; then a line with the proposed rate and the command-line flag that sets it.
 std::string ToText(const LearningRateSweep& sweep);
 
