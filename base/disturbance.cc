@@ -24,16 +24,32 @@ Disturbance DisturbanceOf(double left, int threads) {
   return left < kCrowdedPerThread * threads ? Disturbance::kCrowded : Disturbance::kSome;
 }
 
+int ThreadsThatFit(double left, int threads) {
+  if (DisturbanceOf(left, threads) == Disturbance::kNone) return threads;
+  return std::clamp(static_cast<int>(left), 1, threads);
+}
+
 DisturbanceWatch::DisturbanceWatch(int threads)
     : threads_(threads),
-      always_crowded_(load_.processors() < threads || CpuQuota().value_or(threads) < threads) {}
+      most_(std::min<double>(load_.processors(), CpuQuota().value_or(load_.processors()))),
+      lately_(most_ < threads ? Disturbance::kCrowded : Disturbance::kNone),
+      fit_(most_ < threads ? ThreadsThatFit(most_, threads) : threads) {}
 
 Disturbance DisturbanceWatch::Lately(Clock::time_point now) {
-  if (always_crowded_) return Disturbance::kCrowded;
+  CheckIfDue(now);
+  return lately_.load(std::memory_order_relaxed);
+}
+
+int DisturbanceWatch::ThreadsThatFitLately(Clock::time_point now) {
+  CheckIfDue(now);
+  return fit_.load(std::memory_order_relaxed);
+}
+
+void DisturbanceWatch::CheckIfDue(Clock::time_point now) {
+  if (most_ < threads_) return;  // crowded at all times
   Clock::rep due = due_.load(std::memory_order_relaxed);
   const Clock::rep next = (now + kAskEvery).time_since_epoch().count();
   if (now.time_since_epoch().count() >= due && due_.compare_exchange_strong(due, next)) Ask();
-  return lately_.load(std::memory_order_relaxed);
 }
 
 void DisturbanceWatch::Ask() {
@@ -41,6 +57,7 @@ void DisturbanceWatch::Ask() {
   if (!lock.owns_lock()) return;
   const double left = load_.processors() * (1 - load_.SinceLast());
   lately_.store(DisturbanceOf(left, threads_), std::memory_order_relaxed);
+  fit_.store(ThreadsThatFit(left, threads_), std::memory_order_relaxed);
 }
 
 }  // namespace cotangent

@@ -21,6 +21,10 @@ enum class Disturbance {
 // programs do not use; 0.5 means half of a processor's time.
 Disturbance DisturbanceOf(double left, int threads);
 
+// Returns how many of `threads` threads, at least 1, have a processor to themselves then: all of
+// them if they are not disturbed.
+int ThreadsThatFit(double left, int threads);
+
 // Asks the system, now and then, how much processor time other programs use.
 //
 // The time that our threads wait to be scheduled (proc_pid_schedstat(5)) does not show whether
@@ -37,16 +41,20 @@ class DisturbanceWatch {
   // were at the last check, and checks again if 0.1 s has passed since. Any thread may call this at
   // any time. Threads call it before they wait, so it is cheap.
   Disturbance Lately(Clock::time_point now);
+  // Returns ThreadsThatFit() by the same checks; a quota counts as so many processors.
+  int ThreadsThatFitLately(Clock::time_point now);
 
  private:
+  void CheckIfDue(Clock::time_point now);
   void Ask();
 
   std::mutex mutex_;  // guards load_
   OtherLoad load_;
   const int threads_;
-  const bool always_crowded_;
+  const double most_;  // processors, or the quota if that is less
   std::atomic<Clock::rep> due_{0};
-  std::atomic<Disturbance> lately_{Disturbance::kNone};
+  std::atomic<Disturbance> lately_;
+  std::atomic<int> fit_;
 };
 
 }  // namespace cotangent

@@ -24,5 +24,16 @@ TEST(Disturbance, ScalesWithTheThreads) {
   EXPECT_EQ(DisturbanceOf(0, 1), Disturbance::kCrowded);
 }
 
+TEST(Disturbance, ThreadsFitTheProcessorsLeft) {
+  EXPECT_EQ(ThreadsThatFit(2, 2), 2);
+  EXPECT_EQ(ThreadsThatFit(1.8, 2), 2);  // undisturbed
+  EXPECT_EQ(ThreadsThatFit(1.5, 2), 1);
+  EXPECT_EQ(ThreadsThatFit(0.5, 2), 1);
+  EXPECT_EQ(ThreadsThatFit(0, 1), 1);
+  EXPECT_EQ(ThreadsThatFit(63, 64), 64);
+  EXPECT_EQ(ThreadsThatFit(44.2, 64), 44);
+  EXPECT_EQ(ThreadsThatFit(64, 4), 4);
+}
+
 }  // namespace
 }  // namespace cotangent

@@ -27,6 +27,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
+using std::chrono::milliseconds;
 
 // A job is one call of ParallelFor(), a share is one call of the function that the job runs.
 //
@@ -37,11 +38,9 @@ using std::chrono::microseconds;
 // compete for nearly every processor: there, spinning uses up the time in which a thread could
 // compute. The two times were found by measuring on 2 cores of a virtual machine, kernel 6.18.
 constexpr microseconds kSpin{500}, kSpinToSpare{4};
-// Beside other programs, threads spin only if jobs take longer than this, as in training. If jobs
-// are shorter, as in the answer to one picture, threads spare their time: the scheduler lets a
-// thread that has slept run at once, but puts one that has spun aside for some milliseconds, many
-// times the time of the answer.
-constexpr microseconds kLongJob{150};
+// A section is brief if it takes less than this. The scheduler suspends a thread for so long at 250
+// ticks a second.
+constexpr milliseconds kBrief{4};
 // A thread that waits for shares of other threads checks this often whether these threads are
 // running: while it spins beside other programs, and while it sleeps.
 constexpr microseconds kLookSpinning{25}, kLookSleeping{60};
@@ -57,9 +56,10 @@ void Pause() {
 // Whether the calling thread computes a share, or is a thread of the pool.
 thread_local bool in_parallel = false;
 
-// State of the calling thread: how many ParallelSections it is in, and the processors that Unbind()
-// lets it run on again (nullopt if Pool::Run() has not bound it).
+// State of the calling thread: how many ParallelSections it is in, whether the outermost is brief,
+// and the processors that Unbind() lets it run on again (nullopt if Pool::Run() has not bound it).
 thread_local int sections = 0;
+thread_local bool brief = false;
 thread_local std::optional<cpu_set_t> unbound;
 
 void Unbind() {
@@ -86,24 +86,30 @@ class Pool {
   int threads() const { return threads_; }
 
   void Run(int64_t shares, parallel::Share share, const void* work) {
+    const Clock::time_point now = Clock::now();
+    const int employed = brief ? disturbance_.ThreadsThatFitLately(now) : threads();
+    if (employed == 1) {
+      for (int64_t i = 0; i < shares; ++i) share(work, i, 0);
+      return;
+    }
     if (caller_ != std::this_thread::get_id()) {
       caller_ = std::this_thread::get_id();
       members_[0].thread.Enter();
     }
-    if (!unbound.has_value() && disturbance_.Lately(Clock::now()) != Disturbance::kNone) {
+    if (!unbound.has_value() && disturbance_.Lately(now) != Disturbance::kNone) {
       unbound = processors_;
       KeepTo(processor_of_caller_);
     }
-    const Clock::time_point begin = unbound.has_value() ? Clock::now() : Clock::time_point();
-    Publish(shares, share, work);
+    Publish(shares, share, work, employed);
     Compute(0);
-    if (unbound.has_value()) NoteJob(Clock::now() - begin);
     WaitForOthers();
     if (sections == 0) Unbind();
   }
 
  private:
-  void Publish(int64_t shares, parallel::Share share, const void* work) {
+  // Deals out a job, and wakes as many workers as `employed` threads need; workers that are awake
+  // take part, too.
+  void Publish(int64_t shares, parallel::Share share, const void* work, int employed) {
     share_ = share;
     work_ = work;
     pending_.store(static_cast<uint32_t>(shares), std::memory_order_relaxed);
@@ -112,23 +118,7 @@ class Pool {
       members_[i].unclaimed.store(Pack(begin, end));  // publishes share_, work_, too
     }
     epoch_.fetch_add(1);
-    if (sleeping_.load() > 0) WakeSleepers(epoch_, INT_MAX);
-  }
-
-  // Updates the average time of a job, over about the last eight. A job during which the caller was
-  // put aside counts as one of 2 kLongJob.
-  void NoteJob(Clock::duration time) {
-    const int64_t average = job_time_.load(std::memory_order_relaxed);
-    const int64_t now = std::min<Clock::duration>(time, 2 * kLongJob).count();
-    job_time_.store(average + (now - average) / 8, std::memory_order_relaxed);
-  }
-
-  // Returns how long to spin.
-  Clock::duration TimeToSpin(Disturbance disturbance) const {
-    if (disturbance == Disturbance::kNone) return kSpin;
-    const bool jobs_are_long =
-        Clock::duration(job_time_.load(std::memory_order_relaxed)) > kLongJob;
-    return disturbance == Disturbance::kSome && jobs_are_long ? kSpin : kSpinToSpare;
+    if (sleeping_.load() > 0) WakeSleepers(epoch_, employed - 1);
   }
 
   // Spins until ready() returns true, but not for long: thread `self` stops when it has lent its
@@ -138,7 +128,8 @@ class Pool {
     if (ready()) return true;
     const Clock::time_point start = Clock::now();
     const Disturbance disturbance = disturbance_.Lately(start);
-    const Clock::time_point end = start + TimeToSpin(disturbance);
+    const Clock::time_point end =
+        start + (disturbance == Disturbance::kCrowded ? kSpinToSpare : kSpin);
     Clock::time_point look = disturbance == Disturbance::kNone ? end : start + kLookSpinning;
     int64_t run[kMostLookedAt] = {};
     for (Clock::time_point now = start; now < end; now = Clock::now()) {
@@ -260,7 +251,6 @@ class Pool {
   alignas(64) std::atomic<uint32_t> epoch_{0};    // jobs so far; idle threads await a change
   std::atomic<int> sleeping_{0};
   std::atomic<bool> waiting_{false}, stopping_{false};
-  std::atomic<Clock::rep> job_time_{0};  // see NoteJob()
 };
 
 std::mutex pool_mutex;  // locked by the caller whose job the threads compute
@@ -296,8 +286,14 @@ int Threads() {
 }
 
 ParallelSection::ParallelSection() { ++sections; }
+ParallelSection::ParallelSection(Duration& least) : least_(&least), begin_(Clock::now()) {
+  if (sections++ == 0) brief = least < kBrief;
+}
 ParallelSection::~ParallelSection() {
-  if (--sections == 0) Unbind();
+  if (least_ != nullptr) *least_ = std::min(*least_, Clock::now() - begin_);
+  if (--sections > 0) return;
+  brief = false;
+  Unbind();
 }
 
 namespace parallel {

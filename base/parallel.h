@@ -17,6 +17,7 @@
 #define COTANGENT_BASE_PARALLEL_H_
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -72,12 +73,27 @@ void ParallelFor(int64_t shares, const Work& work) {
 // no fewer threads than processors, ParallelFor() binds the calling thread to one processor.
 // Threads that the caller creates then would inherit this binding, so ParallelFor() removes the
 // binding after each job or, inside a ParallelSection, when the section ends.
+//
+// A brief section is one that somebody waits for, such as the answer to one picture, and that takes
+// less time than the system takes away at once from a thread (4 ms). Beside other programs, the
+// jobs of a brief section employ only as many threads as have a processor to themselves: another
+// thread would gain less time than the section loses when the system suspends it.
 class ParallelSection {
  public:
+  using Duration = std::chrono::steady_clock::duration;
+
   ParallelSection();
+  // A section that is brief if `least` says so, the shortest time that sections with this `least`
+  // have taken, which the section updates. `least` begins as Duration::max(), and must outlive the
+  // section. Inside another section, the outer one decides.
+  explicit ParallelSection(Duration& least);
   ~ParallelSection();
   ParallelSection(const ParallelSection&) = delete;
   ParallelSection& operator=(const ParallelSection&) = delete;
+
+ private:
+  Duration* const least_ = nullptr;
+  std::chrono::steady_clock::time_point begin_;  // set if least_ is
 };
 
 // Cuts [0, total) into `parts` ranges whose sizes differ by at most 1, and returns range number

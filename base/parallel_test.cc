@@ -120,6 +120,64 @@ TEST(Parallel, BesideOtherWorkTheCallerStaysFree) {
   }
 }
 
+// Beside other programs on every processor, a brief section runs on the calling thread, but a long
+// one, or one without times, on all.
+TEST(Parallel, BesideOtherWorkABriefSectionIsLeftToThreadsThatFit) {
+  const cpu_set_t before = Processors();
+  cpu_set_t two = {};
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&two) < 2; ++cpu) {
+    if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &two);
+  }
+  if (CPU_COUNT(&two) < 2) GTEST_SKIP() << "needs two processors";
+  KeepTo(two);
+  SetThreads(1);  // the next number of threads makes new ones, which keep to the two
+  ParallelFor(2, [](int64_t) {});
+  SetThreads(2);
+  std::vector<pid_t> others;
+  for (int i = 0; i < 2; ++i) {
+    others.push_back(fork());
+    if (others.back() != 0) continue;
+    alarm(20);  // ends the process even if the test crashes
+    while (true) asm volatile("");
+  }
+  // Returns whether a worker computed a share in the later half of 0.6 s of sections.
+  const auto a_worker_helps = [](ParallelSection::Duration least) {
+    std::atomic<bool> helped = false;
+    const auto begin = std::chrono::steady_clock::now();
+    while (true) {
+      const auto time = std::chrono::steady_clock::now() - begin;
+      if (time > std::chrono::milliseconds(600)) return helped.load();
+      if (time < std::chrono::milliseconds(300)) helped = false;
+      ParallelSection::Duration copy = least;
+      const ParallelSection section(copy);
+      ParallelFor(64, [&](int64_t, int thread) {
+        if (thread != 0) helped = true;
+        for (int i = 0; i < 2000; ++i) asm volatile("");
+      });
+    }
+  };
+  EXPECT_FALSE(a_worker_helps(std::chrono::microseconds(100)));
+  EXPECT_TRUE(a_worker_helps(std::chrono::milliseconds(10)));
+  EXPECT_TRUE(a_worker_helps(ParallelSection::Duration::max()));
+  for (pid_t other : others) {
+    kill(other, SIGKILL);
+    waitpid(other, nullptr, 0);
+  }
+  KeepTo(before);
+}
+
+TEST(Parallel, ASectionKeepsItsShortestTime) {
+  ParallelSection::Duration least = ParallelSection::Duration::max();
+  { const ParallelSection section(least); }
+  const ParallelSection::Duration first = least;
+  EXPECT_LT(first, ParallelSection::Duration::max());
+  {
+    const ParallelSection section(least);
+    std::this_thread::sleep_for(2 * first);
+  }
+  EXPECT_EQ(least, first);
+}
+
 TEST(Scheduler, ThreadsShareOutProcessorsWhereTheyNeedAll) {
   cpu_set_t all;
   CPU_ZERO(&all);

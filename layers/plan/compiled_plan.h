@@ -18,6 +18,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/parallel.h"
 #include "layers/plan/assign.h"
 #include "layers/plan/fusion.h"
 #include "layers/plan/plan.h"
@@ -166,6 +167,7 @@ class CompiledPlan : public Plan {
   tensor::Arena arena_;
   std::vector<Step> steps_;
   std::vector<double> seconds_;
+  ParallelSection::Duration least_time_ = ParallelSection::Duration::max();  // of Run()
   std::function<void(size_t)> after_operation_;
   absl::flat_hash_map<std::string, std::string> choices_;
   bool weights_packed_ = false;

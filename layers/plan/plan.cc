@@ -254,7 +254,7 @@ int CompiledPlan::VersionIn(TensorId t, const Format& format) const {
 }
 
 void CompiledPlan::Run(int64_t step) {
-  const ParallelSection section;
+  const ParallelSection section(least_time_);
   if (seconds_.empty()) {
     for (size_t i = 0; i < steps_.size(); ++i) {
       steps_[i].run(step);
