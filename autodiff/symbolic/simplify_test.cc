@@ -159,7 +159,9 @@ TEST(ParityTest, ProvesWithSteps) {
   }
 }
 
-// Each step uses the one before twice: written out, the sum has 2^60 terms. The budget ends it.
+// Each step uses the step before twice. Written out, the sum has 2^61 - 1 terms (2^60 of them x),
+// and the product as many factors. Simplify() does not go through all of them, since its budget is
+// used up before; what it returns then has the value of the sum, or of the product.
 TEST(SimplifyTest, SumsOfSharedSums) {
   Pool pool;
   Expr sum = pool.Variable("x"), product = sum;

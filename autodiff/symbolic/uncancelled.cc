@@ -9,7 +9,8 @@
 namespace cotangent::autodiff::symbolic {
 namespace {
 
-// The work of simplifying one difference: a few milliseconds.
+// The most work that simplifying one difference may take, in the units of Budget (normal_form.h).
+// So much takes a few milliseconds.
 constexpr int64_t kWork = 5000;
 
 // Longer sums stay as they are, since each pair of terms is looked at.
