@@ -129,12 +129,12 @@ double Magnitude(std::span<const double> x) {
 // Rounds the step h to a power of two, so that x + h is exact more often.
 double RoundToPowerOfTwo(double h) { return std::exp2(std::round(std::log2(h))); }
 
-// Returns the step that the options give. If they give none, chooses one for coordinates whose
-// absolute value is at most `magnitude`. Extrapolation halves this step several times, so it is
-// long enough for f to change. The plain schemes use this step only. It balances the errors of
-// truncation and of rounding, if f and those of its derivatives that cause these errors (the second
-// for kForward, the third for kCentral) are about 1 when lengths are measured in units of max(1,
-// magnitude).
+// Returns the step that the options give. If they give none, chooses one that suits the scheme, for
+// coordinates whose absolute value is at most `magnitude`. For kRichardson the step is long enough
+// for f to change, because extrapolation begins with it and halves it several times. For kForward
+// and kCentral the step balances the errors of truncation and of rounding, on the assumption that f
+// and its derivative in the truncation error (the second for kForward, the third for kCentral) are
+// about 1 when lengths are measured in units of max(1, magnitude).
 double ChooseStep(const Options& options, double magnitude) {
   if (options.step != 0) return options.step;
   const double scale = std::max(1.0, magnitude);

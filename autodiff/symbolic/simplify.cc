@@ -148,7 +148,8 @@ std::optional<Rewritten> RewriteRoot(Expr e) {
       break;
     case Op::kMin:
     case Op::kMax:
-      // Puts the arguments in a fixed order. Where they are equal, the order does not matter.
+      // Puts the arguments in the order of operator<, so that min(u, v) and min(v, u) become the
+      // same expression.
       if (e.arg(1) < u) return Rewritten{"order of arguments", Apply(e.op(), {e.arg(1), u})};
       break;
     default:

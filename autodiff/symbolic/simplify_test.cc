@@ -117,7 +117,9 @@ TEST(EqualTest, FindsDifferent) {
   EXPECT_EQ(Compare("tanh(x)", "erf(x)"), Verdict::kDifferent);
   EXPECT_EQ(Compare("abs(x)", "x"), Verdict::kDifferent);
   EXPECT_EQ(Compare("x*y", "x + y"), Verdict::kDifferent);
-  // These pairs differ only at points that random ones miss: x = -1, y = 1/2; x = 0; x = -1/2.
+  // Where both sides are defined, each of these pairs differs only at special points, which random
+  // points miss: the first for example at x = -1, y = 1/2, the second at x = 0, the third for
+  // example at x = -1/2.
   EXPECT_EQ(Compare("(x^2)^y", "x^(2*y)"), Verdict::kDifferent);
   EXPECT_EQ(Compare("(x^y)^z", "x^(y*z)"), Verdict::kDifferent);
   EXPECT_EQ(Compare("if(x >= 0, 1, 0)", "step(x)"), Verdict::kDifferent);

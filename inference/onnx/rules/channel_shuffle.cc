@@ -6,7 +6,8 @@ namespace {
 using layers::Node;
 using layers::Shape;
 
-// Reorders the channels: regards them as a matrix [groups, channels / groups] and transposes it.
+// Writes the reordering of channels as Reshape, Transpose, Reshape: the channels are regarded as a
+// matrix [groups, channels / groups], which is transposed.
 absl::Status ChannelShuffle(const Node& node, OnnxNetwork& network) {
   OnnxGraph& onnx = network.onnx();
   const Shape& shape = network.shape(node.inputs[0]);
