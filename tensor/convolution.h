@@ -270,9 +270,10 @@ struct ConvolutionTime {
 };
 
 struct MeasureOptions {
-  // The number of timed runs, after a first run that warms up. Measuring ends earlier when
-  // budget_seconds are spent (the first run included), but not before one timed run. Packing is
-  // measured in the same way, with a budget of its own.
+  // The number of runs after a first run, which warms up but is timed, too. Measuring ends earlier
+  // when budget_seconds are spent (the first run included), though not before one run after the
+  // first, or when a run is clearly_slow. Packing is measured in the same way, and may spend
+  // budget_seconds once more.
   int repetitions = 5;
   double budget_seconds = 0.25;
   // The number of seconds from which a run counts as slow. A run that takes longer is the last. If

@@ -216,9 +216,10 @@ void Diagonalize(int n, std::vector<double>& a, std::vector<double>& v) {
 }
 
 // Returns the mean of p p^T over all patches p of kernel_height x kernel_width pixels: [n, n],
-// where n is the number of elements of a patch. The patches at one height of an image lie side by
-// side, so the values of their element i are contiguous in the image, and each entry of the result
-// is a sum of dot products of such rows.
+// where n is the number of elements of a patch. There is a patch at every pixel where one fits, so
+// patches overlap. At one height of an image, each patch begins one pixel to the right of the one
+// before, so the values of their element i lie one after the other in the image. Each entry of the
+// result is a sum of dot products of two such rows of values, divided by the number of patches.
 std::vector<double> PatchMoments(const float* images, const tensor::Shape& shape,
                                  int64_t kernel_height, int64_t kernel_width) {
   const int64_t channels = shape.channels(), height = shape.height(), width = shape.width();
