@@ -117,4 +117,20 @@ std::string ProcessorName() {
 #endif
 }
 
+std::string ProcessorFamily() {
+#if defined(__x86_64__)
+  unsigned eax, ebx, ecx, edx;
+  if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx)) return "unknown processor";
+  std::string family(12, ' ');
+  std::memcpy(&family[0], &ebx, 4);
+  std::memcpy(&family[4], &edx, 4);
+  std::memcpy(&family[8], &ecx, 4);
+  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return "unknown processor";
+  const unsigned base = eax >> 8 & 15, extended = eax >> 20 & 255;
+  return family + " " + std::to_string(base == 15 ? base + extended : base);
+#else
+  return "unknown processor";
+#endif
+}
+
 }  // namespace cotangent

@@ -56,6 +56,11 @@ int64_t SecondCacheBytes();
 // processor" if it does not tell a name or is not an x86-64.
 std::string ProcessorName();
 
+// Returns the maker and the family of the processor as CPUID tells them, such as "AuthenticAMD 25"
+// (Zen 3 and 4) or "GenuineIntel 6", or "unknown processor" if it is not an x86-64. Programs are
+// about equally fast on processors of one family with the same instructions.
+std::string ProcessorFamily();
+
 }  // namespace cotangent
 
 #endif  // COTANGENT_BASE_CPU_H_

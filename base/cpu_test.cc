@@ -1,6 +1,7 @@
 #include "base/cpu.h"
 
 #include <cstdlib>
+#include <fstream>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -33,6 +34,19 @@ TEST(Cpu, TheProcessorHasANameAndASecondCache) {
   EXPECT_NE(ProcessorName().back(), ' ');
   EXPECT_GE(SecondCacheBytes(), 64 << 10);
   EXPECT_LE(SecondCacheBytes(), 1 << 30);
+}
+
+// The kernel's own reading of CPUID.
+TEST(Cpu, TheFamilyIsThatOfTheKernel) {
+  std::ifstream file("/proc/cpuinfo");
+  std::string vendor, family;
+  for (std::string line; std::getline(file, line) && (vendor.empty() || family.empty());) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("vendor_id")) vendor = line.substr(colon + 2);
+    if (line.starts_with("cpu family")) family = line.substr(colon + 2);
+  }
+  if (vendor.empty()) GTEST_SKIP() << "no x86";
+  EXPECT_EQ(ProcessorFamily(), vendor + " " + family);
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ class PlannedClassifier : public Classifier {
         writer_(fit_.shape.channels, fit_.shape.height, fit_.shape.width, trained_.normalisation,
                 data::BatchFormat::kF32Nchw) {}
 
-  absl::Status Plan(const ClassifierOptions& options) {
+  absl::Status Plan(const std::string& path, const ClassifierOptions& options) {
     training::StepOptions step;
     step.threads = options.threads == 0 ? UsefulThreads() : options.threads;
     // Setting the same number of threads again could disturb other threads that are computing.
@@ -64,7 +64,7 @@ class PlannedClassifier : public Classifier {
     const bool is_bf16 = options.precision == Precision::kBf16 && tensor::onednn::Bf16Available();
     step.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;
     training::CachedTuner tuner(
-        step.threads, {.before_measuring = options.before_measuring, .stuck = options.stuck});
+        step.threads, {.before_measuring = options.before_measuring, .stuck = options.stuck}, path);
     std::vector<int64_t> sizes;
     for (int64_t size = 1; size < options.batch_size; size *= kBatchFactor) sizes.push_back(size);
     sizes.push_back(options.batch_size);
@@ -179,7 +179,7 @@ absl::StatusOr<std::unique_ptr<Classifier>> Make(const training::Checkpoint& che
     return absl::InvalidArgumentError(absl::StrCat(path, ": the network takes images of ", channels,
                                                    " channels; pictures have 1 or 3"));
   auto classifier = std::make_unique<PlannedClassifier>(std::move(trained));
-  RETURN_IF_ERROR(classifier->Plan(options));
+  RETURN_IF_ERROR(classifier->Plan(path, options));
   return classifier;
 }
 

@@ -79,6 +79,8 @@ struct ConvolutionShape {
   // Returns "128x24x31x31 -> 64x31x31 k3x3 s1x1 p1,1,1,1" (kernel, stride; padding at the top,
   // bottom, left and right), followed by " d2x2" (dilation) and " g3" (groups) if these are not 1.
   std::string ToString() const;
+  // Parses what ToString() returns; an error for any other text.
+  static absl::StatusOr<ConvolutionShape> Parse(std::string_view text);
 
   friend bool operator==(const ConvolutionShape&, const ConvolutionShape&) = default;
 };

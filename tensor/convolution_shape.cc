@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <initializer_list>
 #include <limits>
 #include <string>
@@ -96,6 +98,30 @@ std::string ConvolutionShape::ToString() const {
     absl::StrAppend(&text, " d", dilation_height, "x", dilation_width);
   if (groups != 1) absl::StrAppend(&text, " g", groups);
   return text;
+}
+
+absl::StatusOr<ConvolutionShape> ConvolutionShape::Parse(std::string_view text) {
+  ConvolutionShape shape;
+  int64_t out_height = 0, out_width = 0;
+  int read = 0;
+  const std::string copy(text);  // ends with a zero
+  if (std::sscanf(copy.c_str(),
+                  "%" SCNd64 "x%" SCNd64 "x%" SCNd64 "x%" SCNd64 " -> %" SCNd64 "x%" SCNd64
+                  "x%" SCNd64 " k%" SCNd64 "x%" SCNd64 " s%" SCNd64 "x%" SCNd64 " p%" SCNd64
+                  ",%" SCNd64 ",%" SCNd64 ",%" SCNd64 "%n",
+                  &shape.batch, &shape.in_channels, &shape.in_height, &shape.in_width,
+                  &shape.out_channels, &out_height, &out_width, &shape.kernel_height,
+                  &shape.kernel_width, &shape.stride_height, &shape.stride_width, &shape.pad_top,
+                  &shape.pad_bottom, &shape.pad_left, &shape.pad_right, &read) == 15) {
+    const char* rest = copy.c_str() + read;
+    if (std::sscanf(rest, " d%" SCNd64 "x%" SCNd64 "%n", &shape.dilation_height,
+                    &shape.dilation_width, &read) == 2)
+      rest += read;
+    std::sscanf(rest, " g%" SCNd64, &shape.groups);
+    if (shape.Validate().ok() && shape.ToString() == text) return shape;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "'", copy, "' is not the shape of a convolution, such as ", ConvolutionShape{}.ToString()));
 }
 
 std::string_view Name(Direction direction) {

@@ -412,6 +412,24 @@ Errors RunAgainstReference(const ConvolutionShape& shape, Direction direction,
   return {};
 }
 
+TEST(ConvolutionShape, ParsesItsOwnText) {
+  std::vector<ConvolutionShape> shapes = Shapes();
+  shapes.push_back({});
+  for (const ConvolutionShape& shape : shapes) {
+    const absl::StatusOr<ConvolutionShape> parsed = ConvolutionShape::Parse(shape.ToString());
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_EQ(*parsed, shape);
+  }
+  for (const char* text :
+       {"", "128x24x31x31", "1x1x4x4 -> 1x4x4 k3x3 s1x1 p0,0,0,0",  // 2x2 pixels of output
+        "1x1x4x4 -> 1x2x2 k3x3 s1x1 p0,0,0,0 ", "1x1x4x4 -> 1x2x2 k3x3 s0x1 p0,0,0,0",
+        "1x1x4x4 -> 1x2x2 k3x3 s1x1 p0,0,0,0 g2",
+        "99999999999999999999x1x4x4 -> 1x2x2 k3x3 s1x1 p0,0,0,0"}) {
+    EXPECT_FALSE(ConvolutionShape::Parse(text).ok()) << text;
+  }
+  EXPECT_TRUE(ConvolutionShape::Parse("1x1x4x4 -> 1x2x2 k3x3 s1x1 p0,0,0,0").ok());
+}
+
 TEST(Convolution, EveryCandidateAgreesWithTheReferenceInDouble) {
   SetThreads(2);
   std::map<std::string, double> largest_error;  // by algorithm and types, as printed below

@@ -48,6 +48,9 @@ ABSL_FLAG(bool, explain, false,
           "print the plan before: its operations with their times; with --json only what its "
           "convolutions "
           "take alone");
+ABSL_FLAG(std::string, save_times, "",
+          "a file NAME.times that gets the times of the convolutions, measured here: beside "
+          "NAME.textproto it spares machines with processors of the same family measuring");
 COTANGENT_SET_FLAG;
 
 namespace cotangent::tools {
@@ -214,6 +217,9 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
     return Fail(FlagError("seconds", absl::StrCat(seconds), "a number from 0 to 1e6"));
   if (const int64_t steps = absl::GetFlag(FLAGS_steps); steps < 1)
     return Fail(FlagError("steps", absl::StrCat(steps), "1 or more"));
+  const std::string save_times = absl::GetFlag(FLAGS_save_times);
+  if (absl::Status status = CanBeWritten("save_times", save_times); !status.ok())
+    return Fail(status);
   absl::StatusOr<training::TrainedNetwork> trained = ResolveNetwork(line);
   if (!trained.ok()) return Fail(trained.status());
   const layers::Network* const network = &trained->network;
@@ -224,11 +230,18 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
   options.precision = PrecisionToUse(*network);
   options.exact = absl::GetFlag(FLAGS_exact);
   options.images_as_read = true;
-  training::CachedTuner tuner(options.threads, TerminalWatch());
+  const std::string checkpoint = absl::GetFlag(FLAGS_checkpoint);
+  training::CachedTuner tuner(options.threads, TerminalWatch(),
+                              checkpoint.empty() ? absl::GetFlag(FLAGS_network) : checkpoint);
+  if (!save_times.empty()) (*tuner).ForgetShared();
   const absl::StatusOr<Times> times =
       absl::GetFlag(FLAGS_inference) ? MeasureInference(*trained, options, program_start, tuner)
                                      : MeasureTraining(*network, options, program_start, tuner);
   if (!times.ok()) return Fail(times.status());
+  if (!save_times.empty()) {
+    if (absl::Status status = training::SaveSharedTimes(save_times, *tuner); !status.ok())
+      return Fail(status);
+  }
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   const int64_t batch = network->train().batch_size();

@@ -186,7 +186,7 @@ absl::Status Evaluate(const CommandLine&) {
   const int64_t given = absl::GetFlag(FLAGS_batch_size);
   const int64_t batch = given != 0 ? given : trained.network.train().batch_size();
   const auto classes = static_cast<int64_t>(trained.classes.size());
-  training::CachedTuner tuner(options.threads, TerminalWatch());
+  training::CachedTuner tuner(options.threads, TerminalWatch(), opened.found.path);
   ASSIGN_OR_RETURN(
       const std::unique_ptr<Evaluator> evaluator,
       Evaluator::Create(trained.network, classes, std::clamp<int64_t>(batch, 1, dataset.size()),

@@ -45,7 +45,7 @@ absl::StatusOr<NetworkReport> MakeNetworkReport(const NetworkReportOptions& opti
   }
   int threads;
   RETURN_IF_ERROR(UseThreads(options.threads, &threads));
-  training::CachedTuner tuner(threads, TerminalWatch());
+  training::CachedTuner tuner(threads, TerminalWatch(), options.network);
   layers::NetworkFunctionOptions of_function;
   of_function.batch_size = options.batch_size;
   of_function.seed = options.seed;

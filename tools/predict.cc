@@ -120,7 +120,7 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
   const training::TrainedNetwork& trained = opened.network;
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
-  training::CachedTuner tuner(options.threads, TerminalWatch());
+  training::CachedTuner tuner(options.threads, TerminalWatch(), opened.found.path);
   ASSIGN_OR_RETURN(
       const std::unique_ptr<training::Evaluator> evaluator,
       training::Evaluator::Create(trained.network, static_cast<int64_t>(trained.classes.size()), 1,

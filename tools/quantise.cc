@@ -228,7 +228,7 @@ absl::Status Quantise(const CommandLine& line) {
             "accuracy after is that of rounded weights alone\n");
   }
 
-  training::CachedTuner tuner(options.threads, TerminalWatch());
+  training::CachedTuner tuner(options.threads, TerminalWatch(), opened.found.path);
   Judgement judged;
   ASSIGN_OR_RETURN(
       const inference::Calibration calibration,

@@ -93,7 +93,7 @@ absl::StatusOr<layers::Network> ResolveNetwork(const CommandLine& line) {
 absl::StatusOr<distributed::StepTimes> MeasureStep(const layers::Network& network,
                                                    const training::StepOptions& options) {
   constexpr int64_t kClasses = 10, kImages = 50'000;
-  training::CachedTuner tuner(options.threads, TerminalWatch());
+  training::CachedTuner tuner(options.threads, TerminalWatch(), absl::GetFlag(FLAGS_network));
   const int64_t batch = network.train().batch_size();
   ASSIGN_OR_RETURN(
       const std::unique_ptr<training::TrainingStep> step,

@@ -341,8 +341,8 @@ int TrainSilently(const training::RunOptions& options) {
 }
 
 int Train(const training::RunOptions& options) {
-  training::CachedTuner tuner(options.threads,
-                              TerminalWatch([] { return InterruptSignal() != 0; }));
+  training::CachedTuner tuner(options.threads, TerminalWatch([] { return InterruptSignal() != 0; }),
+                              absl::GetFlag(FLAGS_network));
   TerminalObserver observer(tuner, options.output_dir);
   const absl::StatusOr<training::RunResult> result =
       training::Train(options, tuner.get(), observer);
@@ -388,7 +388,7 @@ int Describe(const CommandLine& line) {
 }
 
 int Explain(const training::RunOptions& options) {
-  training::CachedTuner tuner(options.threads, TerminalWatch());
+  training::CachedTuner tuner(options.threads, TerminalWatch(), absl::GetFlag(FLAGS_network));
   const absl::StatusOr<std::string> table = training::Explain(
       options.network, {PrecisionToUse(options.network.text), options.exact, options.threads, {}},
       tuner.get());
@@ -410,8 +410,8 @@ int ShowBatch(const training::RunOptions& options) {
 }
 
 int FindLearningRate(const training::RunOptions& options) {
-  training::CachedTuner tuner(options.threads,
-                              TerminalWatch([] { return InterruptSignal() != 0; }));
+  training::CachedTuner tuner(options.threads, TerminalWatch([] { return InterruptSignal() != 0; }),
+                              absl::GetFlag(FLAGS_network));
   TerminalObserver observer(tuner, options.output_dir);
   const absl::StatusOr<training::LearningRateSweep> sweep =
       training::FindLearningRate(options, tuner.get(), observer);

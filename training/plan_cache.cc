@@ -1,11 +1,14 @@
 #include "training/plan_cache.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "data/dataset.h"
 #include "data/file.h"
+#include "layers/zoo/zoo.h"
 #include "training/checkpoint.h"
 
 namespace cotangent::training {
@@ -26,9 +29,24 @@ std::string ReadCache() {
 
 }  // namespace
 
+std::string SharedTimesPath(absl::string_view path) {
+  return std::filesystem::path(std::string(path)).replace_extension(".times");
+}
+
+absl::Status SaveSharedTimes(const std::string& path, const layers::Tuner& tuner) {
+  std::string earlier;
+  if (std::filesystem::exists(path)) {
+    ASSIGN_OR_RETURN(earlier, data::ReadFile(path, kLargestCache));
+    if (!layers::AreSharedTimes(earlier))
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": is not a file of shared times; name another, or remove it"));
+  }
+  return data::WriteFileAtomically(path, tuner.ToShare(earlier));
+}
+
 std::string PlanCachePath() { return data::JoinPath(data::DefaultDataDir(), "plan-cache"); }
 
-CachedTuner::CachedTuner(int threads, layers::TunerWatch watch)
+CachedTuner::CachedTuner(int threads, layers::TunerWatch watch, absl::string_view network)
     : tuner_(threads, {.before_measuring = std::move(watch.before_measuring),
                        .cancelled = std::move(watch.cancelled),
                        .stuck = [this, stuck = std::move(watch.stuck)](const std::string& message) {
@@ -36,6 +54,10 @@ CachedTuner::CachedTuner(int threads, layers::TunerWatch watch)
                          if (stuck) stuck(message);
                        }}) {
   tuner_.Restore(ReadCache());
+  for (absl::string_view times : layers::ZooTimes()) tuner_.RestoreShared(times);
+  if (network.find_first_of("/.") == absl::string_view::npos) return;
+  const absl::StatusOr<std::string> times = data::ReadFile(SharedTimesPath(network), kLargestCache);
+  if (times.ok()) tuner_.RestoreShared(*times);
 }
 
 void CachedTuner::Save() {

@@ -14,10 +14,11 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/cpu.h"
 #include "base/load.h"
 #include "base/memory.h"
@@ -59,31 +60,62 @@ constexpr double kSimilar = 2;
 // candidates if it is disturbed. (kLookAtLoad, below, says how long the load is watched.)
 constexpr double kMostOtherLoad = 0.1;
 constexpr int kMostRounds = 3;
-// The time limit of a candidate in seconds, about a hundred times what a candidate should take; and
-// the word that stands in place of the seconds in the saved text of a candidate that exceeded the
-// limit.
+// The time limit of a candidate in seconds, about a hundred times what a candidate should take.
 constexpr int kMostSeconds = 120;
-constexpr char kRefused[] = "never";
 constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr std::chrono::milliseconds kLookAtLoad{100};
 // More bytes than the caches hold: the caches of one thread, and the caches of all threads
 // together.
 constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
-// The most bytes of temporary memory (scratch memory, packed weights) that a line of a restored
-// text may name, more than any machine has. Restore() ignores lines that name more.
-constexpr int64_t kMostTemporaryBytes = int64_t{1} << 44;
 // The first line of a saved text. Its number is raised when the form of the lines changes, or when
 // a family of implementations becomes so much faster that it should be measured again.
 constexpr char kHeader[] = "cotangent plan cache 12";
+// The first line of a text of shared times.
+constexpr char kSharedHeader[] = "cotangent shared times 1";
+// Shared times are used for up to this many times as many threads as they were measured with, and
+// down to half as many.
+constexpr int kMostMoreThreads = 4;
+constexpr char kThreads[] = " threads";
 constexpr int kElementTypes = static_cast<int>(ElementType::kF64) + 1;
 
 std::string MachineKey(int threads) {
   std::string key = absl::StrCat(ProcessorName(), "; ", Name(WidestInstructionSet()), "; oneDNN ",
                                  tensor::onednn::Version(), "; kernels ",
                                  absl::Hex(tensor::FamiliesFingerprint(), absl::kZeroPad16), "; ",
-                                 threads, " threads");
+                                 threads, kThreads);
   std::replace(key.begin(), key.end(), '\t', ' ');
   return key;
+}
+
+// Returns what stands before the number of threads in the machine of shared times. New families of
+// implementations do not make shared times invalid: what was fast still is.
+std::string FamilyKey() {
+  return absl::StrCat(ProcessorFamily(), "; ", Name(WidestInstructionSet()), "; oneDNN ",
+                      tensor::onednn::Version(), "; ");
+}
+
+// Returns the number of threads of a machine of shared times, or 0 if its family is another.
+int ThreadsOfFamily(absl::string_view machine) {
+  int threads = 0;
+  if (!absl::ConsumePrefix(&machine, FamilyKey()) || !absl::ConsumeSuffix(&machine, kThreads) ||
+      !absl::SimpleAtoi(machine, &threads))
+    return 0;
+  return std::max(0, threads);
+}
+
+// Cuts the key of a convolution in SavedTimes into the machine and the rest.
+std::pair<std::string, std::string> SplitKey(absl::string_view key) {
+  return absl::StrSplit(key, absl::MaxSplits('\t', 1));
+}
+
+// Returns the text of a direction and of the conditions, in which the times of a shape are saved.
+std::string UseText(Direction direction, const ConvolutionUse& use) {
+  const bool int8 = Bytes(use.precision) == 1;
+  const std::string result = int8 ? absl::StrCat("->", std::string(Name(use.out_type))) : "";
+  const std::string weights =
+      use.constant_weights ? absl::StrCat(" constant weights, room ", use.room) : "";
+  return absl::StrCat(std::string(tensor::Name(direction)), " ", std::string(Name(use.precision)),
+                      result, use.exact ? " exact" : "", weights);
 }
 
 }  // namespace
@@ -258,8 +290,12 @@ bool Faster(const MeasuredChoice& a, const MeasuredChoice& b) { return a.seconds
 
 }  // namespace
 
+bool AreSharedTimes(absl::string_view text) {
+  return absl::StartsWith(text, absl::StrCat(kSharedHeader, "\n"));
+}
+
 Tuner::Tuner(int threads, TunerWatch watch)
-    : machine_(MachineKey(threads)), watch_(std::move(watch)) {}
+    : threads_(threads), machine_(MachineKey(threads)), watch_(std::move(watch)) {}
 Tuner::~Tuner() = default;
 void Tuner::FreeMemory() { workspace_.reset(); }
 
@@ -270,72 +306,60 @@ absl::Status Tuner::CheckNotCancelled() const {
 
 std::string Tuner::Key(const ConvolutionShape& shape, Direction direction,
                        const ConvolutionUse& use) const {
-  const std::string result = IsInt8(use) ? absl::StrCat("->", std::string(Name(use.out_type))) : "";
-  const std::string weights =
-      use.constant_weights ? absl::StrCat(" constant weights, room ", use.room) : "";
-  return absl::StrCat(machine_, "\t", shape.ToString(), "\t", std::string(tensor::Name(direction)),
-                      " ", std::string(Name(use.precision)), result, use.exact ? " exact" : "",
-                      weights);
+  return absl::StrCat(machine_, "\t", shape.ToString(), "\t", UseText(direction, use));
 }
 
-// A line of the text holds, separated by tabs: machine, shape, direction and use, seconds,
-// temporary bytes, choice, and the share of the processors that other work took meanwhile.
-// RefusedKey() makes the lines for candidates that exceeded the time limit.
 void Tuner::Restore(absl::string_view text) {
   changed_ = false;
-  const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
-  // absl::StrSplit() of a string_view whose data() is null gives no lines at all.
-  if (lines.empty() || lines[0] != kHeader) return;
-  absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> restored;
-  absl::flat_hash_set<std::string> unreadable;  // convolutions of which a line cannot be read
-  for (absl::string_view line : lines) {
-    const std::vector<std::string> fields = absl::StrSplit(line, '\t');
-    double seconds = 0, other_load = 0;
-    int64_t bytes = 0;
-    if (fields.size() != 7 || !absl::SimpleAtod(fields[6], &other_load)) continue;
-    if (fields[3] == kRefused) {
-      refused_.insert(std::string(line));
-      continue;
-    }
-    const std::string key = absl::StrCat(fields[0], "\t", fields[1], "\t", fields[2]);
-    absl::StatusOr<tensor::ConvolutionChoice> choice = tensor::ConvolutionChoice::Parse(fields[5]);
-    if (!absl::SimpleAtod(fields[3], &seconds) || !(seconds > 0) ||
-        !absl::SimpleAtoi(fields[4], &bytes) || bytes < 0 || bytes > kMostTemporaryBytes ||
-        !choice.ok()) {
-      unreadable.insert(key);
-      continue;
-    }
-    restored[key].push_back({*choice, seconds, bytes, other_load});
-  }
-  for (auto& [key, choices] : restored) {
-    if (unreadable.contains(key)) continue;
+  SavedTimes restored = ParseSavedTimes(text, kHeader);
+  known_.refused.insert(restored.refused.begin(), restored.refused.end());
+  for (auto& [key, choices] : restored.times) {
     // The known times are kept if they were measured under less load.
-    const auto known = known_.find(key);
-    if (known == known_.end() || choices[0].other_load <= known->second[0].other_load)
-      known_[key] = std::move(choices);
+    const auto known = known_.times.find(key);
+    if (known == known_.times.end() || choices[0].other_load <= known->second[0].other_load)
+      known_.times[key] = std::move(choices);
   }
 }
 
-std::string Tuner::ToText() const {
-  std::map<std::string, const std::vector<MeasuredChoice>*> sorted;
-  for (const auto& [key, choices] : known_) sorted[key] = &choices;
-  std::string text = absl::StrCat(kHeader, "\n");
-  for (const std::string& line : std::set<std::string>(refused_.begin(), refused_.end()))
-    absl::StrAppend(&text, line, "\n");
-  for (const auto& [key, choices] : sorted) {
-    for (const MeasuredChoice& c : *choices)
-      absl::StrAppend(&text, key, "\t", absl::StrFormat("%.3e", c.seconds), "\t", c.temporary_bytes,
-                      "\t", c.choice.ToString(), absl::StrFormat("\t%.2f", c.other_load), "\n");
+std::string Tuner::ToText() const { return layers::ToText(known_, kHeader); }
+
+void Tuner::RestoreShared(absl::string_view text) {
+  for (auto& [key, choices] : ParseSavedTimes(text, kSharedHeader).times) {
+    const auto [machine, convolution] = SplitKey(key);
+    const int threads = ThreadsOfFamily(machine);
+    if (threads == 0 || threads_ < threads / 2 || threads_ > kMostMoreThreads * threads) continue;
+    for (MeasuredChoice& choice : choices)
+      choice.seconds *= static_cast<double>(threads) / threads_;
+    shared_[convolution] = choices;
+    const std::vector<std::string> fields = absl::StrSplit(convolution, '\t');
+    const absl::StatusOr<ConvolutionShape> shape = ConvolutionShape::Parse(fields[0]);
+    if (shape.ok()) shared_shapes_.push_back({*shape, fields[1], std::move(choices), true});
   }
-  return text;
+}
+
+std::string Tuner::ToShare(absl::string_view earlier) const {
+  SavedTimes shared = ParseSavedTimes(earlier, kSharedHeader);
+  const std::string family = absl::StrCat(FamilyKey(), threads_, kThreads);
+  for (const std::string& convolution : asked_) {
+    const auto known = known_.times.find(absl::StrCat(machine_, "\t", convolution));
+    if (known != known_.times.end())
+      shared.times[absl::StrCat(family, "\t", convolution)] = known->second;
+  }
+  return layers::ToText(shared, kSharedHeader);
 }
 
 absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShape& shape,
                                                            Direction direction,
                                                            const ConvolutionUse& use) {
   const std::string key = Key(shape, direction, use);
-  const auto known = known_.find(key);
-  if (known != known_.end() && !IsWorthAnotherLook(key, known->second)) return known->second;
+  const std::string convolution = SplitKey(key).second;
+  asked_.insert(convolution);
+  const auto known = known_.times.find(key);
+  if (known != known_.times.end()) {
+    if (!IsWorthAnotherLook(key, known->second)) return known->second;
+  } else if (const auto shared = shared_.find(convolution); shared != shared_.end()) {
+    return shared->second;
+  }
   if (watch_.before_measuring) watch_.before_measuring(measured_++);
   OtherLoad load;
   absl::StatusOr<std::vector<MeasuredChoice>> measured = MeasureAll(shape, direction, use);
@@ -343,7 +367,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
   if (!measured.ok()) return measured;
   const double other_load = load.SinceLast();
   for (MeasuredChoice& choice : *measured) choice.other_load = other_load;
-  known_[key] = *measured;
+  known_.times[key] = *measured;
   changed_ = true;
   return measured;
 }
@@ -371,7 +395,7 @@ absl::StatusOr<tensor::ConvolutionTime> Tuner::Time(const ConvolutionShape& shap
   const Watchdog watchdog(kMostSeconds, std::chrono::seconds(1), [&] {
     // This runs on the watchdog's thread. The measuring thread is stuck in the candidate, so the
     // tuner can be changed here without a lock.
-    refused_.insert(RefusedKey(direction, choice));
+    known_.refused.insert(RefusedLine(machine_, direction, choice));
     changed_ = true;
     if (watch_.stuck) {
       watch_.stuck(absl::StrCat("the ", std::string(tensor::Name(direction)), " convolution ",
@@ -391,11 +415,6 @@ absl::StatusOr<tensor::ConvolutionTime> Tuner::Time(const ConvolutionShape& shap
   return tensor::Measure(*convolution, arguments, workspace_->plain(), options);
 }
 
-std::string Tuner::RefusedKey(Direction direction, const tensor::ConvolutionChoice& choice) const {
-  return absl::StrCat(machine_, "\t*\t", std::string(tensor::Name(direction)), "\t", kRefused,
-                      "\t0\t", choice.ToString(), "\t0");
-}
-
 // Returns the candidates, except those that exceeded the time limit before.
 std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape& shape,
                                                          Direction direction,
@@ -404,32 +423,33 @@ std::vector<tensor::ConvolutionChoice> Tuner::Candidates(const ConvolutionShape&
       IsInt8(use) ? tensor::Int8Candidates(shape, use.precision, use.out_type)
                   : tensor::Candidates(shape, direction, use.precision, use.exact);
   std::erase_if(all, [&](const tensor::ConvolutionChoice& choice) {
-    return refused_.contains(RefusedKey(direction, choice));
+    return known_.refused.contains(RefusedLine(machine_, direction, choice));
   });
   return all;
 }
 
 // Returns the candidates worth timing exactly, fastest first. If this object has put a similar
 // shape, for the same direction and under the same conditions `use`, through the first stage
-// before, these are the candidates that were fast for that shape, in the same order. Otherwise (or
-// if none of those is a candidate here) sets *screened to true, times every candidate on little
-// work (the first stage), and drops the slow ones.
+// before, or has shared times of one, these are the candidates that were fast for that shape, in
+// the same order. Otherwise (or if none of those is a candidate here) sets *screened to true, times
+// every candidate on little work (the first stage), and drops the slow ones.
 absl::StatusOr<std::vector<MeasuredChoice>> Tuner::InTheRunning(const ConvolutionShape& shape,
                                                                 Direction direction,
                                                                 const ConvolutionUse& use,
                                                                 bool* screened) {
   const std::vector<tensor::ConvolutionChoice> all = Candidates(shape, direction, use);
-  for (const MeasuredShape& other : measured_shapes_) {
-    if (!other.screened || other.direction != direction || !(other.use == use) ||
-        !Similar(shape, other.shape, use))
-      continue;
-    std::vector<MeasuredChoice> candidates;
-    for (const MeasuredChoice& c : other.choices) {
-      if (c.seconds <= kSimilarShapeSlack * other.choices[0].seconds &&
-          std::find(all.begin(), all.end(), c.choice) != all.end())
-        candidates.push_back(c);
+  const std::string use_text = UseText(direction, use);
+  for (const std::vector<MeasuredShape>* shapes : {&measured_shapes_, &shared_shapes_}) {
+    for (const MeasuredShape& other : *shapes) {
+      if (!other.screened || other.use != use_text || !Similar(shape, other.shape, use)) continue;
+      std::vector<MeasuredChoice> candidates;
+      for (const MeasuredChoice& c : other.choices) {
+        if (c.seconds <= kSimilarShapeSlack * other.choices[0].seconds &&
+            std::find(all.begin(), all.end(), c.choice) != all.end())
+          candidates.push_back(c);
+      }
+      if (!candidates.empty()) return candidates;
     }
-    if (!candidates.empty()) return candidates;
   }
   *screened = true;
   const ConvolutionShape first =
@@ -497,7 +517,7 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::MeasureAll(const ConvolutionS
   }
   if (measured.empty()) return last;
   std::stable_sort(measured.begin(), measured.end(), Faster);
-  measured_shapes_.push_back({shape, direction, use, measured, screened});
+  measured_shapes_.push_back({shape, UseText(direction, use), measured, screened});
   return measured;
 }
 

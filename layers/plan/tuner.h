@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "layers/plan/saved_times.h"
 #include "tensor/convolution.h"
 
 namespace cotangent::layers {
@@ -41,14 +42,6 @@ struct ConvolutionUse {
 };
 inline constexpr int kMostRoom = 4;
 
-struct MeasuredChoice {
-  tensor::ConvolutionChoice choice;
-  // The time of one run at the full batch, including packing or unpacking of weights that change.
-  double seconds = 0;
-  int64_t temporary_bytes = 0;  // scratch memory and packed weights during a run
-  double other_load = 0;        // share of the processors (0 to 1) that other work took meanwhile
-};
-
 // Callbacks of a tuner while it measures, which may take minutes.
 struct TunerWatch {
   // Called before each convolution that is measured, with the number of those measured before it.
@@ -61,6 +54,9 @@ struct TunerWatch {
   // then, so a tuner that restores the text does not try it again.
   std::function<void(const std::string& message)> stuck = nullptr;
 };
+
+// Returns whether `text` has the first line of shared times (Tuner::ToShare()).
+bool AreSharedTimes(absl::string_view text);
 
 class TunerWorkspace;
 
@@ -82,6 +78,21 @@ class Tuner {
   void Restore(absl::string_view text);
   // Returns all known times as text, including those of other machines that were restored.
   std::string ToText() const;
+  // Adds times that were measured on another machine: `text` is made by ToShare(). Where no times
+  // of this machine are known, Measure() returns these at once, scaled to this number of threads;
+  // and for similar shapes it times only the candidates that were fast. Ignored are times of
+  // another family of processors, instruction set or version of oneDNN, and of more than twice or
+  // less than a quarter as many threads.
+  void RestoreShared(absl::string_view text);
+  // Forgets what RestoreShared() added, so that Measure() measures.
+  void ForgetShared() {
+    shared_.clear();
+    shared_shapes_.clear();
+  }
+  // Returns text for RestoreShared(): the times of the convolutions that Measure() was asked for, as
+  // far as they were measured on this machine, and those in `earlier`, another such text, of all
+  // others.
+  std::string ToShare(absl::string_view earlier = "") const;
   // Returns whether the times or the candidates that did not end have changed since the last
   // Restore().
   bool changed() const { return changed_; }
@@ -95,7 +106,7 @@ class Tuner {
   // Drops the known times of this convolution, so that the next Measure() measures it again.
   void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction,
               const ConvolutionUse& use) {
-    known_.erase(Key(shape, direction, use));
+    known_.times.erase(Key(shape, direction, use));
   }
 
   // Returns a Cancelled error if TunerWatch::cancelled says so.
@@ -120,28 +131,30 @@ class Tuner {
                                                const tensor::ConvolutionChoice& choice,
                                                const ConvolutionUse& use,
                                                tensor::MeasureOptions options);
-  std::string RefusedKey(tensor::Direction direction,
-                         const tensor::ConvolutionChoice& choice) const;
   std::vector<tensor::ConvolutionChoice> Candidates(const tensor::ConvolutionShape& shape,
                                                     tensor::Direction direction,
                                                     const ConvolutionUse& use) const;
   bool IsWorthAnotherLook(const std::string& key, const std::vector<MeasuredChoice>& choices);
 
+  const int threads_;
   const std::string machine_;
   const TunerWatch watch_;
   struct MeasuredShape {
     tensor::ConvolutionShape shape;
-    tensor::Direction direction;
-    ConvolutionUse use;
+    std::string use;  // direction and conditions, as in SavedTimes
     std::vector<MeasuredChoice> choices;
     bool screened;  // true: all candidates were first timed on a small batch
   };
   std::vector<MeasuredShape> measured_shapes_;  // measured by this object, not restored
   std::unique_ptr<TunerWorkspace> workspace_;
   int measured_ = 0;  // number of convolutions measured
-  absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> known_;
+  SavedTimes known_;
   absl::flat_hash_set<std::string> measured_here_;
-  absl::flat_hash_set<std::string> refused_;  // lines of the text for candidates that did not end
+  // Times from RestoreShared(), under the keys of SavedTimes without the machine; the same by
+  // shape; and the keys that Measure() was asked for.
+  absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> shared_;
+  std::vector<MeasuredShape> shared_shapes_;
+  absl::flat_hash_set<std::string> asked_;
   std::optional<double> load_now_;
   bool changed_ = false;
 };

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "base/cpu.h"
 #include "gtest/gtest.h"
 #include "layers/plan/watchdog.h"
 
@@ -106,6 +107,61 @@ TEST(Tuner, SimilarShapesAreMeasuredWithWhatWasInTheRunning) {
   tensor::ConvolutionShape wider = kShape;
   wider.in_channels = 52;
   for (const std::string& name : MeasuredNames(tuner, wider)) EXPECT_TRUE(known.contains(name));
+}
+
+// Shared times are used without measuring, scaled to the number of threads; similar shapes are
+// measured with what was fast.
+TEST(Tuner, TimesAreSharedWithinAFamilyOfProcessors) {
+  Tuner first(1);
+  const std::vector<MeasuredChoice> times = *first.Measure(kShape, tensor::Direction::kForward, {});
+  const std::string text = first.ToShare();
+  EXPECT_TRUE(AreSharedTimes(text));
+  EXPECT_FALSE(AreSharedTimes(first.ToText()));
+  int measured = 0;
+  const TunerWatch count = {.before_measuring = [&](int) { ++measured; }};
+  Tuner second(2, count);
+  second.RestoreShared(text);
+  const std::vector<MeasuredChoice> shared =
+      *second.Measure(kShape, tensor::Direction::kForward, {});
+  EXPECT_EQ(measured, 0);
+  ASSERT_EQ(shared.size(), times.size());
+  EXPECT_EQ(shared[0].choice, times[0].choice);
+  EXPECT_NEAR(shared[0].seconds, times[0].seconds / 2, 1e-3 * times[0].seconds);
+  EXPECT_EQ(shared[0].temporary_bytes, times[0].temporary_bytes);
+  EXPECT_FALSE(second.changed());
+
+  std::set<std::string> fast;
+  for (const MeasuredChoice& c : times) fast.insert(c.choice.ToString());
+  tensor::ConvolutionShape wider = kShape;
+  wider.in_channels = 52;
+  for (const std::string& name : MeasuredNames(second, wider)) EXPECT_TRUE(fast.contains(name));
+  EXPECT_EQ(measured, 1);
+
+  second.ForgetShared();
+  MeasuredNames(second, kShape);
+  EXPECT_EQ(measured, 2);
+}
+
+TEST(Tuner, SharedTimesOfOtherMachinesAreKeptButNotUsed) {
+  Tuner first(1);
+  MeasuredNames(first, kShape);
+  const std::string text = first.ToShare();
+  int measured = 0;
+  const TunerWatch count = {.before_measuring = [&](int) { ++measured; }};
+  for (const char* other : {"NoSuchMaker 1", "another AuthenticAMD"}) {
+    const std::string theirs = absl::StrReplaceAll(text, {{ProcessorFamily(), other}});
+    Tuner second(1, count);
+    second.RestoreShared(theirs);
+    MeasuredNames(second, kShape);
+    const std::string both = second.ToShare(theirs);
+    EXPECT_TRUE(absl::StrContains(both, other));
+    EXPECT_TRUE(absl::StrContains(both, absl::StrCat("\n", ProcessorFamily())));
+  }
+  EXPECT_EQ(measured, 2);
+  Tuner many(5, count);  // more than four times as many threads
+  many.RestoreShared(text);
+  MeasuredNames(many, kShape);
+  EXPECT_EQ(measured, 3);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace cotangent::layers {
 struct ZooEntry {
   const char* name;
   const char* text;
+  const char* times;  // begins with a newline
 };
 // All networks, sorted by name, with an entry of null pointers at the end. The build generates this
 // array from the text files.
@@ -49,6 +50,14 @@ std::vector<std::string> ZooNames() {
   for (const ZooEntry* entry = kZooEntries; entry->name != nullptr; ++entry)
     names.push_back(entry->name);
   return names;
+}
+
+std::vector<absl::string_view> ZooTimes() {
+  std::vector<absl::string_view> times;
+  for (const ZooEntry* entry = kZooEntries; entry->name != nullptr; ++entry) {
+    if (entry->times[1] != '\0') times.push_back(entry->times + 1);
+  }
+  return times;
 }
 
 absl::StatusOr<std::string> ZooText(absl::string_view name) {

@@ -15,6 +15,10 @@ namespace cotangent::layers {
 // Returns the names of all networks of layers/zoo ("cifar94", "convnet", ...), sorted.
 std::vector<std::string> ZooNames();
 
+// Returns the times of convolutions that come with networks of the zoo: texts for
+// Tuner::RestoreShared() (layers/plan/tuner.h), the files *.times of layers/zoo.
+std::vector<absl::string_view> ZooTimes();
+
 // Returns the network text of this name, or an error that suggests the most similar name, or lists
 // all names if none is similar.
 absl::StatusOr<std::string> ZooText(absl::string_view name);
