@@ -19,30 +19,12 @@
 #include "absl/status/statusor.h"
 #include "layers/graph/graph.h"
 #include "layers/plan/buffer.h"
+#include "layers/plan/convolution_node.h"
 #include "layers/plan/fusion.h"
 #include "layers/plan/plan.h"
 #include "layers/plan/tuner.h"
 
 namespace cotangent::layers {
-
-// The tensors of a convolution node. In every direction, `in` is the tensor on the input side of
-// the layer and `out` the one on its output side: the activations, or their gradients.
-struct ConvolutionSides {
-  tensor::Direction direction;
-  TensorId in, out, weights;
-  TensorId bias = kNoTensor, addend = kNoTensor;  // in a folded graph (fold.h); kNoTensor: none
-  TensorId positions = kNoTensor;                 // of maxima, if `out` is max-pooled
-};
-bool IsConvolution(Op op);
-ConvolutionSides SidesOf(const Node& node);
-// Returns the format in which the convolution reads or writes t, which is `in`, `out` or `addend`
-// of its sides.
-Format FormatAt(const Node& node, const tensor::ConvolutionChoice& choice, TensorId t);
-// Returns what the convolution does to its results before it stores them: adding a bias, adding
-// another tensor (the addend, as in a residual sum), ReLU, pooling, rounding.
-tensor::Epilogue EpilogueOf(const Node& node);
-// Returns the key of this convolution in PlanOptions::choices, such as "conv1 forward".
-std::string ChoiceKey(const Node& node);
 
 struct Assignment {
   // By tensor id: the formats in which the tensor is stored; empty if it is not stored. If there
@@ -51,13 +33,6 @@ struct Assignment {
   // By node index of the convolution: its implementation.
   absl::flat_hash_map<int, tensor::ConvolutionChoice> choices;
 };
-
-// Returns the format in which operations other than convolutions and passes read and write tensor
-// t.
-Format DefaultFormat(const Graph& graph, TensorId t, ElementType precision);
-// Returns whether two formats store tensors of this shape identically. Different layouts can do so,
-// for example if an image is a single pixel.
-bool SameFormat(const tensor::Shape& shape, const Format& a, const Format& b);
 
 // Returns whether the convolution `node` should also do the max pooling that follows (pooling.h):
 // it has neither an addend nor 8-bit integers, and its implementation can pool. The implementation

@@ -103,10 +103,13 @@ class Tuner {
                                                       tensor::Direction direction,
                                                       const ConvolutionUse& use);
 
-  // Drops the known times of this convolution, so that the next Measure() measures it again.
+  // Drops the known and the shared times of this convolution, so that the next Measure() measures
+  // it again.
   void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction,
               const ConvolutionUse& use) {
-    known_.times.erase(Key(shape, direction, use));
+    const std::string key = Key(shape, direction, use);
+    known_.times.erase(key);
+    shared_.erase(key.substr(machine_.size() + 1));
   }
 
   // Returns a Cancelled error if TunerWatch::cancelled says so.
