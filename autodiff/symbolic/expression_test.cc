@@ -23,6 +23,9 @@ TEST(NumberTest, StaysExactUntilItCannot) {
   EXPECT_EQ(ExactRoot(Number::Ratio(8, 27), 3), Number::Ratio(2, 3));
   EXPECT_FALSE(ExactRoot(Number(2), 2).has_value());
   EXPECT_EQ(Floor(Number::Ratio(-1, 2)), Number(-1));
+  EXPECT_EQ(Factorial(0), Number(1));
+  EXPECT_EQ(Factorial(20), Number(2432902008176640000));
+  EXPECT_EQ(Factorial(21).ToDouble(), 51090942171709440000.0);
   EXPECT_EQ(Number::FromText("0.044715")->ToText(), "0.044715");
   EXPECT_EQ(Number::Ratio(-1, 3).ToText(), "-1/3");
 }

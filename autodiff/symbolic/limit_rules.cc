@@ -43,9 +43,7 @@ std::optional<GammaArgument> ArgumentOfGamma(LimitContext& context, Expr u) {
   if (!number.has_value()) return std::nullopt;
   const double nearest = std::round(*number);
   if (nearest > 0 || std::abs(*number - nearest) > 1e-6) return GammaArgument{};
-  if (nearest < -kMostPoles || !value.IsConstant() ||
-      value.number() != Number(-std::lround(-nearest)))
-    return std::nullopt;
+  if (nearest < -kMostPoles || !value.IsNumber(std::lround(nearest))) return std::nullopt;
   const std::optional<int> side = context.EventualSign(u - value);
   if (!side.has_value() || *side == 0) return std::nullopt;
   return GammaArgument{.infinite = false, .pole = static_cast<int>(-nearest)};
@@ -73,13 +71,9 @@ Expr PolygammaAtInfinity(LimitContext& context, int n, Expr u) {
     return Ln(u) - term(Number::Ratio(1, 2), 1) - term(Number::Ratio(1, 12), 2) +
            term(Number::Ratio(1, 120), 4) + rest;
   }
-  Number factorial = 1;  // (n - 1)!
-  for (int k = 2; k < n; ++k) factorial = factorial * Number(k);
-  const Number next = factorial * Number(n), second = next * Number(n + 1);
-  const Number fourth = second * Number(n + 2) * Number(n + 3);
-  const Expr sum = term(factorial, n) + term(next * Number::Ratio(1, 2), n + 1) +
-                   term(second * Number::Ratio(1, 12), n + 2) -
-                   term(fourth * Number::Ratio(1, 720), n + 4) + rest;
+  const Expr sum = term(Factorial(n - 1), n) + term(Factorial(n) * Number::Ratio(1, 2), n + 1) +
+                   term(Factorial(n + 1) * Number::Ratio(1, 12), n + 2) -
+                   term(Factorial(n + 3) * Number::Ratio(1, 720), n + 4) + rest;
   return n % 2 == 1 ? sum : -sum;
 }
 
@@ -283,11 +277,10 @@ Maybe LimitOfPolygamma(LimitContext& context, Arguments a) {
   if (at->infinite) return PolygammaAtInfinity(context, n, u);
   if (!at->pole.has_value()) return Apply(Op::kPolygamma, a);
   const Expr d = u + *at->pole;
-  Number factorial = n % 2 == 0 ? -1 : 1;
-  for (int k = 2; k <= n; ++k) factorial = factorial * Number(k);
+  const Number factor = n % 2 == 0 ? -Factorial(n) : Factorial(n);
   std::vector<Expr> terms = {Polygamma(n, 1 + d)};
   for (int k = 0; k <= *at->pole; ++k) {
-    terms.push_back(u.pool().Constant(factorial) * Pow(d - k, Number(-n - 1)));
+    terms.push_back(u.pool().Constant(factor) * Pow(d - k, Number(-n - 1)));
   }
   return Add(terms);
 }

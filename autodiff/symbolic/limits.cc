@@ -89,6 +89,7 @@ class Gruntz : public LimitContext {
 
   // Returns whether e does not contain t. Each node is looked at once in the life of this object.
   bool Constant(Expr e) {
+    if (const auto known = constant_.find(e); known != constant_.end()) return known->second;
     std::vector<Expr> open = {e};
     while (!open.empty()) {
       const Expr node = open.back();
@@ -597,13 +598,12 @@ class Gruntz : public LimitContext {
     std::vector<Expr> args(node.args().begin(), node.args().end());
     args.back() = u;
     Expr derivative = Apply(node.op(), args);
-    Number factorial = 1;
     for (size_t n = 0; n <= terms; ++n) {
       const Expr at = Simplified(Substitute(derivative, u, c0));
       if (!WellDefined(at)) return std::nullopt;
+      const Number factorial = Factorial(static_cast<int64_t>(n));
       a.push_back(Simplified(pool_.Constant(Number(1) / factorial) * at));
       derivative = Simplified(Differentiate(derivative, u));
-      factorial = factorial * Number(static_cast<int64_t>(n + 1));
       if (s.terms.empty() && !s.order.has_value()) break;
     }
     Series result = Compose(a, s, terms, budget_);

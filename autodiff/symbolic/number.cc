@@ -217,6 +217,12 @@ Number Power(const Number& a, int64_t n) {
   return result;
 }
 
+Number Factorial(int64_t n) {
+  Number product = 1;
+  for (int64_t k = 2; k <= n; ++k) product = product * Number(k);
+  return product;
+}
+
 std::optional<Number> ExactRoot(const Number& a, int64_t n) {
   if (!a.exact() || a.sign() < 0 || n < 1) return std::nullopt;
   const auto root = [n](int64_t value) -> std::optional<int64_t> {

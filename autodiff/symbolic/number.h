@@ -76,6 +76,8 @@ Number Max(const Number& a, const Number& b);
 Number Floor(const Number& a);
 // Returns a^n. REQUIRES: a is not 0 if n < 0.
 Number Power(const Number& a, int64_t n);
+// Returns n!, which is exact up to n = 20. REQUIRES: n >= 0.
+Number Factorial(int64_t n);
 // Returns a^(1/n) if a >= 0 and the root is a fraction: the cube root of 8/27 is 2/3. Otherwise
 // returns nothing. REQUIRES: n >= 1.
 std::optional<Number> ExactRoot(const Number& a, int64_t n);

@@ -86,9 +86,7 @@ Expr FoldGamma(Args a) {
   if (!a[0].IsConstant() || !a[0].number().integer()) return Expr();
   const int64_t n = a[0].number().numerator();
   if (n < 1 || n > 19) return Expr();
-  Number factorial = 1;
-  for (int64_t k = 2; k < n; ++k) factorial = factorial * Number(k);
-  return a[0].pool().Constant(factorial);
+  return a[0].pool().Constant(Factorial(n - 1));
 }
 
 // ln Gamma(1) and ln Gamma(2) are 0.

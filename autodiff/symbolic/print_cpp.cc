@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
@@ -36,7 +35,7 @@ bool IsDivisor(Expr product, Expr factor) {
 // Returns the C++ text of base^exponent, for a base that is a name or number.
 std::string CppPower(const std::string& base, const Number& exponent) {
   if (exponent.IsOne()) return base;
-  if (exponent == Number(2)) return absl::StrCat(base, " * ", base);
+  if (exponent.IsInteger(2)) return absl::StrCat(base, " * ", base);
   if (exponent == Number::Ratio(1, 2)) return absl::StrCat("std::sqrt(", base, ")");
   return absl::StrCat("std::pow(", base, ", ", CppConstant(exponent), ")");
 }
@@ -315,11 +314,11 @@ std::string ToCpp(absl::string_view name, absl::Span<const Expr> outputs,
   Operands operand;
   CppNames names(variables);
   const std::vector<Expr> read = NodesRead(outputs);
+  const absl::flat_hash_set<Expr> is_read(read.begin(), read.end());
   for (Expr variable : variables) {
     operand[variable] = names.Of(variable);
-    const bool used = absl::c_linear_search(read, variable);
-    parameters.push_back(
-        absl::StrCat(used ? "double " : "[[maybe_unused]] double ", names.Of(variable)));
+    parameters.push_back(absl::StrCat(
+        is_read.contains(variable) ? "double " : "[[maybe_unused]] double ", names.Of(variable)));
   }
   std::string before, body;
   for (Expr e : read) {

@@ -76,8 +76,8 @@ Series Times(const Series& a, const Series& b, size_t terms, Budget* budget) {
   for (const auto& [ea, ca] : a.terms) {
     for (const auto& [eb, cb] : b.terms) {
       const Number exponent = ea + eb;
-      if (!(ea.exact() && eb.exact()) && std::abs(exponent.ToDouble()) < 1e-9) {
-        product.LowerOrder(Number(0));  // perhaps it is 0
+      if (Doubtful(ea, -eb)) {
+        product.LowerOrder(Number(0));  // perhaps the exponent is 0
         continue;
       }
       if (product.order.has_value() && !(exponent < *product.order)) continue;
