@@ -306,8 +306,8 @@ std::string ReportAsLatex(const Report& report) {
   }
   if (report.options.trace) {
     for (const symbolic::TraceRow& row : report.trace.rows) {
-      absl::StrAppend(&text, ToLatex(report.pool->Variable(row.name)), " &= ", row.latex, " = ",
-                      Number(row.value, 8), " \\\\\n");
+      absl::StrAppend(&text, row.latex_name, " &= ", row.latex, " = ", Number(row.value, 8),
+                      " \\\\\n");
     }
   }
   return text + "\\end{aligned}\n";

@@ -77,6 +77,18 @@ TEST(DerivativeReportTest, Formats) {
   EXPECT_EQ(json["trace"].size(), 12u);
 }
 
+// w1 and w_1 look alike with a subscript. The trace tells them apart as the derivatives do.
+TEST(DerivativeReportTest, LatexTellsNamesThatLookAlikeApart) {
+  ReportOptions options;
+  options.trace = true;
+  const auto report = MakeReport({"w_1*exp(w1)"}, {{"w1", 0}, {"w_1", 2}}, options);
+  const std::string latex = ReportAsLatex(*report);
+  EXPECT_THAT(latex, HasSubstr("f &= \\mathtt{w\\_1} \\cdot e^{w_{1}} = 2 "));
+  EXPECT_THAT(latex, HasSubstr("\nw_{1} &= w_{1} = 0 "));
+  EXPECT_THAT(latex, HasSubstr("\n\\mathtt{w\\_1} &= \\mathtt{w\\_1} = 2 "));
+  EXPECT_THAT(latex, HasSubstr("\nv_{2} &= v_{1} \\cdot \\mathtt{w\\_1} = 2 "));
+}
+
 TEST(DerivativeReportTest, BadInput) {
   const auto error = [](const std::string& formula, double x) {
     const auto report = MakeReport({formula}, {{"x", x}}, {});

@@ -252,14 +252,26 @@ SharedText ToLatex(absl::Span<const Expr> expressions) {
   return PrintShared(LatexMarkup(expressions), expressions, kLongList);
 }
 
-std::string ToLatex(Expr e) {
-  return WithDefinitions(LatexMarkup({e}), e, kLongList, " = ", ";\\; ");
+std::vector<std::string> LatexOfEach(absl::Span<const Expr> expressions) {
+  const LatexMarkup markup(expressions);
+  std::vector<std::string> texts;
+  for (Expr e : expressions) texts.push_back(WithDefinitions(markup, e, kLongList, " = ", ";\\; "));
+  return texts;
 }
-std::string ToMathMlRow(Expr e) {
-  return absl::StrCat("<mrow>",
-                      WithDefinitions(MathMlMarkup({e}), e, kLongList, "<mo>=</mo>", "<mo>;</mo>"),
-                      "</mrow>");
+
+std::string ToLatex(Expr e) { return LatexOfEach({e})[0]; }
+
+std::vector<std::string> MathMlRowOfEach(absl::Span<const Expr> expressions) {
+  const MathMlMarkup markup(expressions);
+  std::vector<std::string> rows;
+  for (Expr e : expressions) {
+    rows.push_back(absl::StrCat(
+        "<mrow>", WithDefinitions(markup, e, kLongList, "<mo>=</mo>", "<mo>;</mo>"), "</mrow>"));
+  }
+  return rows;
 }
+
+std::string ToMathMlRow(Expr e) { return MathMlRowOfEach({e})[0]; }
 
 std::string ToMathMl(Expr e) {
   return absl::StrCat("<math xmlns=\"http://www.w3.org/1998/Math/MathML\">", ToMathMlRow(e),

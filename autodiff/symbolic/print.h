@@ -33,12 +33,19 @@ SharedText ToLatex(absl::Span<const Expr> expressions);
 // subexpressions, as in ToText().
 std::string ToLatex(Expr e);
 
+// Returns the LaTeX of each expression, for formulas that are read beside each other: as ToLatex(),
+// but a name looks the same in all of them, and like no other variable's.
+std::vector<std::string> LatexOfEach(absl::Span<const Expr> expressions);
+
 // Returns e as a MathML <math> element (presentation markup, MathML Core) for an HTML page.
 std::string ToMathMl(Expr e);
 
 // Returns the content of the <math> element that ToMathMl() returns, an <mrow>, for use inside
 // other MathML.
 std::string ToMathMlRow(Expr e);
+
+// Returns the row of each expression, with names as in LatexOfEach().
+std::vector<std::string> MathMlRowOfEach(absl::Span<const Expr> expressions);
 
 // Returns the source of a C++ function called `name` that computes `outputs` from double arguments,
 // the `variables` in order. The source uses only <cmath>, and <array> for several outputs, and

@@ -62,6 +62,7 @@ class Tracer {
     }
     for (Expr e : outputs_) trace_.outputs.push_back(named_.at(e));
     RETURN_IF_ERROR(SweepBack());
+    PrintRows();
     return std::move(trace_);
   }
 
@@ -88,22 +89,26 @@ class Tracer {
     }
   }
 
+  // The first of two names that look alike keeps its looks (print.h), so the inputs become variables
+  // in the order that they have in the outputs' pool.
   void AddInputs() {
+    for (Expr variable : TopologicalOrder(variables_)) steps_.Variable(variable.name());
     for (size_t i = 0; i < variables_.size(); ++i) {
       TraceRow row;
       row.name = row.formula = variables_[i].name();
-      row.latex = ToLatex(variables_[i]);
-      row.mathml = ToMathMlRow(variables_[i]);
       row.expr = variables_[i];
       row.value = point_[i];
       row.tangents.assign(variables_.size(), 0);
       row.tangents[i] = 1;
-      Name(variables_[i], std::move(row));
+      const Expr step = steps_.Variable(row.name);
+      Name(variables_[i], step, std::move(row));
     }
   }
 
-  void Name(Expr e, TraceRow row) {
+  // Adds the row of e, whose formula is `step`.
+  void Name(Expr e, Expr step, TraceRow row) {
     named_[e] = trace_.rows.size();
+    formulas_.push_back(step);
     locals_[e] = steps_.Variable(row.name);
     bindings_[row.name] = static_cast<Real>(row.value);
     row_of_[row.name] = trace_.rows.size();
@@ -140,8 +145,6 @@ class Tracer {
     TraceRow row;
     row.name = NextName();
     row.formula = ToText(step);
-    row.latex = ToLatex(step);
-    row.mathml = ToMathMlRow(step);
     row.expr = e;
     ASSIGN_OR_RETURN(row.value, ValueOf(step));
     row.tangents.assign(variables_.size(), 0);
@@ -160,8 +163,20 @@ class Tracer {
         if (tangents[i] != 0) Add(partial, tangents[i], &row.tangents[i]);
       }
     }
-    Name(e, std::move(row));
+    Name(e, step, std::move(row));
     return absl::OkStatus();
+  }
+
+  // Writes names and formulas of all rows in LaTeX and MathML, so that a name looks the same in all.
+  void PrintRows() {
+    std::vector<Expr> printed = formulas_;
+    for (const TraceRow& row : trace_.rows) printed.push_back(steps_.Variable(row.name));
+    const std::vector<std::string> latex = LatexOfEach(printed), mathml = MathMlRowOfEach(printed);
+    for (size_t i = 0; i < trace_.rows.size(); ++i) {
+      TraceRow& row = trace_.rows[i];
+      row.latex = latex[i], row.mathml = mathml[i];
+      row.latex_name = latex[trace_.rows.size() + i];
+    }
   }
 
   // How many places of the expression of one step hold the variable.
@@ -242,7 +257,8 @@ class Tracer {
   absl::Span<const Expr> outputs_;
   absl::Span<const Expr> variables_;
   absl::Span<const Real> point_;
-  Pool steps_;  // holds the formulas in terms of v1, v2, ...
+  Pool steps_;                  // holds the formulas in terms of v1, v2, ...
+  std::vector<Expr> formulas_;  // for each row
   absl::flat_hash_map<Expr, size_t> named_;
   absl::flat_hash_map<Expr, Expr> locals_;
   absl::flat_hash_map<Expr, std::vector<Expr>> users_;

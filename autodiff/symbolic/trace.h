@@ -25,6 +25,7 @@ struct TraceArgument {
 struct TraceRow {
   std::string name;                   // "w1", "v3"
   std::string formula;                // "v1*v2"; for an input its name
+  std::string latex_name;             // the name in LaTeX
   std::string latex;                  // the formula in LaTeX
   std::string mathml;                 // the formula in MathML
   Expr expr;                          // the row's value as an expression of the inputs

@@ -42,6 +42,22 @@ TEST(TraceTest, QuotientsAndDifferencesAreOneStep) {
   EXPECT_EQ(trace->rows.back().formula, "v2/v4");
 }
 
+// Of w_1 and w1, which look alike with a subscript, the first in the formula keeps its looks in all
+// rows, whatever the order of the variables; so does an input v_1, before the row v1.
+TEST(TraceTest, NamesThatLookAlikeAreToldApart) {
+  Pool pool;
+  const Expr f = *Parse("w_1*v_1 + w1", pool);
+  const auto trace =
+      MakeTrace({f}, {pool.Variable("v_1"), pool.Variable("w1"), pool.Variable("w_1")}, {2, 3, 5});
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  std::vector<std::string> lines;
+  for (const TraceRow& row : trace->rows) lines.push_back(row.latex_name + " = " + row.latex);
+  EXPECT_THAT(lines, testing::ElementsAre("v_{1} = v_{1}", "\\mathtt{w1} = \\mathtt{w1}",
+                                          "w_{1} = w_{1}", "\\mathtt{v1} = v_{1} \\cdot w_{1}",
+                                          "v_{2} = \\mathtt{v1} + \\mathtt{w1}"));
+  EXPECT_EQ(trace->rows[4].mathml, "<mrow><mtext>v1</mtext><mo>+</mo><mtext>w1</mtext></mrow>");
+}
+
 TEST(TraceTest, NonFiniteDerivativeIsAnError) {
   Pool pool;
   const Expr x = pool.Variable("x");
