@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/graph/graph.h"
@@ -28,13 +29,6 @@
 
 namespace cotangent::layers {
 namespace {
-
-// Unwraps a StatusOr; an error fails the test.
-template <class T>
-T Made(absl::StatusOr<T> value) {
-  EXPECT_TRUE(value.ok()) << value.status();
-  return *std::move(value);
-}
 
 struct ConvolutionCase {
   int64_t batch, in_channels, out_channels, height, width, kernel_height, kernel_width;

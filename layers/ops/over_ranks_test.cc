@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/status_testing.h"
 #include "gtest/gtest.h"
 #include "layers/graph/vjp.h"
 #include "layers/ops/batch_norm.h"
@@ -19,12 +20,6 @@
 
 namespace cotangent::layers {
 namespace {
-
-template <class T>
-T Made(absl::StatusOr<T> value) {
-  EXPECT_TRUE(value.ok()) << value.status();
-  return *std::move(value);
-}
 
 TEST(OverRanksTest, AloneVectorsAreTheirOwnMeans) {
   Graph graph;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/status_testing.h"
 #include "gtest/gtest.h"
 #include "layers/graph/graph.h"
 #include "layers/graph/vjp.h"
@@ -25,12 +26,6 @@ constexpr int64_t kSide = 4096, kCount = kSide * kSide;
 constexpr float kValue = 0.1f;
 constexpr double kSum = double{kValue} * kCount;
 constexpr double kTolerance = 1e-3;  // relative
-
-template <class T>
-T Made(absl::StatusOr<T> value) {
-  EXPECT_TRUE(value.ok()) << value.status();
-  return *std::move(value);
-}
 
 class LargeImage : public testing::Test {
  protected:

@@ -18,6 +18,7 @@
 #include "absl/strings/str_split.h"
 #include "base/cpu.h"
 #include "base/parallel.h"
+#include "base/status_testing.h"
 #include "gtest/gtest.h"
 #include "layers/graph/graph.h"
 #include "layers/graph/vjp.h"
@@ -41,12 +42,6 @@
 
 namespace cotangent::layers {
 namespace {
-
-template <class T>
-T Made(absl::StatusOr<T> value) {
-  EXPECT_TRUE(value.ok()) << value.status();
-  return *std::move(value);
-}
 
 // Builds layers with parameters of their own. The names of layers and parameters, except that of
 // the loss, end with a number, counted from 1, that no other name has.

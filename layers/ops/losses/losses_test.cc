@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/evaluate.h"
+#include "base/status_testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/graph/vjp.h"
@@ -17,13 +18,6 @@
 
 namespace cotangent::layers {
 namespace {
-
-// Unwraps a StatusOr; an error fails the test.
-template <class T>
-T Made(absl::StatusOr<T> value) {
-  EXPECT_TRUE(value.ok()) << value.status();
-  return *std::move(value);
-}
 
 // Reads the text of a loss, such as "hinge {}". The formula, if it is one, lives in a pool that is
 // never deleted. `class_weights` replaces those of the text.
