@@ -32,10 +32,6 @@ namespace {
 namespace codegen = autodiff::codegen;
 namespace symbolic = autodiff::symbolic;
 
-double WeightOf(const LossAttributes& attributes, int32_t label) {
-  return attributes.class_weights.empty() ? 1.0 : attributes.class_weights[label];
-}
-
 // Returns the contribution of image n to the mean loss over a batch: its loss, divided by
 // `divisor`. Writes the gradient [K] of that contribution by the image's predictions.
 double LossOfImage(const LossAttributes& attributes, const Buffer& prediction,
@@ -49,16 +45,22 @@ double LossOfImage(const LossAttributes& attributes, const Buffer& prediction,
              : attributes.image_loss->OfLabel(image, targets.labels[n]);
 }
 
+// Returns the formula as a function of the prediction and the target.
+absl::StatusOr<symbolic::Program> ProgramOf(const Expr& formula) {
+  symbolic::Pool& pool = formula.pool();
+  return symbolic::Program::Create({formula}, {pool.Variable("a0"), pool.Variable("a1")});
+}
+
 LossSums SumFormula(const LossAttributes& attributes, const Buffer& prediction,
                     const LossTargets& targets) {
   const int64_t batch = prediction.shape[0], classes = prediction.shape[1];
+  const symbolic::Program program = ProgramOf(attributes.formula).value();  // LossOf() has tried
   double sum = 0;
   for (int64_t i = 0; i < batch * classes; ++i) {
     const double target = targets.shares != nullptr                    ? targets.shares[i]
                           : targets.labels[i / classes] == i % classes ? 1
                                                                        : 0;
-    sum += attributes.program->Evaluate<double>(
-        std::vector<double>{prediction.as<float>()[i], target})[0];
+    sum += program.Evaluate<double>(std::vector<double>{prediction.as<float>()[i], target})[0];
   }
   return {sum / static_cast<double>(classes), static_cast<double>(batch)};
 }
@@ -124,8 +126,7 @@ class LossOperation : public OperationWithKernel<LossOperation> {
       }
     } else {
       double total_weight = has_targets ? static_cast<double>(batch) : 0;
-      for (int64_t label : labels)
-        total_weight += a.class_weights.empty() ? 1.0 : a.class_weights[label];
+      for (const int64_t label : labels) total_weight += WeightOf(a.class_weights, label);
       const T share(total_weight > 0 ? 1.0 / total_weight : 0.0);  // weights all 0: the loss is 0
       for (int64_t n = 0; n < batch; ++n) {
         const std::vector<T> row(x.begin() + n * classes, x.begin() + (n + 1) * classes);
@@ -231,7 +232,7 @@ void MeanLoss(const LossAttributes& attributes, const Buffer& prediction,
 
 double SumOfWeights(const LossAttributes& attributes, absl::Span<const int32_t> labels) {
   double sum = 0;
-  for (const int32_t label : labels) sum += WeightOf(attributes, label);
+  for (const int32_t label : labels) sum += WeightOf(attributes.class_weights, label);
   return sum;
 }
 
@@ -243,7 +244,8 @@ LossSums SumLosses(const LossAttributes& attributes, const Buffer& prediction,
   LossSums sums;
   for (int64_t n = 0; n < batch; ++n) {
     sums.loss += LossOfImage(attributes, prediction, targets, n, 1, gradient.data(), scratch);
-    sums.weight += targets.shares != nullptr ? 1 : WeightOf(attributes, targets.labels[n]);
+    sums.weight +=
+        targets.shares != nullptr ? 1 : WeightOf(attributes.class_weights, targets.labels[n]);
   }
   return sums;
 }
@@ -273,10 +275,7 @@ absl::StatusOr<TensorId> LossOf(Graph& graph, absl::string_view name, TensorId p
   LossAttributes attributes = loss;
   if (loss.formula) {
     attributes.formula = graph.pool().Import(loss.formula);
-    ASSIGN_OR_RETURN(
-        symbolic::Program program,
-        symbolic::Program::Create({attributes.formula}, {graph.Operand(0), graph.Operand(1)}));
-    attributes.program = std::make_shared<const symbolic::Program>(std::move(program));
+    RETURN_IF_ERROR(ProgramOf(attributes.formula).status());
   }
   return graph.AddNode(kLoss, name, {prediction, labels}, attributes,
                        {{"", Shape()}, {".gradient", predicted}})[0];

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/expression.h"
 #include "layers/graph/graph.h"
 #include "layers/plan/buffer.h"
 
@@ -19,6 +19,11 @@ namespace cotangent::layers {
 // The operation that computes a loss. Inputs: the prediction [N, K], and labels [N] (class numbers
 // from 0) or targets [N, K]. Outputs: the mean loss [] and its gradient by the prediction [N, K].
 extern const Op kLoss;
+
+// Returns the weight of class `k`: 1 if there are no weights.
+inline double WeightOf(absl::Span<const double> class_weights, int64_t k) {
+  return class_weights.empty() ? 1.0 : class_weights[k];
+}
 
 class ImageLoss;  // declared in layers/ops/losses/loss_kind.h
 
@@ -35,8 +40,6 @@ struct LossAttributes {
   // weights of the labels' classes, as in PyTorch. For targets see LossOf(). Formulas ignore the
   // weights.
   std::vector<double> class_weights;
-  // The value of `formula` for SumLosses(). LossOf() sets it.
-  std::shared_ptr<const autodiff::symbolic::Program> program;
 };
 
 // Returns the mean loss [] of predictions [N, K]. `labels` holds either class numbers [N] or
@@ -71,8 +74,7 @@ double SumOfWeights(const LossAttributes& attributes, absl::Span<const int32_t> 
 
 // Sums from which the mean loss over a data set is computed. SumLosses() returns those of one
 // batch: add up both fields over all batches, then divide loss by weight. Up to rounding, the
-// result does not depend on how the data set is divided into batches. REQUIRES: LossOf() has set
-// the program, if the loss is a formula.
+// result does not depend on how the data set is divided into batches.
 struct LossSums {
   // Sum over the images of the loss, weighted by class as in MeanLoss().
   double loss = 0;

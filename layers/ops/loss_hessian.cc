@@ -33,7 +33,7 @@ class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOpera
     const std::vector<double>& weights = node.as<LossAttributes>().class_weights;
     const int64_t classes = e.Channels(node.outputs[0]);
     std::vector<T> y = e.Zeros(node.outputs[0]);
-    const auto weight = [&](int64_t k) { return T(weights.empty() ? 1.0 : weights[k]); };
+    const auto weight = [&](int64_t k) { return T(WeightOf(weights, k)); };
     if (e.graph.shape(node.inputs[0]).rank() == 2) {
       for (size_t i = 0; i < y.size(); ++i)
         y[i] = e.values[node.inputs[0]][i] * weight(static_cast<int64_t>(i) % classes);
@@ -49,9 +49,7 @@ class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOpera
       const std::vector<double>& weights = node.as<LossAttributes>().class_weights;
       const Buffer from = buffer(node.inputs[0]), y = buffer(node.outputs[0]);
       const int64_t classes = y.shape[1];
-      const auto weight = [&](int64_t k) {
-        return weights.empty() ? 1.0f : static_cast<float>(weights[k]);
-      };
+      const auto weight = [&](int64_t k) { return static_cast<float>(WeightOf(weights, k)); };
       if (from.shape.rank() == 2) {
         for (int64_t i = 0; i < y.shape.NumElements(); ++i)
           y.as<float>()[i] = from.as<float>()[i] * weight(i % classes);

@@ -87,7 +87,7 @@ class ResampleOperation : public LinearOperation<OperationWithKernel<ResampleOpe
               const std::vector<AxisWeights::Term>& rows = weights.rows.terms[i];
               for (size_t row = 0; row < rows.size(); row += kLines) {
                 float* const to = row == 0 ? sums : part;
-                std::fill_n(to, count, 0.0f);
+                if (row > 0) std::fill_n(part, count, 0.0f);
                 for (size_t r = row; r < std::min(row + kLines, rows.size()); ++r) {
                   for (const AxisWeights::Term& column : weights.columns.terms[j]) {
                     const float weight = static_cast<float>(rows[r].weight * column.weight);

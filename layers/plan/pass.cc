@@ -135,7 +135,15 @@ class Region {
   // the whole region, with line, block and image 0.)
   void Call(int64_t image, int64_t block, int64_t line, int64_t row, int64_t rows, float* sums,
             int64_t sum_stride) const;
-  // Returns the most rows that one call of the kernel computes.
+  // Calls the kernel on the rows in [begin, end), counted from the first line, in pieces of at most
+  // RowsACall() rows.
+  void CallInPieces(int64_t image, int64_t block, int64_t begin, int64_t end, float* sums,
+                    int64_t sum_stride) const {
+    const int64_t step = RowsACall();
+    for (int64_t row = begin; row < end; row += step)
+      Call(image, block, 0, row, std::min(step, end - row), sums, sum_stride);
+  }
+  // Returns the most rows that one call of the kernel computes, if it is called in pieces.
   int64_t RowsACall() const;
   // Returns the distance in bytes from an operand's current element to the element to be
   // prefetched.
@@ -244,24 +252,20 @@ void Region::RunFlat(int64_t share, int64_t shares, float* sums, int64_t sum_str
 
 // Treats the pixels of all images as one sequence of rows.
 void Region::RunRange(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
-  const int64_t rows = batch_ * height_ * width_, step = RowsACall();
-  const auto [begin, end] = PartOf(rows, share, shares);
-  for (int64_t row = begin; row < end; row += step)
-    Call(0, 0, 0, row, std::min(step, end - row), sums, sum_stride);
+  const auto [begin, end] = PartOf(batch_ * height_ * width_, share, shares);
+  CallInPieces(0, 0, begin, end, sums, sum_stride);
 }
 
 // Calls the kernel for each image and each block of channels. With windows it calls the kernel for
 // each line, too, because the step from the last window of a line to the first window of the next
 // line differs from the step between windows.
 void Region::RunTiles(int64_t share, int64_t shares, float* sums, int64_t sum_stride) const {
-  const int64_t tasks = batch_ * blocks_, step = RowsACall();
+  const int64_t tasks = batch_ * blocks_;
   const auto [begin, end] = PartOf(tasks, share, shares);
   for (int64_t task = begin; task < end; ++task) {
     const int64_t image = task / blocks_, block = task % blocks_;
-    for (int64_t row = 0; !by_line_ && row < height_ * width_; row += step)
-      Call(image, block, 0, row, std::min(step, height_ * width_ - row), sums, sum_stride);
-    if (!by_line_) continue;
-    for (int64_t line = 0; line < height_; ++line)
+    if (!by_line_) CallInPieces(image, block, 0, height_ * width_, sums, sum_stride);
+    for (int64_t line = 0; by_line_ && line < height_; ++line)
       Call(image, block, line, 0, width_, sums, sum_stride);
   }
 }

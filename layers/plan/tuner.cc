@@ -67,9 +67,10 @@ constexpr std::chrono::milliseconds kLookAtLoad{100};
 // More bytes than the caches hold: the caches of one thread, and the caches of all threads
 // together.
 constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
-// The first line of a saved text. Its number is raised when the form of the lines changes, or when
-// a family of implementations becomes so much faster that it should be measured again.
-constexpr char kHeader[] = "cotangent plan cache 12";
+// The first line of a saved text. Its number is raised when the form of the lines changes, when a
+// family of implementations becomes so much faster that it should be measured again, or when it no
+// longer has an implementation that saved texts may name.
+constexpr char kHeader[] = "cotangent plan cache 13";
 // The first line of a text of shared times.
 constexpr char kSharedHeader[] = "cotangent shared times 1";
 // Shared times are used for up to this many times as many threads as they were measured with, and

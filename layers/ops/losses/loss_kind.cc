@@ -45,16 +45,16 @@ const FieldDescriptor* ClassWeightsOf(int kind) {
 
 // Reads the class weights of the loss and checks them.
 absl::StatusOr<std::vector<double>> ParseClassWeights(const Loss& text, int64_t classes) {
-  std::vector<double> weights;
+  if (!HasClassWeights(text)) return std::vector<double>();
   const Loss::KindCase kind = KindOf(text);
-  if (!HasClassWeights(text)) return weights;
   const google::protobuf::Message& settings =
       text.GetReflection()->GetMessage(text, &FieldOf(kind));
   const auto given =
       settings.GetReflection()->GetRepeatedFieldRef<double>(settings, ClassWeightsOf(kind));
-  weights.assign(given.begin(), given.end());
+  std::vector<double> weights(given.begin(), given.end());
+  if (weights.empty()) return weights;
   const std::string place = absl::StrCat("loss.", FieldOf(kind).name(), ".class_weight");
-  if (!weights.empty() && static_cast<int64_t>(weights.size()) != classes) {
+  if (static_cast<int64_t>(weights.size()) != classes) {
     return Error(absl::StrCat(place, " has ", weights.size(), " numbers for ", classes,
                               " classes; expected one for each"));
   }
@@ -62,7 +62,7 @@ absl::StatusOr<std::vector<double>> ParseClassWeights(const Loss& text, int64_t 
     if (!(weight >= 0) || !std::isfinite(weight))
       return Error(absl::StrCat(place, " holds ", weight, "; expected 0 or more"));
   }
-  if (!weights.empty() && *std::max_element(weights.begin(), weights.end()) == 0)
+  if (*std::max_element(weights.begin(), weights.end()) == 0)
     return Error(absl::StrCat(place, " is 0 for all classes; expected one above 0"));
   return weights;
 }

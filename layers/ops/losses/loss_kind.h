@@ -8,8 +8,8 @@
 // element and averaged (read huber.cc first), or computed image by image (hinge.cc). N is the
 // number of images and K the number of classes, labels or numbers.
 //
-// A loss whose message has the field `class_weight` has weights of classes: they are read and
-// checked here, and training may write them (train { class_weight: BALANCED }).
+// An image-by-image loss whose message has `repeated double class_weight` has weights of classes:
+// they are read and checked here, and training may write them (train { class_weight: BALANCED }).
 #ifndef COTANGENT_LAYERS_OPS_LOSSES_LOSS_KIND_H_
 #define COTANGENT_LAYERS_OPS_LOSSES_LOSS_KIND_H_
 
@@ -43,7 +43,7 @@ struct LossImage {
   float* gradient;                           // [K], written by the loss
   const std::vector<double>& class_weights;  // empty: all 1
 
-  double Weight(int64_t k) const { return class_weights.empty() ? 1.0 : class_weights[k]; }
+  double Weight(int64_t k) const { return WeightOf(class_weights, k); }
 };
 
 // The same for the reference implementation, in a scalar type T; neither loss nor gradient is
@@ -59,7 +59,7 @@ struct ReferenceImage {
   std::vector<T> gradient = std::vector<T>(x.size(), T(0.0));
 
   int64_t classes() const { return static_cast<int64_t>(x.size()); }
-  double Weight(int64_t k) const { return class_weights.empty() ? 1.0 : class_weights[k]; }
+  double Weight(int64_t k) const { return WeightOf(class_weights, k); }
   double OneHot(int64_t k) const { return k == label ? 1.0 : 0.0; }
 };
 
