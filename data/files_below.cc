@@ -48,17 +48,6 @@ absl::Status VisitFilesBelow(const std::string& directory,
   return error ? UnreadableFolder(directory, error) : absl::OkStatus();
 }
 
-bool IsLinkToFolderAbove(const std::string& path) {
-  std::error_code error;
-  if (!fs::is_symlink(path, error)) return false;
-  const fs::path target = fs::canonical(path, error);
-  if (error) return false;
-  const fs::path folder = fs::canonical(fs::absolute(path).parent_path(), error);
-  return !error &&
-         std::mismatch(target.begin(), target.end(), folder.begin(), folder.end()).first ==
-             target.end();
-}
-
 absl::Status UnreadableFolder(const std::string& path, const std::error_code& error) {
   return absl::InvalidArgumentError(absl::StrCat("cannot read the folder ", path, ": ",
                                                  error.message(),

@@ -34,10 +34,6 @@ absl::Status VisitFilesBelow(
     const std::string& directory, const std::function<void(const std::string& path)>& visit,
     const std::function<void(const std::string& path)>& visit_link = nullptr);
 
-// Returns whether `path` is a link to a folder that contains the link, so that following it leads
-// back to where it is.
-bool IsLinkToFolderAbove(const std::string& path);
-
 // Returns the error for a folder that cannot be read.
 absl::Status UnreadableFolder(const std::string& path, const std::error_code& error);
 

@@ -18,12 +18,13 @@ class Numbers {
  public:
   explicit Numbers(absl::Span<const uint8_t> bytes) : bytes_(bytes) {}
 
-  // Returns the next number, or -1 if there is none.
+  // Returns the next number, or -1 if there is none. Numbers above kLargestNumber count as that.
   int64_t Next() {
     SkipSpace();
     int64_t number = -1;
-    while (at_ < bytes_.size() && absl::ascii_isdigit(bytes_[at_]) && number < kLargestNumber) {
-      number = std::max<int64_t>(number, 0) * 10 + (bytes_[at_++] - '0');
+    for (; at_ < bytes_.size() && absl::ascii_isdigit(bytes_[at_]); ++at_) {
+      number = std::max<int64_t>(number, 0) * 10 + (bytes_[at_] - '0');
+      number = std::min(number, kLargestNumber);
     }
     return number;
   }

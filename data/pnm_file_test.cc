@@ -41,6 +41,14 @@ TEST(PnmTest, PlainFiles) {
   EXPECT_THAT(colour->rgb, ElementsAre(0, 255, 128, 1, 2, 255));
 }
 
+TEST(PnmTest, ANumberOfManyDigitsIsOneNumber) {
+  const auto grey = Decode("P2 2 1 255 12345678901 0");
+  ASSERT_TRUE(grey.ok()) << grey.status();
+  EXPECT_THAT(grey->rgb, ElementsAre(255, 255, 255, 0, 0, 0));
+  EXPECT_THAT(std::string(Decode("P5 10000000000 1 255 ab").status().message()),
+              HasSubstr("at most"));
+}
+
 TEST(PnmTest, WhatIsUnsound) {
   const auto message = [](const std::string& text) {
     return std::string(Decode(text).status().message());

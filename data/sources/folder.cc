@@ -30,6 +30,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Returns whether `folder`, with links followed, is `directory` or contains it.
+bool IsAbove(const fs::path& folder, const fs::path& directory) {
+  std::error_code error;
+  const fs::path above = fs::canonical(folder, error);
+  if (error) return false;
+  const fs::path below = fs::canonical(directory, error);
+  return !error &&
+         std::mismatch(above.begin(), above.end(), below.begin(), below.end()).first == above.end();
+}
+
 // Returns the names of the folders in `directory`, sorted. A link that leads nowhere, to itself or
 // to a folder that contains it is an error, since it may be meant to be a folder.
 absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
@@ -46,7 +56,7 @@ absl::StatusOr<std::vector<std::string>> FoldersIn(const fs::path& directory) {
           failure ? absl::StrCat(" (", failure.message(), ")") : "", "; mend or remove it"));
     }
     if (!fs::is_directory(status)) continue;
-    if (IsLinkToFolderAbove(it->path().string())) {
+    if (it->is_symlink(failure) && IsAbove(it->path(), directory)) {
       return absl::InvalidArgumentError(absl::StrCat(
           it->path().string(), ": a link to a folder that contains it, a loop; remove it"));
     }

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <iterator>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -103,21 +105,23 @@ bool IsNameOf(absl::string_view name, Split split, Content content) {
 // Returns the path of the file in a directory that holds this content of a split, or "" if there is
 // none. A file that lies there compressed, too, is read as it is. Two other files are an error.
 absl::StatusOr<std::string> FindFile(const std::string& directory, Split split, Content content) {
-  std::vector<std::string> names;
+  std::set<std::string> names;
   std::error_code error;
   for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end;
        it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (IsNameOf(name, split, content)) names.push_back(name);
+    if (IsNameOf(name, split, content)) names.insert(name);
   }
+  std::erase_if(names, [&](absl::string_view name) {
+    return absl::ConsumeSuffix(&name, ".gz") && names.contains(std::string(name));
+  });
   if (names.empty()) return "";
-  std::sort(names.begin(), names.end());
-  if (names.size() > 2 || (names.size() == 2 && names[1] != names[0] + ".gz")) {
+  if (names.size() > 1) {
     return absl::InvalidArgumentError(absl::StrCat(
-        directory, ": the files ", names[0], " and ", names[1],
+        directory, ": the files ", *names.begin(), " and ", *std::next(names.begin()),
         " hold the same of two data sets; put each data set into a folder of its own"));
   }
-  return JoinPath(directory, names[0]);
+  return JoinPath(directory, *names.begin());
 }
 
 // MNIST's name of a file.

@@ -134,6 +134,15 @@ TEST_F(IdxDirectoryTest, OtherNames) {
   EXPECT_EQ(LoadDataset(directory_, "", Split::kTrain)->size(), 3);
 }
 
+// A file that lies there compressed, too, is no file of another data set.
+TEST_F(IdxDirectoryTest, CompressedTwins) {
+  Write("train-images-idx3-ubyte.gz", "not read");
+  EXPECT_EQ(LoadDataset(directory_, "", Split::kTrain)->size(), 3);
+  Write("train-images.idx3-ubyte", Idx({3, 2, 2}, "abcdefghijkl"));
+  EXPECT_THAT(std::string(FindSource(directory_).status().message()),
+              HasSubstr("train-images-idx3-ubyte and train-images.idx3-ubyte hold the same"));
+}
+
 TEST_F(IdxDirectoryTest, WithoutTrainingImages) {
   Write("train-images-idx3-ubyte", Idx({0, 2, 2}, ""));
   Write("train-labels-idx1-ubyte", Idx({0}, ""));
