@@ -146,9 +146,6 @@ absl::Status TellClasses(const Measured& m, bool gives_probabilities,
 
 // Does the same as TellClasses() for a network that answers with labels or numbers (`kind`).
 absl::Status TellValues(const Measured& m, TargetKind kind, std::vector<float> answers) {
-  if (kind == TargetKind::kLabels) {
-    for (float& answer : answers) answer = static_cast<float>(training::Sigmoid(answer));
-  }
   std::vector<float> targets(m.size() * m.classes());
   for (int64_t i = 0; i < m.size(); ++i)
     m.images.dataset.WriteTargets(i, targets.data() + i * m.classes());

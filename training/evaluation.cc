@@ -216,8 +216,12 @@ absl::StatusOr<Evaluator::Result> Evaluator::Evaluate(const data::Dataset& datas
   const Result result = Conclude(findings, dataset.size());
   if (answers != nullptr) {
     findings.answers.resize(dataset.size() * classes);
-    target_scale_.Restore(absl::MakeSpan(findings.answers));
     *answers = std::move(findings.answers);
+    std::vector<double> of_image(classes);
+    for (auto row = answers->begin(); has_values && row != answers->end(); row += classes) {
+      AnswersOf(&*row, absl::MakeSpan(of_image));
+      std::copy(of_image.begin(), of_image.end(), row);
+    }
   }
   return result;
 }

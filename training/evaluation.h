@@ -74,8 +74,8 @@ class Evaluator {
   // Evaluates all images of a data set. Each image's result is the weighted mean over `views`,
   // which are shifted or mirrored versions of the image. `cancelled` is called before each view of
   // a batch; if it returns true, the evaluation ends with a Cancelled error. Unless `answers` is
-  // null, it receives these mean results [images, classes]; results that are numbers are converted
-  // to the numbers' own units.
+  // null, it receives these mean results [images, classes]: those for classes as they are, those
+  // for labels and numbers converted by AnswersOf().
   //
   // With several ranks (processes; StepOptions::ranks), all call it with the same data set, and
   // take turns in evaluating the batches. All get the same result, in the bits that one process

@@ -20,14 +20,17 @@ data::Dataset Images() {
   data::Dataset dataset;
   dataset.channels = 3;
   dataset.height = dataset.width = 32;
+  dataset.classes.resize(kClasses);
   for (int64_t i = 0; i < kImages * kPixels; ++i)
     dataset.images.push_back(static_cast<uint8_t>(i * i % 251));
   for (int i = 0; i < kImages; ++i) dataset.labels.push_back(i * 7 % kClasses);
   return dataset;
 }
 
-// Evaluates a linear classifier with the loss `loss` on Images(), in batches of `batch_size`.
-Evaluator::Result EvaluateWith(const std::string& loss, int64_t batch_size) {
+// Evaluates a linear network with the loss `loss` on Images(), in batches of `batch_size`. Its
+// weights are the same for all losses.
+Evaluator::Result EvaluateWith(const std::string& loss, int64_t batch_size,
+                               std::vector<float>* answers = nullptr) {
   const layers::Network network =
       layers::ParseNetwork("layer { name: \"fc\" linear {} } " + loss).value();
   layers::BuildOptions build;
@@ -39,7 +42,10 @@ Evaluator::Result EvaluateWith(const std::string& loss, int64_t batch_size) {
   layers::Tuner tuner(1);
   const std::unique_ptr<Evaluator> evaluator =
       Evaluator::Create(network, kClasses, batch_size, {}, *store, tuner).value();
-  return evaluator->Evaluate(Images(), {}, ViewsOf(layers::Train::Evaluation::NONE)).value();
+  return evaluator
+      ->Evaluate(
+          Images(), {}, ViewsOf(layers::Train::Evaluation::NONE), [] { return false; }, answers)
+      .value();
 }
 
 class LossTest : public testing::TestWithParam<std::string> {};
@@ -103,6 +109,18 @@ TEST(LossTest, IsTheWeightedMean) {
   EXPECT_NEAR(loss({0, 7}), (2 * first + 0.5 * second) / 2.5, 1e-6);
   EXPECT_EQ(loss({0, 4, 7}), loss({0, 7}));
   EXPECT_EQ(loss({4}), 0) << "of images without weight";
+}
+
+// Of classes, the answers are the logits; of labels, the probabilities that belong to these.
+TEST(AnswersTest, OfLabelsAreProbabilities) {
+  SetThreads(1);
+  std::vector<float> logits, probabilities;
+  EvaluateWith("", 7, &logits);
+  EvaluateWith("loss { binary_cross_entropy {} }", 7, &probabilities);
+  ASSERT_EQ(logits.size(), kImages * kClasses);
+  ASSERT_EQ(probabilities.size(), logits.size());
+  for (size_t i = 0; i < logits.size(); ++i)
+    EXPECT_NEAR(probabilities[i], 1 / (1 + std::exp(-double{logits[i]})), 1e-6);
 }
 
 }  // namespace

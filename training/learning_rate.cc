@@ -97,10 +97,8 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
   ASSIGN_OR_RETURN(data::Dataset images, options.data.load(data::Split::kTrain));
   if (text.train().class_weight() == layers::Train::BALANCED) WriteBalancedWeights(images, text);
   ASSIGN_OR_RETURN(const data::Normalisation normalisation,
-                   NormalisationOf(text, options.data.normalisation.has_value()
-                                             ? *options.data.normalisation
-                                             : data::ComputeNormalisation(images)));
-  if (images.target_kind == TargetKind::kNumbers) WriteTargetScale(images, text);
+                   NormalisationOf(text, options.data, images));
+  WriteTargetScale(images, text);
   ASSIGN_OR_RETURN(ResolvedNetwork network, Resolve(text, options.data.shape));
   if (const std::string note = PrecisionNote(text); !note.empty()) observer.Say(note);
   network.run.total_steps = kSweepSteps;

@@ -83,6 +83,14 @@ absl::Status CheckTargets(const layers::Network& network, const DataShape& data)
   return absl::OkStatus();
 }
 
+// Returns an error if data::Normalisation has no room for the channels of the network's images.
+absl::Status CheckChannels(const layers::Network& network) {
+  const auto most = static_cast<int64_t>(data::Normalisation().mean.size());
+  const int64_t channels = network.input().channels();
+  if (channels <= most) return absl::OkStatus();
+  return Bad(network, absl::StrCat("input.channels is ", channels, "; expected at most ", most));
+}
+
 }  // namespace
 
 absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
@@ -223,17 +231,22 @@ absl::StatusOr<data::Normalisation> NormalisationOf(const layers::Network& netwo
                                                     const data::Normalisation& of_data) {
   if (absl::Status status = layers::CheckRecipe(network); !status.ok())
     return layers::AtPlace(network, status);
+  RETURN_IF_ERROR(CheckChannels(network));
   data::Normalisation normalisation = of_data;
   const auto& recipe = network.train().normalisation();
-  for (const int count : {recipe.mean_size(), recipe.deviation_size()}) {
-    if (count > static_cast<int>(normalisation.mean.size()))
-      return Bad(network, absl::StrCat("train.normalisation is of ", count,
-                                       " channels; expected at most ", normalisation.mean.size()));
-  }
   std::copy(recipe.mean().begin(), recipe.mean().end(), std::begin(normalisation.mean));
   std::copy(recipe.deviation().begin(), recipe.deviation().end(),
             std::begin(normalisation.deviation));
   return normalisation;
+}
+
+absl::StatusOr<data::Normalisation> NormalisationOf(const layers::Network& network,
+                                                    const RunData& data,
+                                                    const data::Dataset& images) {
+  RETURN_IF_ERROR(CheckChannels(network));
+  return NormalisationOf(network, data.normalisation.has_value()
+                                      ? *data.normalisation
+                                      : data::ComputeNormalisation(images));
 }
 
 void WriteNormalisation(const data::Normalisation& normalisation, layers::Network& network) {

@@ -99,9 +99,15 @@ absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,
 absl::StatusOr<optim::RunLength> RunLengthOf(const layers::Network& network, int64_t images);
 
 // Returns the mean and deviation of each channel that the recipe gives; in place of a mean or
-// deviation that it does not give, that of `of_data`.
+// deviation that it does not give, that of `of_data`. Returns an error if CheckRecipe()
+// (layers/network/recipe.h) finds one, or if the network takes images of more than 3 channels.
 absl::StatusOr<data::Normalisation> NormalisationOf(const layers::Network& network,
                                                     const data::Normalisation& of_data);
+// Does the same for a run; `images` are its training images. What the recipe does not give is that
+// of `data` or, if `data` has no normalisation, that of the images.
+absl::StatusOr<data::Normalisation> NormalisationOf(const layers::Network& network,
+                                                    const RunData& data,
+                                                    const data::Dataset& images);
 // Writes a normalisation into the recipe: one mean and one deviation for each channel.
 void WriteNormalisation(const data::Normalisation& normalisation, layers::Network& network);
 // Computes the class weights for a recipe that says class_weight: BALANCED and writes them into its

@@ -8,6 +8,8 @@
 #include "base/status_macros.h"
 #include "data/augmentation/transform.h"
 #include "data/sources/copies.h"
+#include "layers/network/network_text.h"
+#include "layers/network/recipe.h"
 #include "training/targets.h"
 
 namespace cotangent::training {
@@ -43,11 +45,8 @@ data::FitOptions FitOptionsOf(const layers::Network& network) {
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
                                                                const data::FitOptions& fit) {
-  const double validation = network.train().evaluation().validation();
-  if (!(validation >= 0 && validation < 1)) {
-    return absl::InvalidArgumentError(absl::StrCat("train.evaluation.validation is ", validation,
-                                                   "; expected a share from 0 to less than 1"));
-  }
+  if (absl::Status status = layers::CheckValidationShare(network); !status.ok())
+    return layers::AtPlace(network, status);
   absl::StatusOr<std::shared_ptr<const data::Source>> source =
       data::FindSource(text, TargetKindOf(network));
   if (!source.ok())
@@ -65,6 +64,7 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
     }
     source = std::move(fitted);
   }
+  const double validation = network.train().evaluation().validation();
   if (validation == 0 || (*source)->Has(data::Split::kValidation)) return source;
   std::shared_ptr<const data::Source> divided = data::WithValidation(*source, validation);
   const int64_t images = (*source)->Size(data::Split::kTrain).value_or(0);
@@ -74,12 +74,6 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
                                                    ", which is ", size == 0 ? "none" : "all",
                                                    " of the ", images, " training images; take a ",
                                                    size == 0 ? "larger" : "smaller", " share"));
-  }
-  ASSIGN_OR_RETURN(const auto rest, divided->Size(data::Split::kTrain));
-  if (rest == 0) {
-    return absl::InvalidArgumentError(absl::StrCat("train.evaluation.validation is ", validation,
-                                                   ", which is all of the ", size,
-                                                   " training images; take a smaller share"));
   }
   return divided;
 }

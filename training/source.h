@@ -22,10 +22,10 @@ data::FitOptions FitOptionsOf(const layers::Network& network);
 
 // Opens the data set named by `text`, the value of --dataset. Pictures of any size are brought to
 // the network's input as `fit` says. If the network text asks for a share of validation images and
-// the data set has none, that share of the training images is set apart. Returns an error if there
-// is no such data set, if its pictures cannot have the channels or size of the network's input, or
-// if the share is not from 0 to less than 1, or is above 0 but amounts to no image
-// or to all of them.
+// the data set has none, that share of the training images is set apart. Returns an error if
+// there is no such data set, if its pictures cannot have the channels or size of the network's
+// input, or if the share is not from 0 to less than 1, or is above 0 but amounts to no image or to
+// all of them.
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
                                                                const data::FitOptions& fit);

@@ -34,6 +34,7 @@ TEST(OpenSourceTest, AShareOfNoneOrOfAllIsAnError) {
   EXPECT_EQ(message(0.1), "");
   EXPECT_THAT(message(1e-9), HasSubstr("which is none of the 400 training images"));
   EXPECT_THAT(message(1 - 1e-9), HasSubstr("which is all of the 400 training images"));
+  EXPECT_THAT(message(1), HasSubstr("train.evaluation.validation is 1; expected a share from 0"));
 }
 
 }  // namespace

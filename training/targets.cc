@@ -68,6 +68,7 @@ absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_
 }
 
 void WriteTargetScale(const data::Dataset& images, layers::Network& network) {
+  if (images.target_kind != TargetKind::kNumbers) return;
   auto& text = *network.mutable_train()->mutable_target_normalisation();
   if (!text.mean().empty() || !text.deviation().empty()) return;
   const auto count = static_cast<int64_t>(images.classes.size());

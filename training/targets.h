@@ -46,7 +46,7 @@ struct TargetScale {
 absl::StatusOr<TargetScale> TargetScaleOf(const layers::Network& network, int64_t count);
 // Computes mean and deviation of the training images' targets, rounded to six digits, and writes
 // them into train.target_normalisation of the network text; for a deviation of 0 it writes 1. Does
-// nothing if that field is set already.
+// nothing if the targets are no numbers, or if that field is set already.
 void WriteTargetScale(const data::Dataset& images, layers::Network& network);
 
 // Returns for each label its average precision, as scikit-learn's average_precision_score: for each

@@ -52,6 +52,19 @@ TEST(Softmax, IsOfAnySize) {
   EXPECT_THAT(far_apart, ElementsAre(0.5, 0, 0.5));
 }
 
+TEST(TargetScale, IsNotWrittenForClassesAndLabels) {
+  data::Dataset images;
+  images.classes = {"cat"};
+  images.labels = {0};
+  images.targets = {1};
+  for (const TargetKind kind : {TargetKind::kClass, TargetKind::kLabels}) {
+    images.target_kind = kind;
+    layers::Network network = Parse("");
+    WriteTargetScale(images, network);
+    EXPECT_FALSE(network.train().has_target_normalisation());
+  }
+}
+
 TEST(TargetScale, ComesFromTheTrainingImagesAndIsTakenBack) {
   data::Dataset images;
   images.target_kind = TargetKind::kNumbers;

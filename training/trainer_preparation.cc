@@ -96,7 +96,7 @@ absl::Status Trainer::PrepareStep(std::future<absl::StatusOr<data::Dataset>>& tr
 absl::Status Trainer::PrepareRun(std::future<absl::StatusOr<data::Dataset>>& train_loading) {
   RETURN_IF_ERROR(TakeTrainSet(train_loading));
   RETURN_IF_ERROR(ResolveNormalisation());
-  if (train_set_.target_kind == TargetKind::kNumbers) WriteTargetScale(train_set_, network_);
+  WriteTargetScale(train_set_, network_);
   result_.measure = MeasureOf(TargetKindOf(network_));
   evaluation_ = std::make_unique<RunEvaluation>(network_, options_.data, train_set_, normalisation_,
                                                 step_options_, *step_, *tuner_);
@@ -130,10 +130,7 @@ absl::Status Trainer::PrepareWeights() {
 // gives, else the one known for the data set, else that of the training images. Writes the
 // normalisation into the network text, so that a checkpoint can be used without the data.
 absl::Status Trainer::ResolveNormalisation() {
-  ASSIGN_OR_RETURN(normalisation_,
-                   NormalisationOf(network_, options_.data.normalisation.has_value()
-                                                 ? *options_.data.normalisation
-                                                 : data::ComputeNormalisation(train_set_)));
+  ASSIGN_OR_RETURN(normalisation_, NormalisationOf(network_, options_.data, train_set_));
   WriteNormalisation(normalisation_, network_);
   return absl::OkStatus();
 }

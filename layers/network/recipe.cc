@@ -28,6 +28,13 @@ absl::Status CheckFloat(const std::string& path, double value) {
 
 }  // namespace
 
+absl::Status CheckValidationShare(const Network& network) {
+  const double validation = network.train().evaluation().validation();
+  if (validation >= 0 && validation < 1) return absl::OkStatus();
+  return Error(absl::StrCat("train.evaluation.validation is ", validation,
+                            "; expected a share from 0 to less than 1"));
+}
+
 absl::Status CheckRecipe(const Network& network) {
   const Train& train = network.train();
   const Network::Input& input = network.input();
@@ -42,11 +49,7 @@ absl::Status CheckRecipe(const Network& network) {
       CheckSize("train.evaluation.every_epochs", train.evaluation().every_epochs(), 1, 1'000'000));
   RETURN_IF_ERROR(CheckSize("train.accumulate", train.accumulate(), 1, 1'000'000));
   RETURN_IF_ERROR(CheckSize("train.stop.patience", train.stop().patience(), 0, 1'000'000));
-  const double validation = train.evaluation().validation();
-  if (!(validation >= 0 && validation < 1)) {
-    return Error(absl::StrCat("train.evaluation.validation is ", validation,
-                              "; expected a share from 0 to less than 1"));
-  }
+  RETURN_IF_ERROR(CheckValidationShare(network));
   const Train::Normalisation& normalisation = train.normalisation();
   for (const auto& [field, numbers] : {std::pair("mean", &normalisation.mean()),
                                        std::pair("deviation", &normalisation.deviation())}) {

@@ -18,6 +18,9 @@ namespace cotangent::layers {
 // the optimizer.
 absl::Status CheckRecipe(const Network& network);
 
+// Returns an error unless evaluation.validation is from 0 to less than 1.
+absl::Status CheckValidationShare(const Network& network);
+
 // Returns an error that names the field unless every floating-point number in the fields of
 // `message` is a normal f32, 0, or not finite (which numbers must be finite, other checks know).
 // `path` is the path of the message in the text, empty or with a dot at its end. Layers within the

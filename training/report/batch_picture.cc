@@ -69,12 +69,9 @@ data::Image DrawBatch(const float* images, int64_t count, int64_t channels, int6
 
 absl::StatusOr<BatchPicture> DrawFirstBatch(const layers::Network& network, const RunData& data) {
   ASSIGN_OR_RETURN(const data::Dataset images, data.load(data::Split::kTrain));
-  ASSIGN_OR_RETURN(const data::Normalisation normalisation,
-                   NormalisationOf(network, data.normalisation.has_value()
-                                                ? *data.normalisation
-                                                : data::ComputeNormalisation(images)));
+  ASSIGN_OR_RETURN(const data::Normalisation normalisation, NormalisationOf(network, data, images));
   layers::Network scaled = network;
-  if (images.target_kind == TargetKind::kNumbers) WriteTargetScale(images, scaled);
+  WriteTargetScale(images, scaled);
   ASSIGN_OR_RETURN(const data::PipelineOptions batches, PipelineOptionsOf(scaled, normalisation));
   ASSIGN_OR_RETURN(data::BatchMaker maker, data::BatchMaker::Create(&images, batches));
   std::vector<float> batch(maker.image_bytes() / sizeof(float));

@@ -1,0 +1,50 @@
+#include "training/recipe.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "layers/network/network_text.h"
+
+namespace cotangent::training {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+layers::Network Parse(const std::string& text) {
+  return layers::ParseNetwork("layer { linear {} } " + text, "net.textproto").value();
+}
+
+// A data set of one image of 3x1x2 pixels, whose channels are 0 and 255, 255 and 255, 51 and 102.
+data::Dataset Image() {
+  data::Dataset images;
+  images.channels = 3;
+  images.height = 1, images.width = 2;
+  images.images = {0, 255, 255, 255, 51, 102};
+  images.labels = {0};
+  return images;
+}
+
+TEST(NormalisationOf, IsThatOfTheTextThenOfTheDataThenOfTheImages) {
+  RunData data;
+  EXPECT_THAT(NormalisationOf(Parse(""), data, Image())->mean, ElementsAre(0.5, 1, 0.3));
+  data.normalisation = data::Normalisation{{0.1, 0.2, 0.3}, {1, 2, 3}};
+  EXPECT_THAT(NormalisationOf(Parse(""), data, Image())->mean, ElementsAre(0.1, 0.2, 0.3));
+  const auto normalisation =
+      NormalisationOf(Parse("train { normalisation { mean: [7, 8, 9] } }"), data, Image());
+  ASSERT_TRUE(normalisation.ok()) << normalisation.status();
+  EXPECT_THAT(normalisation->mean, ElementsAre(7, 8, 9));
+  EXPECT_THAT(normalisation->deviation, ElementsAre(1, 2, 3));
+}
+
+TEST(NormalisationOf, IsOfThreeChannelsAtMost) {
+  for (const char* const text :
+       {"input { channels: 4 }",
+        "input { channels: 4 } train { normalisation { mean: [1, 2, 3, 4] } }"}) {
+    const std::string message(NormalisationOf(Parse(text), {}).status().message());
+    EXPECT_THAT(message, HasSubstr("net.textproto:1:29: input.channels is 4; expected at most 3"));
+    EXPECT_EQ(NormalisationOf(Parse(text), {}, Image()).status().message(), message);
+  }
+}
+
+}  // namespace
+}  // namespace cotangent::training
