@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/cpu.h"
 #include "base/editor_text.h"
@@ -164,6 +165,14 @@ absl::Status TakesFlagsOnly(const CommandLine& line, absl::string_view program) 
 absl::Status FlagError(absl::string_view flag, absl::string_view found,
                        absl::string_view expected) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, "=", found, ": expected ", expected));
+}
+
+absl::Status CheckChoice(absl::string_view flag, absl::string_view value,
+                         absl::Span<const absl::string_view> choices) {
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return absl::OkStatus();
+  const size_t last = choices.size() - 1;
+  return FlagError(flag, value,
+                   absl::StrCat(absl::StrJoin(choices.first(last), ", "), " or ", choices[last]));
 }
 
 absl::Status CanBeWritten(absl::string_view flag, const std::string& path) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace cotangent::tools {
 
@@ -53,6 +54,10 @@ int RunProgram(int argc, char** argv, absl::string_view usage, absl::string_view
 
 // Returns the usage error "--FLAG=FOUND: expected EXPECTED".
 absl::Status FlagError(absl::string_view flag, absl::string_view found, absl::string_view expected);
+
+// Returns a usage error unless `value`, the value of --FLAG, is one of two or more `choices`.
+absl::Status CheckChoice(absl::string_view flag, absl::string_view value,
+                         absl::Span<const absl::string_view> choices);
 
 // Checks, before the work begins, that the work's result can be written to the file named by
 // --FLAG=PATH. Returns an error if PATH is a directory, a device or pipe that may not be written

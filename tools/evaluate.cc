@@ -59,11 +59,8 @@ constexpr char kUsage[] =
 using training::Evaluator;
 
 absl::Status CheckFlags() {
-  const std::string format = absl::GetFlag(FLAGS_format);
-  if (format != "text" && format != "json") return FlagError("format", format, "text or json");
-  const std::string on_bad_image = absl::GetFlag(FLAGS_on_bad_image);
-  if (on_bad_image != "stop" && on_bad_image != "skip")
-    return FlagError("on_bad_image", on_bad_image, "stop or skip");
+  RETURN_IF_ERROR(CheckChoice("format", absl::GetFlag(FLAGS_format), {"text", "json"}));
+  RETURN_IF_ERROR(CheckChoice("on_bad_image", absl::GetFlag(FLAGS_on_bad_image), {"stop", "skip"}));
   if (absl::GetFlag(FLAGS_batch_size) < 0)
     return FlagError("batch_size", absl::StrCat(absl::GetFlag(FLAGS_batch_size)),
                      "1 or more images");

@@ -62,8 +62,7 @@ std::optional<double> LoggedAccuracy(const training::FoundCheckpoint& found) {
 
 absl::Status Export(const CommandLine&) {
   const std::string format = absl::GetFlag(FLAGS_format);
-  if (format != "onnx" && format != "safetensors")
-    return FlagError("format", format, "onnx or safetensors");
+  RETURN_IF_ERROR(CheckChoice("format", format, {"onnx", "safetensors"}));
   if (absl::GetFlag(FLAGS_raw_bytes) && format != "onnx")
     return absl::InvalidArgumentError("--raw_bytes: expected --format=onnx");
   const std::string output = absl::GetFlag(FLAGS_output).empty() ? absl::StrCat("net.", format)

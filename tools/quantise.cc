@@ -72,8 +72,7 @@ constexpr int64_t kBatch = 100;
 constexpr int64_t kJudgedImages = 5000;
 
 absl::Status CheckFlags() {
-  const std::string format = absl::GetFlag(FLAGS_format);
-  if (format != "text" && format != "json") return FlagError("format", format, "text or json");
+  RETURN_IF_ERROR(CheckChoice("format", absl::GetFlag(FLAGS_format), {"text", "json"}));
   if (absl::GetFlag(FLAGS_images) < 1)
     return FlagError("images", absl::StrCat(absl::GetFlag(FLAGS_images)), "1 or more");
   const double percentile = absl::GetFlag(FLAGS_percentile);

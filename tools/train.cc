@@ -141,12 +141,8 @@ absl::Status CheckFlags(const CommandLine& line) {
                      absl::StrCat("1 to ", kMostWorkers, " threads, or 0 for one a core"));
   if (absl::GetFlag(FLAGS_keep) < 1)
     return FlagError("keep", absl::StrCat(absl::GetFlag(FLAGS_keep)), "1 or more checkpoints");
-  const std::string on_nonfinite = absl::GetFlag(FLAGS_on_nonfinite);
-  if (on_nonfinite != "stop" && on_nonfinite != "skip")
-    return FlagError("on_nonfinite", on_nonfinite, "stop or skip");
-  const std::string on_bad_image = absl::GetFlag(FLAGS_on_bad_image);
-  if (on_bad_image != "stop" && on_bad_image != "skip")
-    return FlagError("on_bad_image", on_bad_image, "stop or skip");
+  RETURN_IF_ERROR(CheckChoice("on_nonfinite", absl::GetFlag(FLAGS_on_nonfinite), {"stop", "skip"}));
+  RETURN_IF_ERROR(CheckChoice("on_bad_image", absl::GetFlag(FLAGS_on_bad_image), {"stop", "skip"}));
   // Files that could not be written (the trace of --profile, the picture of --show_batch) are
   // reported here, before the work, rather than when their contents are ready.
   RETURN_IF_ERROR(CanBeWritten("profile", absl::GetFlag(FLAGS_profile)));
