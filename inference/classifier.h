@@ -55,10 +55,10 @@ class Classifier {
   // inputs) and the way pictures are resized come from the file. Convolutions are measured to find
   // the fastest implementations; the result is stored for the next time (training/plan_cache.h).
   //
-  // Errors: NotFound if `path` is a directory without an intact checkpoint; InvalidArgument if the
-  // file does not exist or cannot be read, is damaged, of another version or not a checkpoint, if
-  // the network's images do not have 1 or 3 channels, or for invalid options; ResourceExhausted if
-  // memory does not suffice.
+  // Errors: NotFound if there is no such file, or if `path` is a directory without an intact
+  // checkpoint; InvalidArgument if the file cannot be read, is damaged, of another version or not a
+  // checkpoint, if the network's images do not have 1 or 3 channels, or for invalid options;
+  // ResourceExhausted if memory does not suffice.
   static absl::StatusOr<std::unique_ptr<Classifier>> Load(const std::string& path,
                                                           const ClassifierOptions& options = {});
   // Loads a network from the bytes of a checkpoint file; `name` replaces the path in error

@@ -79,7 +79,8 @@ TEST(TargetScale, ComesFromTheTrainingImagesAndIsTakenBack) {
   EXPECT_THAT(scale.deviation, ElementsAre(11.1803, 1));
   std::vector<float> answers = {-1, 0, 2, 1};
   scale.Restore(absl::MakeSpan(answers));
-  EXPECT_THAT(answers, ElementsAre(25 - 11.1803f, 3, ::testing::FloatEq(25 + 2 * 11.1803f), 4));
+  EXPECT_THAT(answers, ElementsAre(static_cast<float>(25 - 11.1803), 3,
+                                   static_cast<float>(25 + 2 * 11.1803), 4));
   EXPECT_THAT(std::string(TargetScaleOf(network, 3).status().message()),
               HasSubstr("has 2 means and 2 deviations; expected one of each for each of 3"));
 }

@@ -554,8 +554,6 @@ TEST(Kernel, RefusesWhatContradictsItself) {
   EXPECT_TRUE(VectorKernel::Compile(p, {.columns = 5}).ok());
 }
 
-std::vector<InstructionSet> Available() { return AvailableInstructionSets(); }
-
 INSTANTIATE_TEST_SUITE_P(All, Kernels, testing::ValuesIn(AvailableInstructionSets()),
                          [](const auto& info) { return std::string(Name(info.param)); });
 

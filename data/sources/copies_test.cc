@@ -1,30 +1,20 @@
 #include "data/sources/copies.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
-
-#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "data/file.h"
+#include "data/sources/pictures_testing.h"
 #include "gtest/gtest.h"
 
 namespace cotangent::data {
 namespace {
 
-class CopiesTest : public ::testing::Test {
+// The files that the tests write are no pictures, since FindCopies() decodes none.
+class CopiesTest : public PicturesTest {
  protected:
-  void SetUp() override { std::filesystem::remove_all(root_); }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
-  // `bytes` need not be a picture, since FindCopies() decodes none.
-  void Write(const std::string& path, const std::string& bytes) {
-    const std::string whole = JoinPath(root_, path);
-    ASSERT_TRUE(MakeDirectories(std::filesystem::path(whole).parent_path()).ok());
-    ASSERT_TRUE(WriteFileAtomically(whole, bytes).ok());
-  }
   Copies Find(Split held_back) { return FindCopies(*FindSource(root_).value(), held_back).value(); }
-
-  const std::string root_ = JoinPath(::testing::TempDir(), "copies_test");
 };
 
 TEST_F(CopiesTest, AreOfTheSameBytesWhateverTheirNamesAndClasses) {

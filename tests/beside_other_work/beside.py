@@ -44,13 +44,18 @@ def find_benchmark(options):
 
 @contextlib.contextmanager
 def running(commands):
-    """Runs programs meanwhile, each with a process group of its own, so that what they start is ended with them."""
+    """Runs programs meanwhile, each with a process group of its own, so that what they start is ended with them. Figures beside a
+    program that has ended by itself are worth nothing: exits then."""
     programs = [subprocess.Popen(c, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0) for c in commands]
     try:
         yield
+        for program in programs:
+            if program.poll() is not None:
+                sys.exit(f"{' '.join(program.args)}: ended with exit code {program.returncode} before what it ran beside")
     finally:
         for program in programs:
-            os.killpg(program.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
             program.wait()
 
 
@@ -90,10 +95,10 @@ def measure(options, network):
         with running([LOOP] * loops):
             round_[name] = run(options, train)["milliseconds_per_step"]
     if options.beside:
-        with running([["sh", "-c", "exec " + options.beside]]):
+        with running([["sh", "-c", options.beside]]):
             round_["command"] = run(options, train)["milliseconds_per_step"]
     for processors in (1.5, 0.5):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
             with quota(processors) as group:
                 round_[f"quota {processors}"] = run(options, train, group)["milliseconds_per_step"]
     answer = [f"--network={network}", "--batch_size=1", "--inference"]
@@ -101,6 +106,11 @@ def measure(options, network):
     with running([LOOP]):
         round_["p99"] = run(options, answer)["milliseconds_p99"]
     return round_, alone["threads"]
+
+
+def columns(times):
+    """Returns the names of a table's columns; "answer" is only what "p99" is divided by."""
+    return [name for name in times if name != "answer"]
 
 
 def figure(name, times, threads):
@@ -116,9 +126,7 @@ def row(network, rounds, threads):
     """Returns the text of a network's row, and the columns that fall short."""
     times = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
     cells, short = [network], []
-    for name in rounds[0]:
-        if name == "answer":
-            continue
+    for name in columns(times):
         value = figure(name, times, threads)
         each = " ".join(f"{figure(name, r, threads):.3g}" for r in rounds)
         cells.append(f"{value:.3g} ({each})")
@@ -148,7 +156,7 @@ def main():
             rounds[network].append(times)
             print(f"round {number + 1}: {network}: "
                   + ", ".join(f"{name} {value:.4g} ms" for name, value in times.items()), file=sys.stderr, flush=True)
-    names = [name for name in rounds[networks[0]][0] if name != "answer"]
+    names = columns(rounds[networks[0]][0])
     print(f"{options.precision}, batch {options.batch_size}, {threads} threads, medians of {options.rounds}\n")
     print("| network | " + " | ".join(names) + " |\n" + "|---" * (len(names) + 1) + "|")
     missed = []
