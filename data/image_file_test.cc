@@ -89,7 +89,8 @@ std::string JpegOf(int width, int height, int components, J_COLOR_SPACE colours,
   if (scans == kProgressive) jpeg_simple_progression(&jpeg);
   std::vector<jpeg_scan_info> of_each;
   for (int i = 0; i < components; ++i)
-    of_each.push_back({.comps_in_scan = 1, .component_index = {i}, .Ss = 0, .Se = 63});
+    of_each.push_back(
+        {.comps_in_scan = 1, .component_index = {i}, .Ss = 0, .Se = 63, .Ah = 0, .Al = 0});
   if (scans == kScanOfEach) jpeg.scan_info = of_each.data(), jpeg.num_scans = components;
   jpeg_start_compress(&jpeg, TRUE);
   while (jpeg.next_scanline < jpeg.image_height) {
