@@ -104,11 +104,12 @@ TEST(Signals, SigtermWritesACheckpoint) { Interrupt(SIGTERM, 143); }
 TEST(Signals, TheFirstEndsPlanning) {
   for (const auto& [signal_number, exit_code] : {std::pair(SIGTERM, 143), {SIGINT, 130}}) {
     // Timing the implementations of this network's convolutions takes seconds, so the signal comes
-    // before training.
+    // before training. (The network comes with times for batches of about 128.)
     const std::string directory = MakeTestDirectory("run");
-    Process process(Runfile("tools/train"),
-                    {"--network=resnet18", "--dataset=sample", "--output_dir=out"},
-                    {.directory = directory});
+    Process process(
+        Runfile("tools/train"),
+        {"--network=resnet18", "--batch_size=48", "--dataset=sample", "--output_dir=out"},
+        {.directory = directory});
     const auto has_begun = [&] {
       return process.Errors().find("measuring convolutions") != std::string::npos;
     };
