@@ -41,7 +41,7 @@ ABSL_FLAG(bool, tta, false, "average over views of each image, as the network's 
 ABSL_FLAG(int64_t, batch_size, 0, "images at a time; that of the training if not given");
 COTANGENT_THREADS_FLAG;
 COTANGENT_EXACT_FLAG;
-COTANGENT_ON_BAD_IMAGE_FLAG;
+COTANGENT_ON_BAD_IMAGE_FLAG("stop", "");
 ABSL_FLAG(std::string, report, "",
           "write a page: what is taken for what, whether probabilities can be believed, the surest "
           "mistakes");

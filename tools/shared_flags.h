@@ -36,8 +36,9 @@
   ABSL_FLAG(std::string, data_dir, "", \
             "where the data are, or go; $XDG_CACHE_HOME/cotangent, else ~/.cache/cotangent")
 
-#define COTANGENT_ON_BAD_IMAGE_FLAG            \
-  ABSL_FLAG(std::string, on_bad_image, "stop", \
-            "what a picture that cannot be read does: stop or skip (it, and say so)")
+// `default_value` is "stop" or another that the program knows; `more` tells what else there is.
+#define COTANGENT_ON_BAD_IMAGE_FLAG(default_value, more) \
+  ABSL_FLAG(std::string, on_bad_image, default_value,    \
+            "what a picture that cannot be read does: stop or skip (it, and say so)" more)
 
 #endif  // COTANGENT_TOOLS_SHARED_FLAGS_H_

@@ -68,7 +68,8 @@ ABSL_FLAG(
     double, validation, 0,
     "set this share of the training images apart and evaluate on it; as the network text says "
     "if not given");
-COTANGENT_ON_BAD_IMAGE_FLAG;
+COTANGENT_ON_BAD_IMAGE_FLAG("stop_at_start",
+                            "; stop_at_start: stop before the first step, skip later");
 ABSL_FLAG(int, workers, 0,
           "threads that make batches ahead of the step; 0: one a core where there is much to do");
 ABSL_FLAG(std::string, cache, "",
@@ -142,7 +143,8 @@ absl::Status CheckFlags(const CommandLine& line) {
   if (absl::GetFlag(FLAGS_keep) < 1)
     return FlagError("keep", absl::StrCat(absl::GetFlag(FLAGS_keep)), "1 or more checkpoints");
   RETURN_IF_ERROR(CheckChoice("on_nonfinite", absl::GetFlag(FLAGS_on_nonfinite), {"stop", "skip"}));
-  RETURN_IF_ERROR(CheckChoice("on_bad_image", absl::GetFlag(FLAGS_on_bad_image), {"stop", "skip"}));
+  RETURN_IF_ERROR(CheckChoice("on_bad_image", absl::GetFlag(FLAGS_on_bad_image),
+                              {"stop_at_start", "stop", "skip"}));
   // Files that could not be written (the trace of --profile, the picture of --show_batch) are
   // reported here, before the work, rather than when their contents are ready.
   RETURN_IF_ERROR(CanBeWritten("profile", absl::GetFlag(FLAGS_profile)));
@@ -225,6 +227,7 @@ absl::Status Resolve(const CommandLine& line, training::RunOptions& options,
   }
   data::FitOptions fit = training::FitOptionsOf(network);
   fit.skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip";
+  fit.replace_later = absl::GetFlag(FLAGS_on_bad_image) == "stop_at_start";
   if (options.ranks->rank() == 0) fit.say = Say;
   fit.threads = options.threads;
   fit.cache = absl::GetFlag(FLAGS_cache);

@@ -67,7 +67,7 @@ class FileReader final : public PartReader {
     if (!decoded.ok()) {
       const auto error = absl::InvalidArgumentError(
           absl::StrCat(pictures_->place(index), decoded.status().message()));
-      return options_.skip_bad ? error : OrSkipIt(error);
+      return options_.skip_bad || options_.replace_later ? error : OrSkipIt(error);
     }
     WritePart(decoded->image, decoded->part, options_, image);
     return absl::OkStatus();

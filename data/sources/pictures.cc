@@ -323,8 +323,12 @@ absl::StatusOr<Dataset> PictureSource::Load(const std::string&, Split split) con
   dataset.labels = list->labels();
   dataset.targets = list->targets();
   dataset.name_of_image = [list](int64_t index) { return std::string(list->name(index)); };
+  if (options_.replace_later && !options_.skip_bad && split != Split::kTrain && !IsSmall(split)) {
+    const auto look = [](int64_t, const Image&) { return true; };
+    RETURN_IF_ERROR(FirstError(ReadAll(split, look, /*stop_at_bad=*/true)));
+  }
   RETURN_IF_ERROR(DrawsParts(split) ? TakePictures(split, dataset) : TakeImages(split, dataset));
-  if (options_.skip_bad && dataset.reader != nullptr)
+  if ((options_.skip_bad || options_.replace_later) && dataset.reader != nullptr)
     dataset.skipped = std::make_shared<SkippedImages>(options_.say);
   return dataset;
 }

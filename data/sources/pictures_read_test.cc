@@ -125,6 +125,28 @@ TEST_F(ReadLaterTest, AFileThatVanishesIsNamedOrSkipped) {
   EXPECT_THAT(said_, HasSubstr("skipped: "));
 }
 
+// With replace_later, a picture that vanishes after loading is replaced and reported, but a bad
+// test picture is found at loading.
+TEST_F(ReadLaterTest, AFileThatVanishesDuringARunIsReplaced) {
+  options_.replace_later = true;
+  const auto dataset = Load();
+  ASSERT_TRUE(dataset.ok());
+  std::filesystem::remove(JoinPath(root_, "d/b/5.png"));
+  EXPECT_EQ(First(*dataset, 5), 60);  // the value of the next picture of its class
+  EXPECT_THAT(said_, AllOf(HasSubstr("skipped: "), HasSubstr("b/5.png: No such file")));
+
+  for (const char* name :
+       {"s/train/a/0.png", "s/train/b/1.png", "s/test/a/2.png", "s/test/b/3.png"})
+    Paint(name, 7);
+  const auto load_test = [&] {
+    return FindSource(JoinPath(root_, "s")).value()->Fitted(options_)->Load("", Split::kTest);
+  };
+  EXPECT_TRUE(load_test().ok());
+  ASSERT_TRUE(WriteFileAtomically(JoinPath(root_, "s/test/b/4.png"), "no picture").ok());
+  EXPECT_THAT(std::string(load_test().status().message()),
+              AllOf(HasSubstr("b/4.png"), HasSubstr("--on_bad_image=skip")));
+}
+
 // Loading a data set does not search for bad pictures. A bad picture is reported once, and replaced
 // by the same other picture every time; if images are set apart for validation, the other picture
 // is of the same split.

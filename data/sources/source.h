@@ -63,6 +63,11 @@ struct FitOptions {
   // Whether pictures that cannot be read are left out (or, in a training split that is too large
   // for memory, replaced: Dataset::skipped) and reported by `say`, instead of being an error.
   bool skip_bad = false;
+  // Whether a picture that cannot be read when a batch needs it, long after loading, is replaced
+  // (Dataset::skipped) and reported, instead of being an error. Loading a split for validation or
+  // testing that is not kept in memory then reads all of its pictures once, and returns an error if
+  // one is bad. With skip_bad it makes no difference.
+  bool replace_later = false;
   std::function<void(const std::string& line)> say = [](const std::string&) {};
   int threads = 1;  // threads that decode pictures
   // If a split's images of `shape` take more bytes than this, they are not kept in memory but read
