@@ -16,6 +16,10 @@ constexpr double kMostMissing = 0.25, kMostMissingPerThread = 0.03;
 // loop leaves 2 threads 0.65 to 0.8 each, and two leave 0.4 to 0.5.
 constexpr double kCrowdedPerThread = 0.55;
 
+// A thread fits where other programs leave at least 1 - kNearlyOne of a processor. (A busy loop
+// leaves the second of 2 threads 0.3.)
+constexpr double kNearlyOne = 0.6;
+
 }  // namespace
 
 Disturbance DisturbanceOf(double left, int threads) {
@@ -26,7 +30,7 @@ Disturbance DisturbanceOf(double left, int threads) {
 
 int ThreadsThatFit(double left, int threads) {
   if (DisturbanceOf(left, threads) == Disturbance::kNone) return threads;
-  return std::clamp(static_cast<int>(left), 1, threads);
+  return std::clamp(static_cast<int>(left + kNearlyOne), 1, threads);
 }
 
 DisturbanceWatch::DisturbanceWatch(int threads)

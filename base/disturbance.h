@@ -21,8 +21,8 @@ enum class Disturbance {
 // programs do not use; 0.5 means half of a processor's time.
 Disturbance DisturbanceOf(double left, int threads);
 
-// Returns how many of `threads` threads, at least 1, have a processor to themselves then: all of
-// them if they are not disturbed.
+// Returns how many of `threads` threads, at least 1, have nearly half of a processor or more then:
+// all of them if they are not disturbed.
 int ThreadsThatFit(double left, int threads);
 
 // Asks the system, now and then, how much processor time other programs use.

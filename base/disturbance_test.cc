@@ -27,7 +27,8 @@ TEST(Disturbance, ScalesWithTheThreads) {
 TEST(Disturbance, ThreadsFitTheProcessorsLeft) {
   EXPECT_EQ(ThreadsThatFit(2, 2), 2);
   EXPECT_EQ(ThreadsThatFit(1.8, 2), 2);  // undisturbed
-  EXPECT_EQ(ThreadsThatFit(1.5, 2), 1);
+  EXPECT_EQ(ThreadsThatFit(1.5, 2), 2);  // those who ask for our answers
+  EXPECT_EQ(ThreadsThatFit(1.3, 2), 1);  // a busy loop
   EXPECT_EQ(ThreadsThatFit(0.5, 2), 1);
   EXPECT_EQ(ThreadsThatFit(0, 1), 1);
   EXPECT_EQ(ThreadsThatFit(63, 64), 64);

@@ -285,9 +285,9 @@ int Threads() {
   return threads;
 }
 
-ParallelSection::ParallelSection() { ++sections; }
-ParallelSection::ParallelSection(Duration& least) : least_(&least), begin_(Clock::now()) {
-  if (sections++ == 0) brief = least < kBrief;
+ParallelSection::ParallelSection(Duration* least) : least_(least) {
+  if (least_ != nullptr) begin_ = Clock::now();
+  if (sections++ == 0) brief = least_ != nullptr && *least_ < kBrief;
 }
 ParallelSection::~ParallelSection() {
   if (least_ != nullptr) *least_ = std::min(*least_, Clock::now() - begin_);

@@ -82,17 +82,17 @@ class ParallelSection {
  public:
   using Duration = std::chrono::steady_clock::duration;
 
-  ParallelSection();
-  // A section that is brief if `least` says so, the shortest time that sections with this `least`
-  // have taken, which the section updates. `least` begins as Duration::max(), and must outlive the
-  // section. Inside another section, the outer one decides.
-  explicit ParallelSection(Duration& least);
+  // A section that is brief if `*least` says so, the shortest time that sections with this `least`
+  // have taken, which the section updates. It begins as Duration::max(), and must outlive the
+  // section. Without `least` the section is not brief. Inside another section, the outer one
+  // decides.
+  explicit ParallelSection(Duration* least = nullptr);
   ~ParallelSection();
   ParallelSection(const ParallelSection&) = delete;
   ParallelSection& operator=(const ParallelSection&) = delete;
 
  private:
-  Duration* const least_ = nullptr;
+  Duration* const least_;
   std::chrono::steady_clock::time_point begin_;  // set if least_ is
 };
 

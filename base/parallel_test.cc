@@ -149,7 +149,7 @@ TEST(Parallel, BesideOtherWorkABriefSectionIsLeftToThreadsThatFit) {
       if (time > std::chrono::milliseconds(600)) return helped.load();
       if (time < std::chrono::milliseconds(300)) helped = false;
       ParallelSection::Duration copy = least;
-      const ParallelSection section(copy);
+      const ParallelSection section(&copy);
       ParallelFor(64, [&](int64_t, int thread) {
         if (thread != 0) helped = true;
         for (int i = 0; i < 2000; ++i) asm volatile("");
@@ -168,11 +168,11 @@ TEST(Parallel, BesideOtherWorkABriefSectionIsLeftToThreadsThatFit) {
 
 TEST(Parallel, ASectionKeepsItsShortestTime) {
   ParallelSection::Duration least = ParallelSection::Duration::max();
-  { const ParallelSection section(least); }
+  { const ParallelSection section(&least); }
   const ParallelSection::Duration first = least;
   EXPECT_LT(first, ParallelSection::Duration::max());
   {
-    const ParallelSection section(least);
+    const ParallelSection section(&least);
     std::this_thread::sleep_for(2 * first);
   }
   EXPECT_EQ(least, first);

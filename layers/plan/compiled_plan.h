@@ -167,6 +167,7 @@ class CompiledPlan : public Plan {
   tensor::Arena arena_;
   std::vector<Step> steps_;
   std::vector<double> seconds_;
+  bool is_of_one_image_ = false;  // whether all inputs have a batch of 1
   ParallelSection::Duration least_time_ = ParallelSection::Duration::max();  // of Run()
   std::function<void(size_t)> after_operation_;
   absl::flat_hash_map<std::string, std::string> choices_;

@@ -29,6 +29,10 @@ namespace cotangent::layers {
 // (recompute.h) a budget that is smaller in proportion.
 absl::Status CompiledPlan::Prepare(const Graph& graph, Tuner& tuner) {
   constexpr int kAttempts = 6;
+  is_of_one_image_ = std::all_of(graph.nodes().begin(), graph.nodes().end(), [&](const Node& node) {
+    const Shape& shape = graph.shape(node.outputs[0]);
+    return node.op != kInput || shape.rank() == 0 || shape[0] == 1;
+  });
   Graph pooled = graph;
   // If there are gradients, they follow the loss in results_, in the order of the parameters. They
   // are requested in reverse order, so that each is computed as soon as backpropagation reaches its
@@ -254,7 +258,7 @@ int CompiledPlan::VersionIn(TensorId t, const Format& format) const {
 }
 
 void CompiledPlan::Run(int64_t step) {
-  const ParallelSection section(least_time_);
+  const ParallelSection section(is_of_one_image_ ? &least_time_ : nullptr);
   if (seconds_.empty()) {
     for (size_t i = 0; i < steps_.size(); ++i) {
       steps_[i].run(step);
