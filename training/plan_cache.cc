@@ -35,7 +35,8 @@ std::string SharedTimesPath(absl::string_view path) {
 
 absl::Status SaveSharedTimes(const std::string& path, const layers::Tuner& tuner) {
   std::string earlier;
-  if (std::filesystem::exists(path)) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) {
     ASSIGN_OR_RETURN(earlier, data::ReadFile(path, kLargestCache));
     if (!layers::AreSharedTimes(earlier))
       return absl::InvalidArgumentError(

@@ -73,9 +73,9 @@ constexpr int64_t kMoreThanOwnCaches = 40 << 20, kMoreThanAllCaches = 640 << 20;
 constexpr char kHeader[] = "cotangent plan cache 13";
 // The first line of a text of shared times.
 constexpr char kSharedHeader[] = "cotangent shared times 1";
-// Shared times are used for up to this many times as many threads as they were measured with, and
-// down to half as many.
-constexpr int kMostMoreThreads = 4;
+// Shared times are used for up to kMostMoreThreads times as many threads as they were measured
+// with, and for as few as one in kMostFewerThreads of them.
+constexpr int kMostMoreThreads = 4, kMostFewerThreads = 2;
 constexpr char kThreads[] = " threads";
 constexpr int kElementTypes = static_cast<int>(ElementType::kF64) + 1;
 
@@ -95,10 +95,11 @@ std::string FamilyKey() {
                       tensor::onednn::Version(), "; ");
 }
 
-// Returns the number of threads of a machine of shared times, or 0 if its family is another.
-int ThreadsOfFamily(absl::string_view machine) {
+// Returns the number of threads of a machine of shared times, or 0 if its family is not this
+// FamilyKey().
+int ThreadsOfFamily(absl::string_view machine, absl::string_view family) {
   int threads = 0;
-  if (!absl::ConsumePrefix(&machine, FamilyKey()) || !absl::ConsumeSuffix(&machine, kThreads) ||
+  if (!absl::ConsumePrefix(&machine, family) || !absl::ConsumeSuffix(&machine, kThreads) ||
       !absl::SimpleAtoi(machine, &threads))
     return 0;
   return std::max(0, threads);
@@ -109,10 +110,11 @@ std::pair<std::string, std::string> SplitKey(absl::string_view key) {
   return absl::StrSplit(key, absl::MaxSplits('\t', 1));
 }
 
+bool IsInt8(const ConvolutionUse& use) { return Bytes(use.precision) == 1; }
+
 // Returns the text of a direction and of the conditions, in which the times of a shape are saved.
 std::string UseText(Direction direction, const ConvolutionUse& use) {
-  const bool int8 = Bytes(use.precision) == 1;
-  const std::string result = int8 ? absl::StrCat("->", std::string(Name(use.out_type))) : "";
+  const std::string result = IsInt8(use) ? absl::StrCat("->", std::string(Name(use.out_type))) : "";
   const std::string weights =
       use.constant_weights ? absl::StrCat(" constant weights, room ", use.room) : "";
   return absl::StrCat(std::string(tensor::Name(direction)), " ", std::string(Name(use.precision)),
@@ -255,8 +257,6 @@ bool AreFarAway(const Convolution& convolution, const ConvolutionUse& use) {
          std::lround(static_cast<double>(convolution.packed_weight_bytes()) / plain) > use.room;
 }
 
-bool IsInt8(const ConvolutionUse& use) { return Bytes(use.precision) == 1; }
-
 // Returns arbitrary scales for a convolution of integers, whose speed does not depend on them.
 tensor::Int8Convolution AnyScales(const ConvolutionShape& shape,
                                   const tensor::ConvolutionChoice& choice,
@@ -296,7 +296,10 @@ bool AreSharedTimes(absl::string_view text) {
 }
 
 Tuner::Tuner(int threads, TunerWatch watch)
-    : threads_(threads), machine_(MachineKey(threads)), watch_(std::move(watch)) {}
+    : threads_(threads),
+      machine_(MachineKey(threads)),
+      family_(FamilyKey()),
+      watch_(std::move(watch)) {}
 Tuner::~Tuner() = default;
 void Tuner::FreeMemory() { workspace_.reset(); }
 
@@ -324,11 +327,19 @@ void Tuner::Restore(absl::string_view text) {
 
 std::string Tuner::ToText() const { return layers::ToText(known_, kHeader); }
 
-void Tuner::RestoreShared(absl::string_view text) {
+void Tuner::RestoreShared(absl::string_view text) { unread_shared_.emplace_back(text); }
+
+void Tuner::ReadShared() {
+  for (const std::string& text : std::exchange(unread_shared_, {})) ReadShared(text);
+}
+
+void Tuner::ReadShared(absl::string_view text) {
   for (auto& [key, choices] : ParseSavedTimes(text, kSharedHeader).times) {
     const auto [machine, convolution] = SplitKey(key);
-    const int threads = ThreadsOfFamily(machine);
-    if (threads == 0 || threads_ < threads / 2 || threads_ > kMostMoreThreads * threads) continue;
+    const int threads = ThreadsOfFamily(machine, family_);
+    if (threads == 0 || kMostFewerThreads * threads_ < threads ||
+        threads_ > kMostMoreThreads * threads)
+      continue;
     for (MeasuredChoice& choice : choices)
       choice.seconds *= static_cast<double>(threads) / threads_;
     shared_[convolution] = choices;
@@ -340,7 +351,7 @@ void Tuner::RestoreShared(absl::string_view text) {
 
 std::string Tuner::ToShare(absl::string_view earlier) const {
   SavedTimes shared = ParseSavedTimes(earlier, kSharedHeader);
-  const std::string family = absl::StrCat(FamilyKey(), threads_, kThreads);
+  const std::string family = absl::StrCat(family_, threads_, kThreads);
   for (const std::string& convolution : asked_) {
     const auto known = known_.times.find(absl::StrCat(machine_, "\t", convolution));
     if (known != known_.times.end())
@@ -358,8 +369,10 @@ absl::StatusOr<std::vector<MeasuredChoice>> Tuner::Measure(const ConvolutionShap
   const auto known = known_.times.find(key);
   if (known != known_.times.end()) {
     if (!IsWorthAnotherLook(key, known->second)) return known->second;
-  } else if (const auto shared = shared_.find(convolution); shared != shared_.end()) {
-    return shared->second;
+  } else {
+    ReadShared();
+    if (const auto shared = shared_.find(convolution); shared != shared_.end())
+      return shared->second;
   }
   if (watch_.before_measuring) watch_.before_measuring(measured_++);
   OtherLoad load;

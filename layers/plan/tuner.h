@@ -82,10 +82,11 @@ class Tuner {
   // of this machine are known, Measure() returns these at once, scaled to this number of threads;
   // and for similar shapes it times only the candidates that were fast. Ignored are times of
   // another family of processors, instruction set or version of oneDNN, and of more than twice or
-  // less than a quarter as many threads.
+  // less than a quarter as many threads. The text is kept, and read when Measure() first needs it.
   void RestoreShared(absl::string_view text);
   // Forgets what RestoreShared() added, so that Measure() measures.
   void ForgetShared() {
+    unread_shared_.clear();
     shared_.clear();
     shared_shapes_.clear();
   }
@@ -107,6 +108,7 @@ class Tuner {
   // it again.
   void Forget(const tensor::ConvolutionShape& shape, tensor::Direction direction,
               const ConvolutionUse& use) {
+    ReadShared();
     const std::string key = Key(shape, direction, use);
     known_.times.erase(key);
     shared_.erase(key.substr(machine_.size() + 1));
@@ -120,6 +122,8 @@ class Tuner {
   void FreeMemory();
 
  private:
+  void ReadShared();
+  void ReadShared(absl::string_view text);
   std::string Key(const tensor::ConvolutionShape& shape, tensor::Direction direction,
                   const ConvolutionUse& use) const;
   absl::StatusOr<std::vector<MeasuredChoice>> MeasureAll(const tensor::ConvolutionShape& shape,
@@ -140,7 +144,7 @@ class Tuner {
   bool IsWorthAnotherLook(const std::string& key, const std::vector<MeasuredChoice>& choices);
 
   const int threads_;
-  const std::string machine_;
+  const std::string machine_, family_;  // of lines of times, and of shared times
   const TunerWatch watch_;
   struct MeasuredShape {
     tensor::ConvolutionShape shape;
@@ -153,7 +157,8 @@ class Tuner {
   int measured_ = 0;  // number of convolutions measured
   SavedTimes known_;
   absl::flat_hash_set<std::string> measured_here_;
-  // Times from RestoreShared(), under the keys of SavedTimes without the machine; the same by
+  std::vector<std::string> unread_shared_;  // texts from RestoreShared()
+  // The times of the others of these texts, under the keys of SavedTimes without the machine; the same by
   // shape; and the keys that Measure() was asked for.
   absl::flat_hash_map<std::string, std::vector<MeasuredChoice>> shared_;
   std::vector<MeasuredShape> shared_shapes_;
