@@ -36,21 +36,21 @@ int ThreadsThatFit(double left, int threads) {
 DisturbanceWatch::DisturbanceWatch(int threads)
     : threads_(threads),
       most_(std::min<double>(load_.processors(), CpuQuota().value_or(load_.processors()))),
-      lately_(most_ < threads ? Disturbance::kCrowded : Disturbance::kNone),
-      fit_(most_ < threads ? ThreadsThatFit(most_, threads) : threads) {}
+      left_(most_) {}
 
 Disturbance DisturbanceWatch::Lately(Clock::time_point now) {
+  if (most_ < threads_) return Disturbance::kCrowded;
   CheckIfDue(now);
-  return lately_.load(std::memory_order_relaxed);
+  return DisturbanceOf(left_.load(std::memory_order_relaxed), threads_);
 }
 
 int DisturbanceWatch::ThreadsThatFitLately(Clock::time_point now) {
   CheckIfDue(now);
-  return fit_.load(std::memory_order_relaxed);
+  return ThreadsThatFit(left_.load(std::memory_order_relaxed), threads_);
 }
 
 void DisturbanceWatch::CheckIfDue(Clock::time_point now) {
-  if (most_ < threads_) return;  // crowded at all times
+  if (most_ < threads_) return;
   Clock::rep due = due_.load(std::memory_order_relaxed);
   const Clock::rep next = (now + kAskEvery).time_since_epoch().count();
   if (now.time_since_epoch().count() >= due && due_.compare_exchange_strong(due, next)) Ask();
@@ -59,9 +59,7 @@ void DisturbanceWatch::CheckIfDue(Clock::time_point now) {
 void DisturbanceWatch::Ask() {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return;
-  const double left = load_.processors() * (1 - load_.SinceLast());
-  lately_.store(DisturbanceOf(left, threads_), std::memory_order_relaxed);
-  fit_.store(ThreadsThatFit(left, threads_), std::memory_order_relaxed);
+  left_.store(load_.processors() * (1 - load_.SinceLast()), std::memory_order_relaxed);
 }
 
 }  // namespace cotangent

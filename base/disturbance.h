@@ -53,8 +53,7 @@ class DisturbanceWatch {
   const int threads_;
   const double most_;  // processors, or the quota if that is less
   std::atomic<Clock::rep> due_{0};
-  std::atomic<Disturbance> lately_;
-  std::atomic<int> fit_;
+  std::atomic<double> left_;  // processors at the last check
 };
 
 }  // namespace cotangent

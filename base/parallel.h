@@ -76,8 +76,9 @@ void ParallelFor(int64_t shares, const Work& work) {
 //
 // A brief section is one that somebody waits for, such as the answer to one picture, and that takes
 // less time than the system takes away at once from a thread (4 ms). Beside other programs, the
-// jobs of a brief section employ only as many threads as have a processor to themselves: another
-// thread would gain less time than the section loses when the system suspends it.
+// jobs of a brief section employ only as many threads as have a processor nearly to themselves
+// (ThreadsThatFit() in disturbance.h): another thread would gain less time than the section loses
+// when the system suspends it.
 class ParallelSection {
  public:
   using Duration = std::chrono::steady_clock::duration;
