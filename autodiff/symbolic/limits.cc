@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <map>
-#include <numeric>
 #include <optional>
 
 #include "absl/container/flat_hash_map.h"
@@ -18,6 +16,7 @@
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/series.h"
 #include "autodiff/symbolic/simplify.h"
+#include "autodiff/symbolic/value_range.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -209,68 +208,9 @@ class Gruntz : public LimitContext {
     const std::optional<bool> zero = IsZero(e);
     if (!zero.has_value()) return std::nullopt;
     if (*zero) return 0;
-    const std::optional<Interval> range = RangeOf(e);
+    const std::optional<Interval> range = RangeOf(e, kBoundedByOne);
     if (!range.has_value() || (range->low < 1e-9 && range->high > -1e-9)) return std::nullopt;
     return range->low > 0 ? 1 : -1;
-  }
-
-  struct Interval {
-    double low, high;
-  };
-  static Interval Hull(std::initializer_list<double> numbers) {
-    return {std::min(numbers), std::max(numbers)};
-  }
-
-  // Returns an interval, exact except for rounding, in which all values of an expression without t
-  // lie. Nothing if the expression has variables other than quantities from -1 to 1, or if these
-  // are in operations other than sums, products, whole powers and exp.
-  std::optional<Interval> RangeOf(Expr e) {
-    if (Variables(e).empty()) return RangeOfNode(e, {});
-    absl::flat_hash_map<Expr, Interval> ranges;
-    for (Expr node : TopologicalOrder(e)) {
-      std::vector<Interval> a;
-      for (Expr arg : node.args()) a.push_back(ranges.at(arg));
-      const std::optional<Interval> range = RangeOfNode(node, a);
-      if (!range.has_value() || !std::isfinite(range->low) || !std::isfinite(range->high))
-        return std::nullopt;
-      ranges[node] = *range;
-    }
-    return ranges.at(e);
-  }
-
-  // Does the same for the operation at the root of `node`, whose arguments lie in the intervals a.
-  // If these are points, the result is one.
-  std::optional<Interval> RangeOfNode(Expr node, const std::vector<Interval>& a) {
-    if (node.IsVariable()) {
-      if (!absl::StartsWith(node.name(), kBoundedByOne)) return std::nullopt;
-      return Interval{-1, 1};
-    }
-    if (std::all_of(a.begin(), a.end(), [](Interval x) { return x.low == x.high; })) {
-      const std::optional<double> value = ValueOf(node);
-      if (!value.has_value()) return std::nullopt;
-      return Interval{*value, *value};
-    }
-    switch (node.op()) {
-      case Op::kAdd:
-        return std::accumulate(a.begin() + 1, a.end(), a[0], [](Interval x, Interval y) {
-          return Interval{x.low + y.low, x.high + y.high};
-        });
-      case Op::kMul:
-        return std::accumulate(a.begin() + 1, a.end(), a[0], [](Interval x, Interval y) {
-          return Hull({x.low * y.low, x.low * y.high, x.high * y.low, x.high * y.high});
-        });
-      case Op::kExp:
-        return Interval{std::exp(a[0].low), std::exp(a[0].high)};
-      case Op::kPow: {
-        const bool has_zero = a[0].low <= 0 && a[0].high >= 0;
-        const double n = a[1].low;
-        if (a[1].high != n || n != std::rint(n) || (has_zero && n < 0)) return std::nullopt;
-        const double low = std::pow(a[0].low, n), high = std::pow(a[0].high, n);
-        return has_zero ? Hull({low, high, 0}) : Hull({low, high});
-      }
-      default:
-        return std::nullopt;
-    }
   }
 
   std::optional<int> EventualSign(Expr e) override {
