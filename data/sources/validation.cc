@@ -57,9 +57,10 @@ class Division {
   void Take(absl::string_view name, int32_t label) {
     if (label == Source::kUnknownLabel) return;
     if (static_cast<size_t>(label) >= of_class_.size()) of_class_.resize(label + 1);
+    const uint64_t hash = HashOf(name);
     Hashes& hashes = of_class_[label];
-    hashes.lowest = std::min(hashes.lowest, HashOf(name));
-    hashes.highest = std::max(hashes.highest, HashOf(name));
+    hashes.lowest = std::min(hashes.lowest, hash);
+    hashes.highest = std::max(hashes.highest, hash);
   }
 
   bool IsSetApart(absl::string_view name, int32_t label) const {
