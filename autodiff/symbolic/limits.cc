@@ -12,6 +12,7 @@
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/equality.h"
 #include "autodiff/symbolic/evaluate.h"
+#include "autodiff/symbolic/expansion.h"
 #include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"
 #include "autodiff/symbolic/series.h"
@@ -35,7 +36,7 @@ constexpr char kBoundedByOne[] = "bounded quantity from -1 to 1 ";
 // if the quotient of their logarithms has a finite limit other than 0. The most rapid class of e is
 // rewritten in powers of one of its members, the small quantity w = exp(h), which tends to 0. The
 // series of e in w then gives the limit.
-class Gruntz : public LimitContext {
+class Gruntz : public ExpansionContext {
  public:
   Gruntz(Pool& pool, Expr t, Budget* budget)
       : pool_(pool), t_(t), budget_(budget == nullptr ? &own_budget_ : budget) {}
@@ -186,8 +187,7 @@ class Gruntz : public LimitContext {
 
   // ---- Signs and zeros of expressions for all large t ----
 
-  // Returns whether e is 0, or nothing if that can be neither proved nor refuted.
-  std::optional<bool> IsZero(Expr e) {
+  std::optional<bool> IsZero(Expr e) override {
     if (e.IsConstant()) return e.IsZero();
     if (Spend(1)) return std::nullopt;
     switch (Equal(e, pool_.Constant(0), absl::MakeConstSpan(&t_, 1), budget_)) {
@@ -213,6 +213,10 @@ class Gruntz : public LimitContext {
     return range->low > 0 ? 1 : -1;
   }
 
+  bool StaysAwayFromZero(Expr e) override {
+    return !HasBounded(e) || SignOfConstant(e).has_value();
+  }
+
   std::optional<int> EventualSign(Expr e) override {
     if (Info(e.op()).range == Range::kPositive) return 1;
     const auto [place, inserted] = signs_.try_emplace(e);
@@ -236,12 +240,11 @@ class Gruntz : public LimitContext {
 
   // ---- Growth: limits, and which subexpressions vary most rapidly ----
 
-  // Counts `work` units of the algorithm's own work; returns whether more than kMaxWork units were
-  // spent, or the budget for normal forms is used up.
-  bool Spend(int work) { return (work_ += work) > kMaxWork || budget_->exhausted(); }
+  // Returns whether more than kMaxWork units were spent, or the budget for normal forms is used up.
+  bool Spend(int work) override { return (work_ += work) > kMaxWork || budget_->exhausted(); }
 
   // Simplify writes sqrt(t^2) as |t|, which is t: the limit's variable is positive.
-  Expr Simplified(Expr e) {
+  Expr Simplified(Expr e) override {
     const Expr simple = Simplify(e, nullptr, budget_);
     const Expr size = Abs(t_), sign = Sign(t_);
     if (!Contains(simple, size) && !Contains(simple, sign)) return simple;
@@ -383,7 +386,7 @@ class Gruntz : public LimitContext {
     // Mostly one term is enough. If terms cancel, it takes more: either no term is left, or there
     // is no series of one term that could be divided by.
     for (size_t terms : {1, 4, 8, 14}) {
-      const std::optional<Series> series = Expansion(*rewritten, w, h, terms);
+      const std::optional<Series> series = Expand(*rewritten, w, h, terms, budget_, *this);
       if (!series.has_value() && terms == 1) continue;
       if (!series.has_value()) return std::nullopt;
       if (!series->terms.empty()) return *series->terms.begin();
@@ -444,171 +447,6 @@ class Gruntz : public LimitContext {
       result[node] = Exp(Simplified(args[0] - power * h)) * Pow(w, exponent);
     }
     return result[e];
-  }
-
-  // ---- Series of expressions in the small quantity w ----
-
-  // Drops leading terms whose coefficient is 0, though it is not written as 0. Returns false if it
-  // cannot be decided whether a coefficient is 0.
-  bool Settle(Series* s) {
-    while (!s->terms.empty()) {
-      const auto first = s->terms.begin();
-      first->second = Simplified(first->second);
-      const std::optional<bool> zero = IsZero(first->second);
-      if (!zero.has_value()) return false;
-      if (!*zero) return true;
-      s->terms.erase(first);
-    }
-    return true;
-  }
-
-  // A series written as coefficient * w^exponent * (1 + delta), where delta has only positive
-  // powers of w.
-  struct Lead {
-    Number exponent;
-    Expr coefficient;
-    Series delta;
-  };
-  std::optional<Lead> SplitLead(Series s, size_t terms) {
-    if (!Settle(&s) || s.terms.empty()) return std::nullopt;
-    Lead lead{s.terms.begin()->first, s.terms.begin()->second, {}};
-    s.terms.erase(s.terms.begin());
-    Series inverse;
-    inverse.terms[-lead.exponent] = 1 / lead.coefficient;
-    lead.delta = Times(s, inverse, terms, budget_);
-    if (s.terms.empty() && s.order.has_value()) lead.delta.order = *s.order - lead.exponent;
-    return lead;
-  }
-
-  std::optional<Series> PowerOf(const Series& s, const Number& exponent, size_t terms) {
-    if (s.terms.empty() && !s.order.has_value() && exponent.sign() > 0) return s;
-    const std::optional<Lead> lead = SplitLead(s, terms);
-    if (!lead.has_value()) return std::nullopt;
-    if (!exponent.integer()) {
-      const std::optional<int> sign = EventualSign(lead->coefficient);
-      if (!sign.has_value() || *sign <= 0) return std::nullopt;
-    }
-    const bool grows_at_zero = !exponent.integer() || exponent.sign() < 0;
-    if (HasBounded(lead->coefficient) && grows_at_zero && !SignOfConstant(lead->coefficient))
-      return std::nullopt;
-    std::vector<Expr> binomial;
-    Number coefficient = 1;
-    const bool single = lead->delta.terms.empty() && !lead->delta.order.has_value();
-    for (size_t n = 0; n <= terms; ++n) {
-      binomial.push_back(pool_.Constant(coefficient));
-      if (single) break;
-      coefficient = coefficient * (exponent - Number(static_cast<int64_t>(n))) /
-                    Number(static_cast<int64_t>(n + 1));
-      if (!coefficient.exact()) return std::nullopt;
-      if (coefficient.IsZero()) break;
-    }
-    Series scale;
-    scale.terms[lead->exponent * exponent] = Simplified(Pow(lead->coefficient, exponent));
-    Series sum = Compose(binomial, lead->delta, terms, budget_);
-    if (single || (coefficient.IsZero() && !lead->delta.order.has_value())) sum.order.reset();
-    return Times(scale, sum, terms, budget_);
-  }
-
-  std::optional<Series> LogarithmOf(const Series& s, Expr h, size_t terms) {
-    const std::optional<Lead> lead = SplitLead(s, terms);
-    if (!lead.has_value() || !lead->exponent.exact()) return std::nullopt;
-    const std::optional<int> sign = EventualSign(lead->coefficient);
-    if (!sign.has_value() || *sign <= 0) return std::nullopt;
-    std::vector<Expr> a = {Simplified(Ln(lead->coefficient) + pool_.Constant(lead->exponent) * h)};
-    for (int n = 1; n <= static_cast<int>(terms); ++n) {
-      a.push_back(pool_.Constant(Number::Ratio(n % 2 == 1 ? 1 : -1, n)));
-    }
-    return Compose(a, lead->delta, terms, budget_);
-  }
-
-  // Returns the series of the operation at the root of `node`, whose last argument has the series
-  // s, by Taylor's series at c0, the term of s with w^0. Returns nothing if s has negative powers
-  // of w or the function is not analytic at c0.
-  std::optional<Series> AnalyticOf(Expr node, Series s, size_t terms) {
-    if (!Settle(&s)) return std::nullopt;
-    if (!s.terms.empty() && s.terms.begin()->first.sign() < 0) return std::nullopt;
-    if (s.order.has_value() && s.order->sign() <= 0) return std::nullopt;
-    Expr c0 = pool_.Constant(0);
-    if (!s.terms.empty() && s.terms.begin()->first.IsZero()) {
-      c0 = s.terms.begin()->second;
-      s.terms.erase(s.terms.begin());
-    }
-    const Expr u = pool_.Variable("argument of a series");
-    std::vector<Expr> a;
-    std::vector<Expr> args(node.args().begin(), node.args().end());
-    args.back() = u;
-    Expr derivative = Apply(node.op(), args);
-    for (size_t n = 0; n <= terms; ++n) {
-      const Expr at = Simplified(Substitute(derivative, u, c0));
-      if (!WellDefined(at)) return std::nullopt;
-      const Number factorial = Factorial(static_cast<int64_t>(n));
-      a.push_back(Simplified(pool_.Constant(Number(1) / factorial) * at));
-      derivative = Simplified(Differentiate(derivative, u));
-      if (s.terms.empty() && !s.order.has_value()) break;
-    }
-    Series result = Compose(a, s, terms, budget_);
-    return result;
-  }
-
-  std::optional<Series> Expansion(Expr e, Expr w, Expr h, size_t terms) {
-    absl::flat_hash_map<Expr, Series> series;
-    for (Expr node : TopologicalOrder(e)) {
-      if (Spend(1)) return std::nullopt;
-      if (node == w) {
-        series[node].terms[Number(1)] = pool_.Constant(1);
-        continue;
-      }
-      const bool free = std::all_of(node.args().begin(), node.args().end(), [&](Expr arg) {
-        return series[arg].terms.size() <= 1 && !series[arg].order.has_value() &&
-               (series[arg].terms.empty() || series[arg].terms.begin()->first.IsZero());
-      });
-      if (free && !Contains(node, w)) {
-        series[node] = SeriesOf(node);
-        continue;
-      }
-      std::optional<Series> result;
-      switch (node.op()) {
-        case Op::kAdd:
-        case Op::kMul:
-          result = series[node.arg(0)];
-          for (size_t i = 1; i < node.args().size(); ++i) {
-            const Series& next = series[node.arg(i)];
-            result = node.op() == Op::kAdd ? Plus(*result, next, terms, budget_)
-                                           : Times(*result, next, terms, budget_);
-          }
-          break;
-        case Op::kPow:
-          result = PowerOf(series[node.arg(0)], node.arg(1).number(), terms);
-          break;
-        case Op::kLn:
-          result = LogarithmOf(series[node.arg(0)], h, terms);
-          break;
-        case Op::kExp:
-        case Op::kSin:
-        case Op::kCos:
-        case Op::kErf:
-        case Op::kAtan:
-        case Op::kAsin:
-        case Op::kSinh:
-        case Op::kCosh:
-        case Op::kTanh:
-        case Op::kSech:
-        case Op::kExpm1:
-        case Op::kSoftplus:
-        case Op::kGamma:
-        case Op::kLgamma:
-        case Op::kPolygamma:
-          result = AnalyticOf(node, series[node.args().back()], terms);
-          break;
-        default:
-          return std::nullopt;
-      }
-      if (!result.has_value()) return std::nullopt;
-      series[node] = *std::move(result);
-    }
-    Series result = series[e];
-    if (!Settle(&result)) return std::nullopt;
-    return result;
   }
 
   Pool& pool_;
