@@ -5,6 +5,7 @@
 // jpeglib.h needs stdio.h to be included before it.
 #include <jpeglib.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstring>
@@ -111,6 +112,36 @@ void ExpectClose(const Image& a, const Image& b, int tolerance) {
   ASSERT_EQ(a.rgb.size(), b.rgb.size());
   for (size_t i = 0; i < a.rgb.size(); ++i)
     ASSERT_NEAR(a.rgb[i], b.rgb[i], tolerance) << "at " << i;
+}
+
+std::string BigEndian(uint32_t n) { return {char(n >> 24), char(n >> 16), char(n >> 8), char(n)}; }
+
+// Returns a chunk of a PNG.
+std::string Chunk(const std::string& name, const std::string& data) {
+  uint32_t crc = 0xffffffff;
+  for (const unsigned char byte : name + data) {
+    crc ^= byte;
+    for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+  }
+  return BigEndian(static_cast<uint32_t>(data.size())) + name + data + BigEndian(~crc);
+}
+
+// Returns 1 + 258 * `repeats` zero bytes, compressed to a thousandth by the format zlib (RFC 1950):
+// one block of fixed Huffman codes, with a literal zero and `repeats` copies of 258 bytes.
+std::string CompressedZeros(uint32_t repeats) {
+  std::string bytes = "\x78\x01";
+  int used = 8;  // bits of the last byte
+  const auto append = [&](const char* bits) {
+    for (; *bits != 0; ++bits) {
+      if (used == 8) bytes += '\0', used = 0;
+      bytes.back() = static_cast<char>(bytes.back() | (*bits - '0') << used++);
+    }
+  };
+  append("110");                                                   // the last block; fixed codes
+  append("00110000");                                              // the literal 0
+  for (uint32_t i = 0; i < repeats; ++i) append("1100010100000");  // length 258, distance 1
+  append("0000000");                                               // the end
+  return bytes + BigEndian((1 + 258 * repeats) % 65521 << 16 | 1);
 }
 
 TEST(PngTest, RoundTrip) {
@@ -252,6 +283,24 @@ TEST(PngTest, AHugePictureIsRefusedBeforeMemoryIsAskedFor) {
   EXPECT_THAT(DecodeError(png), HasSubstr("100001 x 100001 pixels; at most 100000000"));
 }
 
+// Files of 1 MB that hold much beside their pixels: texts of 30 x 8 MB, which would also be kept,
+// and 260 MB after the last row.
+TEST(PngTest, OnlyPixelsAreDecompressed) {
+  constexpr uint32_t kRepeatsOf8Mb = 30'000, kRepeatsOf260Mb = 1'000'000;
+  const std::string begin = "\x89PNG\r\n\x1a\n" + Chunk("IHDR", BigEndian(1) + BigEndian(1) +
+                                                                    std::string("\x08\2\0\0\0", 5));
+  const std::string pixel = Chunk("IDAT", CompressedZeros(1)), end = Chunk("IEND", "");
+  const std::string text = Chunk("zTXt", std::string("a\0\0", 3) + CompressedZeros(kRepeatsOf8Mb));
+  std::string texts;
+  for (int i = 0; i < 30; ++i) texts += text;
+  for (const std::string& file : {begin + texts + pixel + end, begin + pixel + texts + end,
+                                  begin + Chunk("IDAT", CompressedZeros(kRepeatsOf260Mb)) + end}) {
+    const clock_t before = clock();
+    EXPECT_THAT(Decode(file).rgb, ElementsAre(0, 0, 0));
+    EXPECT_LT(static_cast<double>(clock() - before) / CLOCKS_PER_SEC, 0.2);
+  }
+}
+
 TEST(JpegTest, ColoursAndGrey) {
   const Image image = Gradient(64, 48);
   ExpectClose(Decode(JpegOf(64, 48, 3, JCS_RGB, image.rgb)), image, 8);
@@ -326,18 +375,9 @@ std::string WithExif(const std::string& jpeg, const std::string& exif) {
   return jpeg.substr(0, 2) + marker + data + jpeg.substr(2);
 }
 
+// Returns the PNG with a chunk "eXIf" after its signature and header.
 std::string WithExifChunk(const std::string& png, const std::string& exif) {
-  std::string chunk = "eXIf" + exif;
-  uint32_t crc = 0xffffffff;
-  for (unsigned char byte : chunk) {
-    crc ^= byte;
-    for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
-  }
-  const auto number = [](uint32_t n) {
-    return std::string{char(n >> 24), char(n >> 16), char(n >> 8), char(n)};
-  };
-  chunk = number(static_cast<uint32_t>(exif.size())) + chunk + number(~crc);
-  return png.substr(0, 33) + chunk + png.substr(33);  // after the PNG's signature and header
+  return png.substr(0, 33) + Chunk("eXIf", exif) + png.substr(33);
 }
 
 // For each orientation 1 to 8, how a stored picture of 2 x 3 pixels, ab/cd/ef, is displayed. Each
