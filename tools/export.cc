@@ -67,8 +67,10 @@ absl::Status Export(const CommandLine&) {
     return absl::InvalidArgumentError("--raw_bytes: expected --format=onnx");
   const std::string output = absl::GetFlag(FLAGS_output).empty() ? absl::StrCat("net.", format)
                                                                  : absl::GetFlag(FLAGS_output);
+  RETURN_IF_ERROR(CanBeWritten("output", output));
   ASSIGN_OR_RETURN(const training::OpenedNetwork opened,
                    OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
+  RETURN_IF_ERROR(CheckKeepsCheckpoint(output, opened.found.path));
   if (format == "safetensors") {
     RETURN_IF_ERROR(inference::WriteInferenceFile(output, opened.network));
   } else {

@@ -12,8 +12,9 @@
 namespace cotangent::tools {
 
 struct ImageRequest {
-  std::string dataset;   // value of --dataset; empty: the network's training data set
-  std::string data_dir;  // empty: the default directory
+  std::string dataset;           // the data set's name; empty: the network's training data set
+  std::string flag = "dataset";  // the flag that gave the name
+  std::string data_dir;          // empty: the default directory
   int threads = 1;
   bool skip_bad = false;  // skip unreadable pictures, with a line on standard error for each
   data::Split wanted = data::Split::kTest;  // training, validation or test images

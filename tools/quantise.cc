@@ -151,6 +151,7 @@ struct Material {
 
 absl::StatusOr<Material> LoadMaterial(const training::TrainedNetwork& trained, int threads) {
   ImageRequest request = {.dataset = absl::GetFlag(FLAGS_calibration),
+                          .flag = "calibration",
                           .data_dir = absl::GetFlag(FLAGS_data_dir),
                           .threads = threads,
                           .wanted = data::Split::kTrain,
@@ -213,6 +214,7 @@ absl::Status Quantise(const CommandLine& line) {
   RETURN_IF_ERROR(CheckFlags());
   ASSIGN_OR_RETURN(training::OpenedNetwork opened,
                    OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
+  RETURN_IF_ERROR(CheckKeepsCheckpoint(absl::GetFlag(FLAGS_output), opened.found.path));
   training::TrainedNetwork& trained = opened.network;
   if (!trained.quantisation.empty())
     return absl::InvalidArgumentError(

@@ -44,13 +44,14 @@ data::FitOptions FitOptionsOf(const layers::Network& network) {
 
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
-                                                               const data::FitOptions& fit) {
+                                                               const data::FitOptions& fit,
+                                                               absl::string_view flag) {
   if (absl::Status status = layers::CheckValidationShare(network); !status.ok())
     return layers::AtPlace(network, status);
   absl::StatusOr<std::shared_ptr<const data::Source>> source =
       data::FindSource(text, TargetKindOf(network));
   if (!source.ok())
-    return absl::InvalidArgumentError(absl::StrCat("--dataset: ", source.status().message()));
+    return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ", source.status().message()));
   const auto& input = network.input();
   const bool possible = (input.channels() == 1 || input.channels() == 3) && input.height() >= 1 &&
                         input.width() >= 1 && input.height() <= data::kLargestImageSide &&

@@ -20,7 +20,7 @@ namespace cotangent::training {
 // reads the pictures.
 data::FitOptions FitOptionsOf(const layers::Network& network);
 
-// Opens the data set named by `text`, the value of --dataset. Pictures of any size are brought to
+// Opens the data set named by `text`, the value of the flag `flag`. Pictures of any size are brought to
 // the network's input as `fit` says. If the network text asks for a share of validation images and
 // the data set has none, that share of the training images is set apart. Returns an error if
 // there is no such data set, if its pictures cannot have the channels or size of the network's
@@ -28,7 +28,8 @@ data::FitOptions FitOptionsOf(const layers::Network& network);
 // all of them.
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
-                                                               const data::FitOptions& fit);
+                                                               const data::FitOptions& fit,
+                                                               absl::string_view flag = "dataset");
 
 // Returns the split that is evaluated during training: the validation images if there are any, else
 // the test images, else the training images.

@@ -6,7 +6,9 @@
 #include <memory>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/glob.h"
 #include "base/status_macros.h"
 #include "data/augment.h"
@@ -119,6 +121,21 @@ double WeightError(const float* weights, int64_t rows, int64_t columns) {
 
 std::string LayerOf(const std::string& weight) { return weight.substr(0, weight.rfind('.')); }
 
+// Returns an error if one of the globs `keep` fits no layer with parameters.
+absl::Status CheckKept(const std::vector<std::string>& keep, const Watched& watched) {
+  for (const std::string& glob : keep) {
+    const auto fits = [&](const auto& slot) { return FitsPattern(LayerOf(slot.name), glob); };
+    if (absl::c_any_of(watched.store().parameters(), fits)) continue;
+    std::vector<std::string> layers;
+    for (const QuantisableConvolution& c : watched.convolutions())
+      layers.push_back(LayerOf(c.weight));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--keep=", glob, ": no layer has this name; those that can be quantised are ",
+                     absl::StrJoin(layers, ", ")));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 double QuantisedLayerReport::error() const { return std::hypot(in_error, weight_error); }
@@ -139,9 +156,11 @@ absl::StatusOr<Calibration> Calibrate(const training::TrainedNetwork& trained,
   ASSIGN_OR_RETURN(const std::unique_ptr<Watched> watched,
                    Watched::Create(trained, batch, options.threads, tuner));
   if (watched->convolutions().empty())
-    return absl::FailedPreconditionError(
+    return absl::InvalidArgumentError(
         "the network has no convolution or linear layer that could be quantised: those that read "
-        "the images themselves, or share their weights, are left as they are");
+        "the images themselves, or share their weights, are left as they are; expected a network "
+        "with others");
+  RETURN_IF_ERROR(CheckKept(options.keep, *watched));
   RETURN_IF_ERROR(
       ShowPictures(trained, dataset, count, batch, *watched,
                    [](Histogram& h, const float* numbers, int64_t n) { h.Measure(numbers, n); }));

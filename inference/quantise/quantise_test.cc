@@ -142,7 +142,7 @@ TEST(Quantise, RefusesPicturesOfAnotherSize) {
 TEST(Quantise, SaysWhenThereIsNothingToQuantise) {
   const auto calibration = CalibrateOn(
       MakeTrained("input { height: 4 width: 4 } layer { linear {} }", {"a", "b"}), Noise(4, 4));
-  EXPECT_TRUE(absl::IsFailedPrecondition(calibration.status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(calibration.status()));
 }
 
 Histogram Shown(const std::vector<float>& numbers) {
