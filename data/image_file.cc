@@ -60,10 +60,9 @@ absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_
   if (IsWebp(bytes)) return DecodeWebp(bytes, most_pixels, source);
   if (IsPnm(bytes)) return DecodePnm(bytes, most_pixels, source);
   return absl::InvalidArgumentError(
-      absl::StrCat(source,
-                   bytes.empty() ? ": the file is empty"
-                                 : ": neither a PNG nor a JPEG nor a WebP nor a PGM nor a PPM",
-                   OtherKind(bytes), "; pictures of these kinds can be read"));
+      absl::StrCat(source, bytes.empty() ? ": the file is empty: neither" : ": neither",
+                   " a PNG nor a JPEG nor a WebP nor a PGM nor a PPM", OtherKind(bytes),
+                   "; pictures of these kinds can be read"));
 }
 
 absl::StatusOr<Image> ReadImage(const std::string& path) {

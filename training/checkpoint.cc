@@ -27,7 +27,8 @@ namespace {
 using nlohmann::json;
 
 constexpr char kFormatKey[] = "format";
-constexpr char kFormat[] = "cotangent checkpoint 1";
+constexpr char kFormat[] = "cotangent checkpoint 1",
+               kFormatOfAnyVersion[] = "cotangent checkpoint ";
 constexpr char kChecksumsKey[] = "crc32c";
 constexpr char kHeaderChecksumKey[] = "header_crc32c";
 // The text that stands in the header in place of the header's checksum while that checksum is
@@ -112,9 +113,13 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string bytes, absl::string_view 
   Checkpoint checkpoint;
   checkpoint.metadata_ = std::move(parsed->metadata);
   if (const std::string format = checkpoint.Get(kFormatKey); format != kFormat) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        source, ": a safetensors file, but not a checkpoint of train: its metadata says format \"",
-        format.substr(0, 40), "\", expected \"", kFormat, "\""));
+    const bool is_ours = absl::StartsWith(format, kFormatOfAnyVersion);
+    return absl::InvalidArgumentError(
+        absl::StrCat(source,
+                     is_ours ? ": a checkpoint of another version of this program"
+                             : ": a safetensors file, but not a checkpoint of train",
+                     ": its metadata says format \"", format.substr(0, 40), "\", expected \"",
+                     kFormat, "\"", is_ours ? "; read it with the version that wrote it" : ""));
   }
   if (!HeaderIsIntact(header, checkpoint.Get(kHeaderChecksumKey)))
     return Damaged(source, "the header's checksum is wrong");

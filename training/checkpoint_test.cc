@@ -135,6 +135,8 @@ TEST(Checkpoint, HostileHeadersAreRefusedWithAReason) {
       {"{\"a\": {}, \"a\": {}}", "two tensors"},
       {"{\"__metadata__\": {\"step\": 1}}", "unexpected a number"},
       {"{\"__metadata__\": {\"format\": \"pt\"}}", "not a checkpoint of train"},
+      {"{\"__metadata__\": {\"format\": \"cotangent checkpoint 2\"}}",
+       "a checkpoint of another version of this program"},
       {"{" + meta + "}", "header's checksum"},
       {std::string(100000, '['), "unexpected a list"},
   };

@@ -125,7 +125,7 @@ class Taker {
       const WeightFile::Tensor& tensor = *file_.Find(found->second);
       const std::vector<int64_t> shape(slot.shape.begin(), slot.shape.end());
       if (tensor.type == NumberType::kOther) {
-        left_.Add("does not fit", slot.name, "(integers in the file)");
+        left_.Add("does not fit", slot.name, "(neither f64, f32, f16 nor bf16 in the file)");
       } else if (tensor.shape != shape) {
         left_.Add("does not fit", slot.name,
                   absl::StrCat(ShapeText(shape), " (", ShapeText(tensor.shape), " in the file)"));

@@ -63,7 +63,8 @@ class Archive {
     const std::string path = absl::StrCat(prefix_, name);
     zip_stat_t about;
     if (zip_stat(zip_.get(), path.c_str(), 0, &about) != 0)
-      return absl::NotFoundError(absl::StrCat("the archive lacks ", path));
+      return absl::NotFoundError(
+          absl::StrCat("the archive lacks ", path, ": it is damaged; fetch or save it again"));
     if ((about.valid & (ZIP_STAT_COMP_METHOD | ZIP_STAT_SIZE)) !=
             (ZIP_STAT_COMP_METHOD | ZIP_STAT_SIZE) ||
         about.comp_method != ZIP_CM_STORE) {

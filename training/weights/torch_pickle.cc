@@ -50,6 +50,11 @@ constexpr absl::string_view kSize = "torch.Size";
 // by copying a long name or list again and again.
 constexpr size_t kLongestName = 256, kMostArguments = 8, kStorageParts = 5;
 
+// A value takes a byte of the pickle and 100 bytes of memory. With these limits, a pickle cannot ask
+// for more than some hundreds of megabytes. PyTorch's pickles have about 20 values, and 200 bytes,
+// for each tensor.
+constexpr size_t kMostValues = 2'000'000, kMostBytes = size_t{16} << 20;
+
 bool IsAllowed(absl::string_view name) {
   if (name.size() > kLongestName) return false;
   return name == kRebuildTensor || name == kRebuildParameter || name == kOrderedDict ||
@@ -67,6 +72,8 @@ class Unpickler {
       if (pickle_.empty()) return Refused("the pickle ends before it is complete");
       const unsigned char opcode = Take(1)[0];
       RETURN_IF_ERROR(Execute(opcode));
+      if (values_.size() > kMostValues)
+        return Refused(absl::StrCat("the pickle has more than ", kMostValues, " values"));
     }
     return Pop();
   }
@@ -451,6 +458,8 @@ absl::StatusOr<std::vector<PickledTensor>> TensorsOf(const Unpickler& values, co
 }  // namespace
 
 absl::StatusOr<std::vector<PickledTensor>> ReadTorchPickle(absl::string_view pickle) {
+  if (pickle.size() > kMostBytes)
+    return Refused(absl::StrCat("the pickle has more than ", kMostBytes, " bytes"));
   Unpickler values(pickle);
   ASSIGN_OR_RETURN(const Ref result, values.Run());
   const Value& dict = values[result];

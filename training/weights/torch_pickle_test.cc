@@ -58,6 +58,16 @@ TEST(TorchPickle, WhatIsCutShortAnywhereIsAnError) {
     EXPECT_FALSE(ReadTorchPickle(pickle.substr(0, size)).ok()) << size;
 }
 
+// Every value takes a hundred times the memory of its byte in the pickle.
+TEST(TorchPickle, RefusesEnormousPickles) {
+  EXPECT_THAT(ReadTorchPickle(std::string(3'000'000, '(')).status().message(),
+              HasSubstr("more than 2000000 values; in Python, write the weights alone"));
+  // A value that is recalled again and again is only one.
+  std::string recalls = "Nq\x01";
+  for (int i = 0; i < 10'000'000; ++i) recalls += "h\x01";
+  EXPECT_THAT(ReadTorchPickle(recalls).status().message(), HasSubstr("more than 16777216 bytes"));
+}
+
 TEST(TorchPickle, RefusesWhatIsNoDictionaryOfTensors) {
   EXPECT_THAT(ReadTorchPickle("N.").status().message(), HasSubstr("no dictionary"));
   EXPECT_THAT(ReadTorchPickle("}.").status().message(), HasSubstr("no tensors"));

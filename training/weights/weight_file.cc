@@ -134,9 +134,15 @@ absl::StatusOr<WeightFile> ParseSafetensorsWeights(std::string bytes, absl::stri
 }
 
 absl::StatusOr<WeightFile> ReadWeightFile(const std::string& path) {
-  ASSIGN_OR_RETURN(std::string bytes, data::ReadFile(path));
-  if (absl::StartsWith(bytes, "PK")) return ParseTorchWeights(bytes, path);
-  return ParseSafetensorsWeights(std::move(bytes), path);
+  absl::StatusOr<std::string> bytes = data::ReadFile(path);
+  if (!bytes.ok()) {
+    return absl::Status(bytes.status().code(),
+                        absl::StrCat(bytes.status().message(),
+                                     "; expected a safetensors file, such as a checkpoint of a "
+                                     "run, or a .pt or .pth file of PyTorch"));
+  }
+  if (absl::StartsWith(*bytes, "PK")) return ParseTorchWeights(*bytes, path);
+  return ParseSafetensorsWeights(*std::move(bytes), path);
 }
 
 }  // namespace cotangent::training
