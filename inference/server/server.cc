@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "data/image_file.h"
@@ -36,8 +37,9 @@ constexpr int kDefaultTop = 5;
 // requests.
 constexpr int kIdleSeconds = 2, kMostRequestsOfConnection = 1'000'000;
 
-constexpr int kOk = 200, kBadRequest = 400, kTooLarge = 413, kUnsupported = 415, kTooMany = 429,
-              kInternal = 500, kUnavailable = 503;
+constexpr int kOk = 200, kBadRequest = 400, kNotFound = 404, kWrongMethod = 405,
+              kLengthRequired = 411, kTooLarge = 413, kAddressTooLong = 414, kUnsupported = 415,
+              kTooMany = 429, kInternal = 500, kUnavailable = 503;
 
 int HttpStatus(const absl::Status& status) {
   switch (status.code()) {
@@ -45,6 +47,8 @@ int HttpStatus(const absl::Status& status) {
       return kOk;
     case absl::StatusCode::kInvalidArgument:
       return kBadRequest;
+    case absl::StatusCode::kFailedPrecondition:
+      return kLengthRequired;
     case absl::StatusCode::kOutOfRange:
       return kTooLarge;
     case absl::StatusCode::kUnimplemented:
@@ -75,6 +79,42 @@ absl::StatusOr<int> Parameter(const httplib::Request& request, const char* name,
                                                    ": expected a number from ", least, " to ",
                                                    most));
   return value;
+}
+
+// The paths of the server, and the methods with which each may be requested.
+struct Path {
+  absl::string_view name, methods;
+};
+constexpr Path kPaths[] = {{"/", "GET, HEAD"},
+                           {"/v1/classify", "POST"},
+                           {"/v1/network", "GET, HEAD"},
+                           {"/healthz", "GET, HEAD"},
+                           {"/metrics", "GET, HEAD"}};
+
+// Adds a message to a response with an error status that the HTTP library found itself; turns 404
+// for a path that there is into 405.
+void Explain(const httplib::Request& request, const absl::Status& too_many_bytes,
+             httplib::Response& response) {
+  std::string says = absl::StrCat("status ", response.status);
+  if (response.status == kNotFound) {
+    says = absl::StrCat("there is no ", request.path.substr(0, 100), "; expected ",
+                        absl::StrJoin(kPaths, ", ", [](std::string* out, const Path& path) {
+                          absl::StrAppend(out, path.name);
+                        }));
+    for (const Path& path : kPaths) {
+      if (request.path != path.name) continue;
+      response.status = kWrongMethod;
+      response.set_header("Allow", std::string(path.methods));
+      says = absl::StrCat(request.method, " ", path.name, ": expected ", path.methods);
+    }
+  } else if (response.status == kTooLarge) {
+    says = std::string(too_many_bytes.message());
+  } else if (response.status == kAddressTooLong) {
+    says = "the address is too long; expected at most 8192 bytes";
+  } else if (response.status == kBadRequest) {
+    says = "not a request in HTTP/1.1, or one with a header of more than 8192 bytes";
+  }
+  response.set_content(Text({{"error", says}}), kJson);
 }
 
 // A picture file in a request.
@@ -207,15 +247,8 @@ void HttpServer::AddRoutes() {
                                     const httplib::ContentReader& content) {
     Classify(request, response, content);
   });
-  // The HTTP library reports some errors itself: an unknown path, a body that is too long. This
-  // handler adds a JSON message to them.
-  http_.set_error_handler([this](const httplib::Request&, httplib::Response& response) {
-    if (!response.body.empty()) return;
-    response.set_content(Text({{"error", response.status == kTooLarge
-                                             ? std::string(TooManyBytes().message())
-                                             : absl::StrCat("status ", response.status,
-                                                            "; POST a picture to /v1/classify")}}),
-                         kJson);
+  http_.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
+    if (response.body.empty()) Explain(request, TooManyBytes(), response);
   });
 }
 
@@ -231,6 +264,11 @@ json HttpServer::DescribeNetwork() const {
 absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
     const httplib::Request& request, const httplib::Response& response,
     const httplib::ContentReader& content) const {
+  // Without either, the HTTP library would wait for the connection to end.
+  if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding"))
+    return absl::FailedPreconditionError(
+        "the request does not say how long its body is; send a picture with Content-Length or in "
+        "chunks");
   std::vector<Upload> uploads;
   int64_t bytes = 0;
   absl::Status status;
@@ -263,7 +301,10 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
   // The HTTP library refuses a body whose announced length is too large.
   if (!is_whole && response.status == kTooLarge) return TooManyBytes();
   if (!is_whole && absl::Now() > deadline) return TooSlow();  // ended by the doorkeeper
-  if (!is_whole) return absl::InvalidArgumentError("the request ended before it was complete");
+  if (!is_whole)
+    return absl::InvalidArgumentError(
+        "the request ended before it was complete, or its parts or its encoding cannot be read; "
+        "send the bytes of a picture, or multipart/form-data with a boundary");
   if (uploads.empty())
     return absl::InvalidArgumentError(
         "the request holds no picture; send one as its body, or "

@@ -9,8 +9,9 @@
 //   GET  /healthz       200 while requests are accepted, 503 while the server is ending
 //   GET  /metrics       statistics for Prometheus
 //
-// Errors are JSON: {"error": "what was found and how to mend it"}. Statuses: 400 damaged picture or
-// wrong parameter, 413 too many bytes, pixels or pictures, 415 not a picture, 429 too many pictures
+// Errors are JSON: {"error": "what was found and how to mend it"}. Statuses: 400 damaged picture,
+// damaged request or wrong parameter, 404 no such path, 405 not the path's method, 411 a body of no
+// length, 413 too many bytes, pixels or pictures, 415 not a picture, 429 too many pictures
 // waiting (Retry-After says when to try again), 503 too slow, or the server is ending.
 #ifndef COTANGENT_INFERENCE_SERVER_SERVER_H_
 #define COTANGENT_INFERENCE_SERVER_SERVER_H_

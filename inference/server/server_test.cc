@@ -165,7 +165,19 @@ TEST_F(ServerTest, RefusesWhatItShould) {
   const Parts items = {{"a", "x", "", ""}, {"b", "x", "", ""}, {"c", "x", "", ""}};
   httplib::Client client = Client();
   EXPECT_EQ(client.Post("/v1/classify", items)->status, 413);
-  EXPECT_EQ(client.Get("/nowhere")->status, 404);
+  const auto expect_error = [](const httplib::Result& result, int status, const std::string& says) {
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->status, status);
+    EXPECT_THAT(json::parse(result->body)["error"].dump(), HasSubstr(says));
+  };
+  expect_error(client.Get("/nowhere"), 404, "there is no /nowhere; expected /, /v1/classify, ");
+  expect_error(client.Put("/v1/classify", "x", "image/png"), 405,
+               "PUT /v1/classify: expected POST");
+  EXPECT_EQ(client.Get("/v1/classify")->get_header_value("Allow"), "POST");
+  expect_error(client.Delete("/healthz"), 405, "DELETE /healthz: expected GET, HEAD");
+  expect_error(client.Get(("/" + std::string(9000, 'a')).c_str()), 414, "at most 8192 bytes");
+  expect_error(client.Post("/v1/classify", "--b\r\nno part", "multipart/form-data; boundary=b"),
+               400, "multipart/form-data with a boundary");
   EXPECT_EQ(Post(Png(8, 1)).first, 200);  // the server still answers
 }
 
@@ -316,6 +328,18 @@ TEST_F(ServerTest, EndsWhatNeverEnds) {
   going = false;
   drip.join();
   for (int client : clients) close(client);
+}
+
+// A request without a body's length has no body: it is answered at once.
+TEST_F(ServerTest, ABodyOfNoLengthIsAnError) {
+  Start();
+  const int client = Begin(server_->port(), "POST /v1/classify HTTP/1.1\r\n\r\n");
+  timeval patience = {3, 0};  // seconds; the HTTP library would wait for five
+  setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  std::string answer(1000, '\0');
+  answer.resize(std::max<ssize_t>(0, recv(client, answer.data(), answer.size(), 0)));
+  EXPECT_THAT(answer, HasSubstr("HTTP/1.1 411"));
+  close(client);
 }
 
 TEST_F(ServerTest, APortInUseIsAnError) {
