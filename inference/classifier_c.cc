@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "inference/classifier.h"
 
@@ -21,8 +23,11 @@ namespace {
 // the status's code.
 int Tell(const absl::Status& status, char* error, size_t error_bytes) {
   if (error != nullptr && error_bytes > 0) {
-    const size_t bytes = std::min(status.message().size(), error_bytes - 1);
-    std::memcpy(error, status.message().data(), bytes);
+    const absl::string_view message = status.message();
+    size_t bytes = std::min(message.size(), error_bytes - 1);
+    // Bytes 10xxxxxx continue a character of UTF-8, which is not cut in two.
+    while (bytes > 0 && bytes < message.size() && (message[bytes] & 0xc0) == 0x80) --bytes;
+    std::memcpy(error, message.data(), bytes);
     error[bytes] = 0;
   }
   return static_cast<int>(status.code());
@@ -67,6 +72,13 @@ const char* cotangent_class_name(const cotangent_classifier* classifier, int64_t
 
 int cotangent_classify(cotangent_classifier* classifier, const uint8_t* rgb, int width, int height,
                        float* probabilities, char* error, size_t error_bytes) {
+  if (classifier == nullptr || probabilities == nullptr) {
+    return Tell(absl::InvalidArgumentError(absl::StrCat(
+                    classifier == nullptr ? "classifier" : "probabilities",
+                    " is NULL: expected what cotangent_load() returned, and room for a "
+                    "number for each class")),
+                error, error_bytes);
+  }
   Classifier& network = *classifier->classifier;
   const absl::Span<float> result(probabilities, network.classes().size());
   return Tell(network.Classify({rgb, width, height}, result), error, error_bytes);

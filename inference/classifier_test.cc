@@ -277,6 +277,14 @@ TEST(Classifier, SpeaksC) {
   EXPECT_EQ(cotangent_classify(classifier, image.rgb.data(), -1, 10, probabilities, small, 8),
             COTANGENT_INVALID_ARGUMENT);
   EXPECT_STREQ(small, "a pictu");
+  EXPECT_EQ(cotangent_load("/\u00e9", 0, 1, error, sizeof("cannot read /") + 1), nullptr);
+  EXPECT_STREQ(error, "cannot read /");  // half of a character would be no UTF-8
+  EXPECT_EQ(cotangent_classify(nullptr, nullptr, 1, 1, probabilities, error, sizeof(error)),
+            COTANGENT_INVALID_ARGUMENT);
+  EXPECT_THAT(error, HasSubstr("classifier is NULL"));
+  EXPECT_EQ(cotangent_classify(classifier, image.rgb.data(), 20, 10, nullptr, error, sizeof(error)),
+            COTANGENT_INVALID_ARGUMENT);
+  EXPECT_THAT(error, HasSubstr("probabilities is NULL"));
   cotangent_free(classifier);
   cotangent_free(nullptr);
 }
