@@ -214,11 +214,11 @@ absl::Status Quantise(const CommandLine& line) {
   RETURN_IF_ERROR(CheckFlags());
   ASSIGN_OR_RETURN(training::OpenedNetwork opened,
                    OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
-  RETURN_IF_ERROR(CheckKeepsCheckpoint(absl::GetFlag(FLAGS_output), opened.found.path));
   training::TrainedNetwork& trained = opened.network;
   if (!trained.quantisation.empty())
     return absl::InvalidArgumentError(
         absl::StrCat(opened.found.path, ": is quantised already; expected a checkpoint of train"));
+  RETURN_IF_ERROR(CheckKeepsCheckpoint(absl::GetFlag(FLAGS_output), opened.found.path));
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
   options.precision = PrecisionToUse(trained.network);
