@@ -77,6 +77,9 @@ std::string Expectation(const absl::CommandLineFlag& flag) {
 
 CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage) {
   GuardStandardStreams();
+  // A file that grows beyond the limit of `ulimit -f` is an error of the write, which is reported,
+  // and no signal that ends the program and leaves half a file.
+  signal(SIGXFSZ, SIG_IGN);
   CommandLine line;
   const std::vector<std::pair<std::string, absl::CommandLineFlag*>> flags = ProgramFlags();
   const auto find = [&](absl::string_view name) -> absl::CommandLineFlag* {

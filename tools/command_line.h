@@ -37,7 +37,7 @@ struct CommandLine {
 // flags. If a flag is unknown, its value is wrong or missing, or the environment variable
 // COTANGENT_ISA is wrong, prints the reason and exits with kExitUsage. If `bazel run` started the
 // program, changes to the directory in which the user called it. Also guards the standard streams
-// (standard_streams.h), so main() should call this first.
+// (standard_streams.h) and ignores SIGXFSZ, so main() should call this first.
 CommandLine ParseCommandLine(int argc, char** argv, absl::string_view usage);
 
 // Prints the name under which the program is installed and the version, such as "cotangent-predict

@@ -35,6 +35,8 @@ ABSL_FLAG(std::string, precision, "f32", "f32 or bf16");
 namespace cotangent::tools {
 namespace {
 
+constexpr int kMostConnections = 4096;  // of --connections; each has a thread
+
 constexpr char kUsage[] =
     "Answers over HTTP what pictures show: a page at /, JSON at /v1/classify, /healthz, /metrics.\n"
     "SIGTERM ends it after what was begun is answered; SIGHUP loads the checkpoint anew.\n"
@@ -69,6 +71,11 @@ absl::StatusOr<inference::ServerOptions> OptionsOfFlags() {
         {"most_pixels", absl::GetFlag(FLAGS_most_pixels)}}) {
     if (value < 1) return FlagError(name, absl::StrCat(value), "1 or more");
   }
+  if (const int connections = absl::GetFlag(FLAGS_connections); connections > kMostConnections)
+    return FlagError("connections", absl::StrCat(connections),
+                     absl::StrCat("at most ", kMostConnections, ", each of which has a thread"));
+  if (absl::GetFlag(FLAGS_address).empty())
+    return FlagError("address", "", "an address of this machine, or 0.0.0.0 for all of them");
   inference::ServerOptions options;
   options.address = absl::GetFlag(FLAGS_address);
   options.port = absl::GetFlag(FLAGS_port);

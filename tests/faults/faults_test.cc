@@ -272,7 +272,6 @@ TEST(FullDisk, ForFilesBeyondASize) {
     // checkpoint.
     const rlimit limit = {6000, 6000};
     setrlimit(RLIMIT_FSIZE, &limit);
-    signal(SIGXFSZ, SIG_IGN);
   };
   const Outcome outcome = RunProgram(run.program(), run.Arguments(), options, kPatience);
   EXPECT_EQ(outcome.exit_code, 1) << outcome.errors;
