@@ -2,12 +2,12 @@
 #define COTANGENT_OPTIM_SCHEDULE_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "optim/optimizer.pb.h"
 #include "optim/run_length.h"
+#include "optim/schedules/curve.h"
 
 namespace cotangent::optim {
 
@@ -20,10 +20,9 @@ class Schedule {
   Schedule() = default;
 
   // Makes the schedule that `config` describes. Errors: a warm-up without `length`, or not shorter
-  // than the run; `every` missing; other lengths or `every` of no steps; negative lengths; factors
-  // that are negative, infinite or NaN; no milestones, or milestones that are not in rising order;
-  // `rise` not between 0 and 1; `power` not above 0. `place` is the path of `config` in the recipe
-  // (the text that describes training), for errors.
+  // than the run; a warm-up's factor that is negative, infinite or NaN; settings that the chosen
+  // kind of schedule refuses (schedules/). `place` is the path of `config` in the recipe (the text
+  // that describes training), for errors.
   static absl::StatusOr<Schedule> Create(const ScheduleConfig& config, const RunLength& run,
                                          absl::string_view place = "schedule");
 
@@ -31,14 +30,9 @@ class Schedule {
   double Multiplier(int64_t step) const;
 
  private:
-  // Returns the factor for the learning rate `step` steps after the end of the warm-up.
-  double AfterWarmup(int64_t step) const;
-  double OneCycleMultiplier(int64_t step) const;
-
-  ScheduleConfig config_;
   int64_t warmup_steps_ = 0;
-  int64_t length_ = 0;               // steps after the warm-up; kind `step`: between two changes
-  std::vector<int64_t> milestones_;  // kind `multi_step`: steps from the warm-up's end
+  double warmup_start_ = 1;  // the factor of the warm-up at step 0
+  Curve after_warmup_ = [](int64_t) { return 1.0; };
 };
 
 }  // namespace cotangent::optim

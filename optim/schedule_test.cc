@@ -24,6 +24,14 @@ TEST(ScheduleTest, WithoutAnythingIsConstant) {
   EXPECT_EQ(schedule->Multiplier(1000000), 1);
 }
 
+TEST(ScheduleTest, EveryKindHasACurve) {
+  const auto* kinds = ScheduleConfig::descriptor()->FindOneofByName("kind");
+  for (int i = 0; i < kinds->field_count(); ++i) {
+    auto schedule = FromText(kinds->field(i)->name() + " {}");
+    EXPECT_NE(schedule.status().code(), absl::StatusCode::kUnimplemented) << schedule.status();
+  }
+}
+
 TEST(ScheduleTest, LinearReachesZeroAtItsLengthAndStays) {
   auto schedule = FromText("polynomial { length { epochs: 3 } }");
   ASSERT_TRUE(schedule.ok());
