@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace cotangent::data {
@@ -16,14 +15,6 @@ bool IsClutter(const std::string& path) {
   if (!name.empty() && name[0] == '.') return true;
   for (const char* const known : {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}) {
     if (name == known) return true;
-  }
-  return false;
-}
-
-bool HasNameOfPicture(absl::string_view name) {
-  for (const char* const ending :
-       {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".ppm", ".pgm", ".pnm"}) {
-    if (absl::EndsWithIgnoreCase(name, ending)) return true;
   }
   return false;
 }

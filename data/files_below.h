@@ -17,10 +17,6 @@ namespace cotangent::data {
 // desktop.ini, the folder __MACOSX of archives, @eaDir of network drives.
 bool IsClutter(const std::string& path);
 
-// Returns whether a file of this name is a picture by the name's ending: .png, .jpg, .jpeg, .jpe,
-// .jfif, .webp, .ppm, .pgm or .pnm, in upper or lower case.
-bool HasNameOfPicture(absl::string_view name);
-
 // Returns a negative number if `a` comes before `b`, 0 if neither does, and a positive number
 // otherwise. Runs of digits are compared as numbers and everything else byte by byte, so that 2.png
 // comes before 10.png, and neither of 7.png and 007.png comes first.

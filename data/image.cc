@@ -34,4 +34,14 @@ absl::Status CheckFileLength(int64_t width, int64_t height, int64_t bytes,
                      source);
 }
 
+void LayOverWhite(const uint8_t* rgba, size_t pixels, uint8_t* rgb) {
+  for (size_t i = 0; i < pixels; ++i) {
+    const int alpha = rgba[4 * i + 3];
+    for (int c = 0; c < 3; ++c) {
+      const int sum = rgba[4 * i + c] * alpha + 255 * (255 - alpha);
+      rgb[3 * i + c] = static_cast<uint8_t>((sum + 127) / 255);
+    }
+  }
+}
+
 }  // namespace cotangent::data

@@ -1,8 +1,9 @@
 #ifndef COTANGENT_DATA_IMAGE_H_
 #define COTANGENT_DATA_IMAGE_H_
 
-// A picture in memory, and the checks that all decoders of picture files share.
+// A picture in memory, and what all decoders of picture files share.
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -49,6 +50,9 @@ absl::Status CheckFileLength(int64_t width, int64_t height, int64_t bytes,
 // again".
 absl::Status UnsoundFile(absl::string_view kind, absl::string_view finding,
                          absl::string_view source);
+
+// Blends pixels of red, green, blue and alpha with white: round(alpha value + (1 - alpha) 255).
+void LayOverWhite(const uint8_t* rgba, size_t pixels, uint8_t* rgb);
 
 }  // namespace cotangent::data
 

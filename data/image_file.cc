@@ -5,22 +5,25 @@
 #include <algorithm>
 #include <cstring>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "data/file.h"
-#include "data/jpeg_file.h"
-#include "data/png_file.h"
-#include "data/pnm_file.h"
+#include "data/image_formats/image_format.h"
 #include "data/resample.h"
-#include "data/webp_file.h"
 
 namespace cotangent::data {
 namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
 
-bool IsJpeg(absl::Span<const uint8_t> bytes) {
-  return bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
+// Returns the format of a picture by its first bytes; null if there is none.
+const ImageFormat* FormatOf(absl::Span<const uint8_t> bytes) {
+  for (const ImageFormat* format : ImageFormats()) {
+    if (format->recognises(bytes)) return format;
+  }
+  return nullptr;
 }
 
 // Returns the end of an error message about bytes that are in none of the formats that
@@ -53,16 +56,43 @@ absl::Span<const uint8_t> BytesOf(const std::string& contents) {
 
 }  // namespace
 
+std::vector<std::string> NamesOfImageFormats() {
+  std::vector<std::string> names;
+  for (const ImageFormat* format : ImageFormats())
+    names.insert(names.end(), format->names.begin(), format->names.end());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool IsPicture(absl::Span<const uint8_t> bytes) { return FormatOf(bytes) != nullptr; }
+
+bool HasNameOfPicture(absl::string_view name) {
+  for (const ImageFormat* format : ImageFormats()) {
+    for (const std::string& ending : format->endings) {
+      if (absl::EndsWithIgnoreCase(name, ending)) return true;
+    }
+  }
+  return false;
+}
+
 absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source,
                                   int64_t most_pixels) {
-  if (IsPng(bytes)) return DecodePng(bytes, most_pixels, source);
-  if (IsJpeg(bytes)) return DecodeJpeg(bytes, most_pixels, source);
-  if (IsWebp(bytes)) return DecodeWebp(bytes, most_pixels, source);
-  if (IsPnm(bytes)) return DecodePnm(bytes, most_pixels, source);
+  if (const ImageFormat* format = FormatOf(bytes); format != nullptr)
+    return format->decode(bytes, most_pixels, source);
   return absl::InvalidArgumentError(
-      absl::StrCat(source, bytes.empty() ? ": the file is empty: neither" : ": neither",
-                   " a PNG nor a JPEG nor a WebP nor a PGM nor a PPM", OtherKind(bytes),
+      absl::StrCat(source, bytes.empty() ? ": the file is empty: neither " : ": neither ",
+                   absl::StrJoin(NamesOfImageFormats(), " nor "), OtherKind(bytes),
                    "; pictures of these kinds can be read"));
+}
+
+absl::StatusOr<DecodedPart> DecodeImagePart(absl::Span<const uint8_t> bytes,
+                                            absl::string_view source, const ChoosePart& choose) {
+  const ImageFormat* format = FormatOf(bytes);
+  if (format != nullptr && format->decode_part != nullptr)
+    return format->decode_part(bytes, kMaxPixels, source, choose);
+  ASSIGN_OR_RETURN(Image whole, DecodeImage(bytes, source));
+  const std::optional<Rectangle> part = choose(whole.height, whole.width);
+  return DecodedPart{std::move(whole), part};
 }
 
 absl::StatusOr<Image> ReadImage(const std::string& path) {
@@ -72,10 +102,7 @@ absl::StatusOr<Image> ReadImage(const std::string& path) {
 
 absl::StatusOr<DecodedPart> ReadImagePart(const std::string& path, const ChoosePart& choose) {
   ASSIGN_OR_RETURN(const std::string contents, ReadPictureFile(path));
-  if (IsJpeg(BytesOf(contents))) return DecodeJpegPart(BytesOf(contents), kMaxPixels, path, choose);
-  ASSIGN_OR_RETURN(Image whole, DecodeImage(BytesOf(contents), path));
-  const std::optional<Rectangle> part = choose(whole.height, whole.width);
-  return DecodedPart{std::move(whole), part};
+  return DecodeImagePart(BytesOf(contents), path, choose);
 }
 
 Image Resize(const Image& image, int width, int height) {

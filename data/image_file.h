@@ -1,7 +1,7 @@
 #ifndef COTANGENT_DATA_IMAGE_FILE_H_
 #define COTANGENT_DATA_IMAGE_FILE_H_
 
-// Reads PNG, JPEG, WebP, PGM and PPM pictures of any size, resizes them, and writes PNG files.
+// Reads pictures of any size and of any format of image_formats/, resizes them, and writes PNG files.
 
 #include <cstdint>
 #include <string>
@@ -15,8 +15,15 @@
 
 namespace cotangent::data {
 
-// Decodes a PNG, JPEG, WebP, or binary PGM or PPM picture of any bit depth and colour type. Its
-// first bytes tell the format.
+// Returns the names of the formats that can be read, such as "PNG", in alphabetical order.
+std::vector<std::string> NamesOfImageFormats();
+// Returns whether the bytes begin as a picture of one of these formats does.
+bool IsPicture(absl::Span<const uint8_t> bytes);
+// Returns whether a file of this name is such a picture by the name's ending, in upper or lower
+// case: ".jpg", ".JPEG".
+bool HasNameOfPicture(absl::string_view name);
+
+// Decodes a picture of any bit depth and colour type. Its first bytes tell the format.
 //
 // The picture is turned upright as the EXIF orientation of the file says. Transparent pixels are
 // blended with white: round(alpha value + (1 - alpha) 255), on the stored sRGB values, as most
@@ -29,11 +36,14 @@ namespace cotangent::data {
 absl::StatusOr<Image> DecodeImage(absl::Span<const uint8_t> bytes, absl::string_view source,
                                   int64_t most_pixels = kMaxPixels);
 
-// Reads and decodes a picture file.
-absl::StatusOr<Image> ReadImage(const std::string& path);
-// Reads a part of a picture file; the pixels are the same as those of ReadImage(). In a JPEG file
-// that need not be turned and has its end marker, only the part and its surroundings are decoded to
+// Decodes a part of a picture; the pixels are the same as those of DecodeImage(). Of a JPEG that
+// need not be turned and has its end marker, only the part and its surroundings are decoded to
 // pixels, and damage that lies below the part may go unnoticed.
+absl::StatusOr<DecodedPart> DecodeImagePart(absl::Span<const uint8_t> bytes,
+                                            absl::string_view source, const ChoosePart& choose);
+
+// Read and decode a picture file, or a part of it.
+absl::StatusOr<Image> ReadImage(const std::string& path);
 absl::StatusOr<DecodedPart> ReadImagePart(const std::string& path, const ChoosePart& choose);
 
 // Resizes a picture with Resampler (data/resample.h). REQUIRES: width and height are positive.

@@ -11,6 +11,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "data/files_below.h"
@@ -39,12 +40,15 @@ COTANGENT_THREADS_FLAG;
 namespace cotangent::tools {
 namespace {
 
-constexpr char kUsage[] =
-    "Says what pictures show: PNG, JPEG, WebP, PGM and PPM files of any size, scaled to the "
-    "network's.\n"
-    "\n"
-    "  predict --checkpoint=runs/convnet IMAGE|DIR... [--format=text|json|csv] "
-    "[--explain=out.png]\n";
+std::string Usage() {
+  return absl::StrCat(
+      "Says what pictures show: files of any size, scaled to the network's, in the formats ",
+      absl::StrJoin(data::NamesOfImageFormats(), ", "),
+      ".\n"
+      "\n"
+      "  predict --checkpoint=runs/convnet IMAGE|DIR... [--format=text|json|csv] "
+      "[--explain=out.png]\n");
+}
 
 // If `path` is a folder, appends the files below it in natural order; otherwise appends `path`
 // itself.
@@ -167,7 +171,7 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   using namespace cotangent::tools;
-  const CommandLine line = ParseCommandLine(argc, argv, kUsage);
+  const CommandLine line = ParseCommandLine(argc, argv, Usage());
   const absl::Status status = Predict(line.arguments);
   return status.ok() ? kExitDone : Fail(status);
 }

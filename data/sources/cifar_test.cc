@@ -215,7 +215,7 @@ TEST(RecordsFromSheetTest, BadSheetsAndLabels) {
   EXPECT_THAT(message(png, "[1]", 1), HasSubstr("no list of at least 2"));
   EXPECT_THAT(message(png, "[1", 0), HasSubstr("no list"));
   EXPECT_THAT(message(png, "{}", 0), HasSubstr("no list"));
-  EXPECT_THAT(message("GIF89a", "[1]", 0), HasSubstr("neither a PNG"));
+  EXPECT_THAT(message("GIF89a", "[1]", 0), HasSubstr(" nor PNG"));
   EXPECT_THAT(message(EncodePng({2, 1, std::vector<uint8_t>(6)}).value(), "[1]", 0),
               HasSubstr("2 pixels wide"));
 }

@@ -23,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "data/files_below.h"
+#include "data/image_file.h"
 #include "data/sources/pictures.h"
 
 namespace cotangent::data {

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -318,9 +317,8 @@ absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool ex
   absl::StatusOr<data::Image> image = data::DecodeImage(bytes, upload.name, options_.most_pixels);
   if (!image.ok()) {
     // Distinguishes bytes that are no picture at all from a picture that is damaged.
-    const bool is_other =
-        absl::StrContains(image.status().message(), "pictures of these kinds can be read");
-    return is_other ? absl::UnimplementedError(image.status().message()) : image.status();
+    return data::IsPicture(bytes) ? image.status()
+                                  : absl::UnimplementedError(image.status().message());
   }
   ASSIGN_OR_RETURN(const Batcher::Answer answer, batcher_.Classify(*image));
   json result = {{"name", upload.name},

@@ -155,7 +155,7 @@ TEST_F(ServerTest, RefusesWhatItShould) {
     EXPECT_EQ(found, status) << answer;
     EXPECT_THAT(answer["error"].dump(), HasSubstr(says));
   };
-  expect("no picture at all", "", 415, "neither a PNG");
+  expect("no picture at all", "", 415, " nor PNG");
   expect("", "", 415, "the file is empty");
   expect(Png(20, 1).substr(0, 60), "", 400, "not a sound PNG");
   expect(Png(40, 1), "", 413, "at most 1000");

@@ -1,4 +1,4 @@
-// Decodes a part of a JPEG file: the first four bytes choose the part, the rest is the file. If the
+// Decodes a part of a picture, such as a JPEG: the first four bytes choose the part, the rest is the file. If the
 // whole file can be decoded, the part must be equal to that piece of it, bit for bit.
 #include <algorithm>
 #include <cstddef>
@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "data/image.h"
-#include "data/jpeg_file.h"
+#include "data/image_file.h"
 #include "tests/fuzz/property.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -26,8 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     cut(width, data[2], data[3], &wanted.left, &wanted.width);
     return wanted;
   };
-  const absl::StatusOr<images::DecodedPart> found =
-      images::DecodeJpegPart(bytes, images::kMaxPixels, "fuzz", choose);
+  const absl::StatusOr<images::DecodedPart> found = images::DecodeImagePart(bytes, "fuzz", choose);
   if (!found.ok()) {
     COTANGENT_PROPERTY(!found.status().message().empty());
     return 0;
@@ -39,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   COTANGENT_PROPERTY(found->part->left + wanted.width <= part.width);
   COTANGENT_PROPERTY(found->part->top + wanted.height <= part.height);
   COTANGENT_PROPERTY(part.rgb.size() == size_t{3} * part.width * part.height);
-  const absl::StatusOr<images::Image> whole = images::DecodeJpeg(bytes, images::kMaxPixels, "fuzz");
+  const absl::StatusOr<images::Image> whole = images::DecodeImage(bytes, "fuzz");
   if (!whole.ok()) return 0;  // the damage lies outside the part
   for (int y = 0; y < wanted.height; ++y) {
     const auto at = [](const images::Image& image, int top, int left) {

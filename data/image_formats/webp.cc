@@ -1,5 +1,4 @@
-#include "data/webp_file.h"
-
+// Decodes WebP pictures, lossy and lossless. Animations are refused.
 #include <webp/decode.h>
 
 #include <cstring>
@@ -8,7 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "data/exif.h"
+#include "data/image_formats/exif.h"
+#include "data/image_formats/image_format.h"
 
 namespace cotangent::data {
 namespace {
@@ -34,8 +34,6 @@ absl::Span<const uint8_t> ExifChunk(absl::Span<const uint8_t> bytes) {
   }
   return {};
 }
-
-}  // namespace
 
 bool IsWebp(absl::Span<const uint8_t> bytes) {
   return bytes.size() >= kRiffHeader && std::memcmp(bytes.data(), "RIFF", 4) == 0 &&
@@ -63,13 +61,12 @@ absl::StatusOr<Image> DecodeWebp(absl::Span<const uint8_t> bytes, int64_t most_p
   }
   Image image = {features.width, features.height,
                  std::vector<uint8_t>(size_t{3} * features.width * features.height)};
-  for (size_t i = 0; i < rgba.size() / 4; ++i) {
-    const int alpha = rgba[4 * i + 3];
-    for (int c = 0; c < 3; ++c)
-      image.rgb[3 * i + c] =
-          static_cast<uint8_t>((alpha * rgba[4 * i + c] + (255 - alpha) * 255 + 127) / 255);
-  }
+  LayOverWhite(rgba.data(), rgba.size() / 4, image.rgb.data());
   return Upright(std::move(image), ExifOrientation(ExifChunk(bytes)));
 }
 
+const RegisterImageFormat webp(
+    {.names = {"WebP"}, .endings = {".webp"}, .recognises = IsWebp, .decode = DecodeWebp});
+
+}  // namespace
 }  // namespace cotangent::data

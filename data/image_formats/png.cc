@@ -1,5 +1,6 @@
-#include "data/png_file.h"
-
+// Decodes PNG pictures by libpng's full interface, since the simplified one of libpng 1.6.39 decodes
+// every second row of interlaced 16-bit pictures wrongly, and blends transparent pixels in linear
+// light.
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "base/status_macros.h"
-#include "data/exif.h"
+#include "data/image_formats/exif.h"
+#include "data/image_formats/image_format.h"
 
 namespace cotangent::data {
 namespace {
@@ -99,17 +101,6 @@ bool Transform(PngReader& reader, bool* is_interlaced) {
   return true;
 }
 
-// Blends a row of RGBA with white.
-void LayOverWhite(const uint8_t* rgba, size_t width, uint8_t* rgb) {
-  for (size_t x = 0; x < width; ++x) {
-    const int alpha = rgba[4 * x + 3];
-    for (int c = 0; c < 3; ++c) {
-      const int sum = rgba[4 * x + c] * alpha + 255 * (255 - alpha);
-      rgb[3 * x + c] = static_cast<uint8_t>((sum + 127) / 255);
-    }
-  }
-}
-
 // Reads the next row. The last row is complete when Read() refuses more bytes.
 bool ReadRow(PngReader& reader, uint8_t* rgba) {
   if (setjmp(reader.jump) != 0) return reader.has_enough;
@@ -150,8 +141,6 @@ absl::Span<const uint8_t> ExifChunk(absl::Span<const uint8_t> bytes) {
   return {};
 }
 
-}  // namespace
-
 bool IsPng(absl::Span<const uint8_t> bytes) {
   return bytes.size() >= kSignatureBytes && png_sig_cmp(bytes.data(), 0, kSignatureBytes) == 0;
 }
@@ -182,4 +171,8 @@ absl::StatusOr<Image> DecodePng(absl::Span<const uint8_t> bytes, int64_t most_pi
   return Upright(std::move(image), ExifOrientation(ExifChunk(bytes)));
 }
 
+const RegisterImageFormat png(
+    {.names = {"PNG"}, .endings = {".png"}, .recognises = IsPng, .decode = DecodePng});
+
+}  // namespace
 }  // namespace cotangent::data

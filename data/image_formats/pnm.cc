@@ -1,5 +1,10 @@
-#include "data/pnm_file.h"
-
+// Decodes PGM (grey) and PPM (red, green, blue) pictures. Such a file consists of "P" and a digit,
+// then width, height and the largest value in decimal, with white space and comments (# to the end
+// of the line) between them, and rows of values. In binary files (P5, P6), one white-space
+// character separates the header from the values, which have two bytes if the largest value is
+// above 255. In plain files (P2, P3), values are decimal numbers with white space and comments
+// between them. Values are scaled to 0 to 255 and rounded.
+// https://netpbm.sourceforge.net/doc/ppm.html
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -7,6 +12,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "data/image_formats/image_format.h"
 
 namespace cotangent::data {
 namespace {
@@ -83,8 +89,6 @@ std::vector<uint8_t> ReadPlain(Numbers& numbers, const Values& values) {
   return read;
 }
 
-}  // namespace
-
 bool IsPnm(absl::Span<const uint8_t> bytes) {
   return bytes.size() >= 3 && bytes[0] == 'P' &&
          absl::string_view("2356").find(static_cast<char>(bytes[1])) != absl::string_view::npos &&
@@ -128,4 +132,10 @@ absl::StatusOr<Image> DecodePnm(absl::Span<const uint8_t> bytes, int64_t most_pi
   return image;
 }
 
+const RegisterImageFormat pnm({.names = {"PGM", "PPM"},
+                               .endings = {".pgm", ".ppm", ".pnm"},
+                               .recognises = IsPnm,
+                               .decode = DecodePnm});
+
+}  // namespace
 }  // namespace cotangent::data

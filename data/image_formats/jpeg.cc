@@ -1,5 +1,4 @@
-#include "data/jpeg_file.h"
-
+// Decodes JPEG pictures, or parts of them.
 #include <setjmp.h>
 #include <stdio.h>
 // jpeglib.h needs stdio.h to be included before it.
@@ -14,7 +13,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "base/status_macros.h"
-#include "data/exif.h"
+#include "data/image_formats/exif.h"
+#include "data/image_formats/image_format.h"
 
 namespace cotangent::data {
 namespace {
@@ -162,15 +162,13 @@ Rectangle Widened(const Rectangle& part, int width, int height) {
           std::min(height, part.top + part.height + kMargin) - top};
 }
 
-}  // namespace
-
-absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, int64_t most_pixels,
-                                 absl::string_view source) {
-  ASSIGN_OR_RETURN(DecodedPart whole, DecodeJpegPart(bytes, most_pixels, source,
-                                                     [](int, int) { return std::nullopt; }));
-  return std::move(whole.image);
+bool IsJpeg(absl::Span<const uint8_t> bytes) {
+  return bytes.size() >= 3 && bytes[0] == 0xff && bytes[1] == 0xd8 && bytes[2] == 0xff;
 }
 
+// Decodes a part to the same pixels as those of DecodeJpeg(). Unless the picture has to be turned
+// or lacks its end marker, this is faster, since what lies far outside the part is not converted to
+// pixels. `image` of the result contains the part and perhaps more.
 absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int64_t most_pixels,
                                            absl::string_view source, const ChoosePart& choose) {
   JpegReader reader;
@@ -219,4 +217,18 @@ absl::StatusOr<DecodedPart> DecodeJpegPart(absl::Span<const uint8_t> bytes, int6
   return decoded;
 }
 
+absl::StatusOr<Image> DecodeJpeg(absl::Span<const uint8_t> bytes, int64_t most_pixels,
+                                 absl::string_view source) {
+  ASSIGN_OR_RETURN(DecodedPart whole, DecodeJpegPart(bytes, most_pixels, source,
+                                                     [](int, int) { return std::nullopt; }));
+  return std::move(whole.image);
+}
+
+const RegisterImageFormat jpeg({.names = {"JPEG"},
+                                .endings = {".jpg", ".jpeg", ".jpe", ".jfif"},
+                                .recognises = IsJpeg,
+                                .decode = DecodeJpeg,
+                                .decode_part = DecodeJpegPart});
+
+}  // namespace
 }  // namespace cotangent::data

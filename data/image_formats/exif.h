@@ -1,5 +1,5 @@
-#ifndef COTANGENT_DATA_EXIF_H_
-#define COTANGENT_DATA_EXIF_H_
+#ifndef COTANGENT_DATA_IMAGE_FORMATS_EXIF_H_
+#define COTANGENT_DATA_IMAGE_FORMATS_EXIF_H_
 
 // Turns pictures upright. Cameras store the rows as the sensor reads them and record in the file's
 // EXIF data how the camera was held: CIPA DC-008, "Exchangeable image file format for digital still
@@ -35,4 +35,4 @@ Image Upright(Image stored, Orientation orientation);
 
 }  // namespace cotangent::data
 
-#endif  // COTANGENT_DATA_EXIF_H_
+#endif  // COTANGENT_DATA_IMAGE_FORMATS_EXIF_H_

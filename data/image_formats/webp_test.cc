@@ -1,5 +1,3 @@
-#include "data/webp_file.h"
-
 #include <webp/encode.h>
 
 #include <string>

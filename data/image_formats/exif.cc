@@ -1,4 +1,4 @@
-#include "data/exif.h"
+#include "data/image_formats/exif.h"
 
 #include <cstddef>
 #include <cstring>
