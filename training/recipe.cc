@@ -91,6 +91,12 @@ absl::Status CheckChannels(const layers::Network& network) {
   return Bad(network, absl::StrCat("input.channels is ", channels, "; expected at most ", most));
 }
 
+DataShape ShapeOf(const data::Dataset& images) {
+  return {images.size(),   static_cast<int64_t>(images.classes.size()),
+          images.channels, images.height,
+          images.width,    images.target_kind};
+}
+
 }  // namespace
 
 absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
@@ -113,11 +119,8 @@ absl::StatusOr<RunData> DataOf(std::shared_ptr<const data::Source> source,
 RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test) {
   RunData data;
   data.name = std::move(name);
-  data.shape = {train.size(),   static_cast<int64_t>(train.classes.size()),
-                train.channels, train.height,
-                train.width,    train.target_kind};
+  data.shape = ShapeOf(train);
   data.classes = train.classes;
-  data.normalisation = data::ComputeNormalisation(train);
   data.load = [train = std::make_shared<const data::Dataset>(std::move(train)),
                test = std::make_shared<const data::Dataset>(std::move(test))](
                   data::Split split) -> absl::StatusOr<data::Dataset> {
@@ -244,6 +247,7 @@ absl::StatusOr<data::Normalisation> NormalisationOf(const layers::Network& netwo
                                                     const RunData& data,
                                                     const data::Dataset& images) {
   RETURN_IF_ERROR(CheckChannels(network));
+  if (images.channels != network.input().channels()) return CheckImages(network, ShapeOf(images));
   return NormalisationOf(network, data.normalisation.has_value()
                                       ? *data.normalisation
                                       : data::ComputeNormalisation(images));

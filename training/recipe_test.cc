@@ -46,5 +46,15 @@ TEST(NormalisationOf, IsOfThreeChannelsAtMost) {
   }
 }
 
+TEST(NormalisationOf, IsOfImagesOfTheNetwork) {
+  data::Dataset four = Image();
+  four.channels = 4, four.height = 1, four.width = 1;
+  four.images = {0, 1, 2, 3};
+  const RunData data = DataInMemory("four", four, four);
+  EXPECT_FALSE(data.normalisation.has_value());
+  EXPECT_THAT(std::string(NormalisationOf(Parse(""), data, four).status().message()),
+              HasSubstr("takes images of 3x32x32, the data set has 4x1x1"));
+}
+
 }  // namespace
 }  // namespace cotangent::training
