@@ -113,8 +113,9 @@ RunNumbers Trainer::Numbers() const {
   RunNumbers numbers;
   numbers.step = state_.step;
   numbers.epoch = Epochs();
-  numbers.epochs =
-      static_cast<double>(run_.total_steps) / static_cast<double>(run_.steps_per_epoch);
+  // A resumed run may have made more passes already than its recipe now asks for.
+  numbers.epochs = std::max(numbers.epoch, static_cast<double>(run_.total_steps) /
+                                               static_cast<double>(run_.steps_per_epoch));
   numbers.loss =
       state_.epoch_losses > 0 ? state_.epoch_loss / static_cast<double>(state_.epoch_losses) : NAN;
   numbers.learning_rate = state_.learning_rate;

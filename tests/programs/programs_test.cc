@@ -198,6 +198,7 @@ TEST(Training, ResumedWithAnotherBatchItEndsAfterAsManyEpochs) {
           "train", {"--resume", "--output_dir=run", "--threads=1", "--epochs=4"}, directory);
       EXPECT_THAT(none.errors, HasSubstr("note: the run has ended already, after 6 epochs: no step "
                                          "is made; for more, give more --epochs\n"));
+      EXPECT_THAT(none.errors, HasSubstr("\nepoch 6/6  loss "));
     }
   }
 }
