@@ -52,7 +52,8 @@ class Axis {
   double low_, high_, begin_, end_;
 };
 
-// Sets [*low, *high] to the range of the values, widened a little; values that are not finite, or
+// Sets [*low, *high] to the range of the values, widened a little (by a tenth of the value if there
+// is only one, so that an axis of accuracies shows no negative ones); values that are not finite, or
 // not positive if `logarithmic`, are left out. Does nothing if *low < *high, since the caller has
 // given a range then.
 void FindRange(const std::vector<Series>& series, std::vector<double> Series::*values,
@@ -73,7 +74,9 @@ void FindRange(const std::vector<Series>& series, std::vector<double> Series::*v
     *low /= margin;
     *high *= margin;
   } else {
-    const double margin = *low == *high ? 1 : 0.04 * (*high - *low);
+    const double margin = *low < *high ? 0.04 * (*high - *low)
+                          : *low == 0  ? 1
+                                       : 0.1 * std::abs(*low);
     *low -= margin;
     *high += margin;
   }

@@ -47,6 +47,22 @@ std::string CurveFigure(const Curves& curves, const std::string& title, const st
   return plot.series.empty() ? "" : absl::StrCat("<figure>", ToSvg(plot), "</figure>\n");
 }
 
+// Draws a score of the images that were evaluated. `key` is its name in metrics.jsonl, without that
+// of the images.
+std::string ScoreFigure(const Curves& curves, const std::string& title, const std::string& unit,
+                        const std::string& key) {
+  // Test images are evaluated last; if there are none, validation or training images.
+  std::string last = "test";
+  for (const char* const images : {"validation", "training"}) {
+    if (!curves.contains(absl::StrCat(last, "_", key))) last = images;
+  }
+  return CurveFigure(curves, title, unit,
+                     {{absl::StrCat("training_", key), "training"},
+                      {absl::StrCat("validation_", key), "validation"},
+                      {absl::StrCat("test_", key), "test"},
+                      {absl::StrCat("tta_", key), absl::StrCat(last, ", averaged over views")}});
+}
+
 std::string GradientFigure(const std::vector<std::pair<std::string, Curve>>& norms) {
   if (norms.empty()) return "";
   Plot plot{.title = "Gradients", .x_label = "step", .y_label = "norm", .log_y = true};
@@ -180,18 +196,10 @@ std::string ToHtml(const TrainingPage& page) {
       CurveFigure(
           page.curves, "Loss", "loss",
           {{"train_loss", "training"}, {"validation_loss", "validation"}, {"test_loss", "test"}}),
-      CurveFigure(page.curves, "Accuracy", "accuracy",
-                  {{"validation_accuracy", "validation"},
-                   {"test_accuracy", "test"},
-                   {"tta_accuracy", "test, averaged over views"}}),
-      CurveFigure(page.curves, "Mean average precision", "mean average precision",
-                  {{"validation_mean_average_precision", "validation"},
-                   {"test_mean_average_precision", "test"},
-                   {"tta_mean_average_precision", "test, averaged over views"}}),
-      CurveFigure(page.curves, "R2", "R2",
-                  {{"validation_r2", "validation"},
-                   {"test_r2", "test"},
-                   {"tta_r2", "test, averaged over views"}}),
+      ScoreFigure(page.curves, "Accuracy", "accuracy", "accuracy"),
+      ScoreFigure(page.curves, "Mean average precision", "mean average precision",
+                  "mean_average_precision"),
+      ScoreFigure(page.curves, "R2", "R2", "r2"),
       CurveFigure(page.curves, "Learning rate", "learning rate", {{"learning_rate", ""}}),
       CurveFigure(page.curves, "Speed", "images/s", {{"images_per_second", ""}}), "</div>\n",
       GradientFigure(page.gradient_norms));

@@ -55,6 +55,25 @@ TEST(TrainingPageTest, APageOfARunThatGoesOnReadsItselfAnewAndEscapes) {
   EXPECT_THAT(ToHtml(page), Not(HasSubstr("http-equiv=\"refresh\"")));
 }
 
+TEST(TrainingPageTest, TheLegendNamesTheImagesThatWereEvaluatedLast) {
+  TrainingPage page;
+  page.curves["validation_accuracy"] = {{10}, {0.1}};
+  page.curves["tta_accuracy"] = {{10}, {0.1}};
+  EXPECT_THAT(ToHtml(page), HasSubstr(">validation, averaged over views<"));
+  EXPECT_THAT(ToHtml(page), Not(HasSubstr("test")));
+  page.curves["test_accuracy"] = {{10}, {0.1}};
+  EXPECT_THAT(ToHtml(page), HasSubstr(">test, averaged over views<"));
+}
+
+TEST(TrainingPageTest, TheAxesOfASinglePointStayNearIt) {
+  TrainingPage page;
+  page.curves["test_accuracy"] = {{10}, {0.1}};
+  const std::string html = ToHtml(page);
+  for (const char* const tick : {">9.5<", ">10<", ">0.095<", ">0.1<", ">0.105<"})
+    EXPECT_THAT(html, HasSubstr(tick));
+  EXPECT_THAT(html, Not(HasSubstr(">-")));
+}
+
 TEST(TrainingPageTest, ALongRunMakesAPageOfBoundedSize) {
   TrainingPage page;
   for (int i = 0; i < 100000; ++i) {
