@@ -209,6 +209,52 @@ absl::StatusOr<Times> MeasureInference(training::TrainedNetwork& trained,
   return times;
 }
 
+// Prints the times of a step: in words or, with --json, as an object.
+void Print(const Times& times, const training::TrainedNetwork& trained,
+           const training::StepOptions& options) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  const int64_t batch = trained.network.train().batch_size();
+  const double images_per_second = static_cast<double>(batch) / times.step_seconds,
+               gflops = times.flops / times.step_seconds * 1e-9;
+  const double peak_rss_mib = static_cast<double>(usage.ru_maxrss) / 1024;
+  if (!absl::GetFlag(FLAGS_json)) printf("%s", times.plan.table.c_str());
+  const char* precision = !trained.quantisation.empty()             ? "int8"
+                          : options.precision == ElementType::kBf16 ? "bf16"
+                                                                    : "f32";
+  if (times.other_load > kMostOtherLoad) {
+    fprintf(stderr,
+            "benchmark: other work took %.0f%% of the processor meanwhile; undisturbed a step may "
+            "take %.3f ms (the fastest tenth of them did)\n",
+            100 * times.other_load, times.undisturbed_seconds * 1e3);
+  }
+  if (absl::GetFlag(FLAGS_json)) {
+    nlohmann::json object = {
+        {"images_per_second", images_per_second},
+        {"milliseconds_per_step", times.step_seconds * 1e3},
+        {"milliseconds_p99", times.p99_seconds * 1e3},
+        {"gflops", gflops},
+        {"peak_rss_mib", peak_rss_mib},
+        {"first_step_seconds", times.first_step_seconds},
+        {"batch_size", batch},
+        {"precision", precision},
+        {"threads", options.threads},
+        {"other_load", times.other_load},
+        {"milliseconds_per_undisturbed_step", times.undisturbed_seconds * 1e3}};
+    if (absl::GetFlag(FLAGS_explain))
+      object["milliseconds_of_convolutions_alone"] = times.plan.convolution_seconds_alone * 1e3;
+    printf("%s\n", object.dump().c_str());
+  } else {
+    printf(
+        "%s, batch %lld, %s, %d threads: %.1f images/s, %.3f ms a step (99%% of them within %.3f), "
+        "%.0f GFLOP/s, %.0f MiB at "
+        "most, first step done after %.2f s\n",
+        absl::GetFlag(FLAGS_inference) ? "inference" : "training", static_cast<long long>(batch),
+        precision, options.threads, images_per_second, times.step_seconds * 1e3,
+        times.p99_seconds * 1e3, gflops, peak_rss_mib, times.first_step_seconds);
+  }
+}
+
 int Main(const CommandLine& line, Clock::time_point program_start) {
   if (absl::Status status = TakesFlagsOnly(line, "benchmark"); !status.ok()) return Fail(status);
   if (const int64_t classes = absl::GetFlag(FLAGS_classes); classes < 1)
@@ -242,47 +288,7 @@ int Main(const CommandLine& line, Clock::time_point program_start) {
     if (absl::Status status = training::SaveSharedTimes(save_times, *tuner); !status.ok())
       return Fail(status);
   }
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  const int64_t batch = network->train().batch_size();
-  const double images_per_second = static_cast<double>(batch) / times->step_seconds,
-               gflops = times->flops / times->step_seconds * 1e-9;
-  const double peak_rss_mib = static_cast<double>(usage.ru_maxrss) / 1024;
-  if (!absl::GetFlag(FLAGS_json)) printf("%s", times->plan.table.c_str());
-  const char* precision = !trained->quantisation.empty()            ? "int8"
-                          : options.precision == ElementType::kBf16 ? "bf16"
-                                                                    : "f32";
-  if (times->other_load > kMostOtherLoad) {
-    fprintf(stderr,
-            "benchmark: other work took %.0f%% of the processor meanwhile; undisturbed a step may "
-            "take %.3f ms (the fastest tenth of them did)\n",
-            100 * times->other_load, times->undisturbed_seconds * 1e3);
-  }
-  if (absl::GetFlag(FLAGS_json)) {
-    nlohmann::json object = {
-        {"images_per_second", images_per_second},
-        {"milliseconds_per_step", times->step_seconds * 1e3},
-        {"milliseconds_p99", times->p99_seconds * 1e3},
-        {"gflops", gflops},
-        {"peak_rss_mib", peak_rss_mib},
-        {"first_step_seconds", times->first_step_seconds},
-        {"batch_size", batch},
-        {"precision", precision},
-        {"threads", options.threads},
-        {"other_load", times->other_load},
-        {"milliseconds_per_undisturbed_step", times->undisturbed_seconds * 1e3}};
-    if (absl::GetFlag(FLAGS_explain))
-      object["milliseconds_of_convolutions_alone"] = times->plan.convolution_seconds_alone * 1e3;
-    printf("%s\n", object.dump().c_str());
-  } else {
-    printf(
-        "%s, batch %lld, %s, %d threads: %.1f images/s, %.3f ms a step (99%% of them within %.3f), "
-        "%.0f GFLOP/s, %.0f MiB at "
-        "most, first step done after %.2f s\n",
-        absl::GetFlag(FLAGS_inference) ? "inference" : "training", static_cast<long long>(batch),
-        precision, options.threads, images_per_second, times->step_seconds * 1e3,
-        times->p99_seconds * 1e3, gflops, peak_rss_mib, times->first_step_seconds);
-  }
+  Print(*times, *trained, options);
   return kExitDone;
 }
 

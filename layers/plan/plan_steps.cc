@@ -155,6 +155,26 @@ absl::Status CompiledPlan::AddPass(const Item& item, int index, const Schedule& 
   return absl::OkStatus();
 }
 
+namespace {
+
+// Returns the description of a convolution's step. `side_bytes` are the bytes of
+// images that it reads and writes.
+Plan::Description DescriptionOf(const Node& node, const ConvolutionChoice& choice,
+                                const tensor::Convolution& convolution, double side_bytes) {
+  const Direction direction = SidesOf(node).direction;
+  const std::string pooled = EpilogueOf(node).pooled ? ", pooled" : "";
+  const Format in{choice.in_layout, choice.in_type}, out{choice.out_layout, choice.out_type};
+  return {node.name,
+          absl::StrCat("convolution ", std::string(tensor::Name(direction)), pooled),
+          convolution.implementation(),
+          absl::StrCat(in.ToString(), direction == Direction::kInputGradient ? " <- " : " -> ",
+                       out.ToString()),
+          2.0 * node.as<ConvolutionAttributes>().shape.MultiplyAdds(),
+          side_bytes + convolution.packed_weight_bytes()};
+}
+
+}  // namespace
+
 absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
                                           const ConvolutionChoice& choice) {
   const Node& node = graph_.node(item.node);
@@ -200,19 +220,10 @@ absl::Status CompiledPlan::AddConvolution(const Item& item, int index,
   const Place scratch = Temporary(convolution->scratch_bytes(), index);
 
   Step step;
-  const double elements =
+  const double side_bytes =
       static_cast<double>(graph_.shape(sides.in).NumElements() * Bytes(choice.in_type) +
                           graph_.shape(sides.out).NumElements() * Bytes(choice.out_type));
-  const std::string pooled = epilogue.pooled ? ", pooled" : "";
-  step.description = {
-      node.name,
-      absl::StrCat("convolution ", std::string(tensor::Name(sides.direction)), pooled),
-      convolution->implementation(),
-      absl::StrCat(in_format.ToString(),
-                   sides.direction == Direction::kInputGradient ? " <- " : " -> ",
-                   out_format.ToString()),
-      2.0 * node.as<ConvolutionAttributes>().shape.MultiplyAdds(),
-      elements + convolution->packed_weight_bytes()};
+  step.description = DescriptionOf(node, choice, *convolution, side_bytes);
   step.run = [this, convolution, in, out, plain, packed, scratch, bias, addend, positions, packs,
               is_gradient, packs_once](int64_t) {
     if (packs && !is_gradient && !(packs_once && weights_packed_))

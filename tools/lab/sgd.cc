@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -148,14 +149,9 @@ Stationary Simulate(double eta, int64_t steps) {
   return s;
 }
 
-void StationaryClaims(const SgdPremises& premises, Section& section, Report& report) {
-  section.Heading("Where it ends: the stationary distribution");
-  section.Text(absl::StrCat(
-      "With a constant step and the term chosen by a fair coin, ",
-      InlineMath("w_{t+1} = (1 - \\eta) w_t + \\eta c_t"), " with ",
-      InlineMath("c_t \\in \\{-1, 2\\}"),
-      ". The mean of the stationary distribution is the minimum 1/2, and its variance solves ",
-      InlineMath("V = (1 - \\eta)^2 V + \\frac{9}{4} \\eta^2"), "."));
+// Claims the variance of the stationary distribution. Returns a plot of the measured variances, or
+// nothing if the formula of the claim cannot be read.
+std::optional<Plot> VarianceClaim(const SgdPremises& premises, Report& report) {
   Claim claim{"sgd.stationary",
               {},
               absl::StrCat("constant-step SGD does not converge: its stationary variance is ",
@@ -165,7 +161,10 @@ void StationaryClaims(const SgdPremises& premises, Section& section, Report& rep
   sym::Pool pool;
   const auto variance =
       sym::Parse(premises.variance, pool, {.variables = std::vector<std::string>{"eta"}});
-  if (!variance.ok()) return report.claims.push_back(claim);
+  if (!variance.ok()) {
+    report.claims.push_back(claim);
+    return std::nullopt;
+  }
   const Expr eta = pool.Variable("eta");
   const bool proved = sym::Equal(*variance, sym::Square(1 - eta) * *variance +
                                                 9.0 / 4 * sym::Square(eta)) == sym::Verdict::kEqual;
@@ -190,9 +189,11 @@ void StationaryClaims(const SgdPremises& premises, Section& section, Report& rep
   const double tolerance = 6 / std::sqrt(0.01 * static_cast<double>(premises.steps));
   claim.verdict = HoldsIf(proved && worst < tolerance);
   report.claims.push_back(claim);
+  return plot;
+}
 
-  section.BeginRow();
-  section.Figure(ToSvg(plot), "Smaller steps end nearer to the minimum, none at it.");
+// Claims that the distribution is uniform for one step size. Returns a plot of some distributions.
+Plot UniformClaim(const SgdPremises& premises, Report& report) {
   Plot shapes{.title = "Stationary distributions", .x_label = "w", .y_label = "density"};
   double flatness = 0;
   for (const double step : {0.05, 0.2, 0.5, 0.75}) {
@@ -205,11 +206,6 @@ void StationaryClaims(const SgdPremises& premises, Section& section, Report& rep
     }
     shapes.series.push_back(std::move(series));
   }
-  section.Figure(ToSvg(shapes),
-                 "A bell for small steps; exactly uniform on [-1, 2] for eta = 1/2 (w is then a "
-                 "random binary fraction); beyond, a Cantor "
-                 "set: after any step w is in one of two separate intervals.");
-  section.EndRow();
   Claim uniform{"sgd.uniform",
                 {},
                 "for eta = 1/2 the stationary distribution is uniform on [-1, 2]",
@@ -219,6 +215,26 @@ void StationaryClaims(const SgdPremises& premises, Section& section, Report& rep
   uniform.verdict =
       HoldsIf(flatness < 5 * std::sqrt(60.0 * 3 / static_cast<double>(premises.steps)));
   report.claims.push_back(uniform);
+  return shapes;
+}
+
+void StationaryClaims(const SgdPremises& premises, Section& section, Report& report) {
+  section.Heading("Where it ends: the stationary distribution");
+  section.Text(absl::StrCat(
+      "With a constant step and the term chosen by a fair coin, ",
+      InlineMath("w_{t+1} = (1 - \\eta) w_t + \\eta c_t"), " with ",
+      InlineMath("c_t \\in \\{-1, 2\\}"),
+      ". The mean of the stationary distribution is the minimum 1/2, and its variance solves ",
+      InlineMath("V = (1 - \\eta)^2 V + \\frac{9}{4} \\eta^2"), "."));
+  const std::optional<Plot> variances = VarianceClaim(premises, report);
+  if (!variances.has_value()) return;
+  section.BeginRow();
+  section.Figure(ToSvg(*variances), "Smaller steps end nearer to the minimum, none at it.");
+  section.Figure(ToSvg(UniformClaim(premises, report)),
+                 "A bell for small steps; exactly uniform on [-1, 2] for eta = 1/2 (w is then a "
+                 "random binary fraction); beyond, a Cantor "
+                 "set: after any step w is in one of two separate intervals.");
+  section.EndRow();
 }
 
 }  // namespace
