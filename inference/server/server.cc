@@ -116,6 +116,12 @@ void Explain(const httplib::Request& request, const absl::Status& too_many_bytes
   response.set_content(Text({{"error", says}}), kJson);
 }
 
+// The HTTP library decompresses such a body before it looks for parts: 16 MB of it can be 16 GB, of
+// which Receive() would see nothing.
+bool HasCompressedParts(const httplib::Request& request) {
+  return request.is_multipart_form_data() && request.has_header("Content-Encoding");
+}
+
 // A picture file in a request.
 struct Upload {
   std::string name, bytes;
@@ -268,6 +274,10 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
     return absl::FailedPreconditionError(
         "the request does not say how long its body is; send a picture with Content-Length or in "
         "chunks");
+  if (HasCompressedParts(request))
+    return absl::UnimplementedError(
+        "multipart/form-data with a Content-Encoding; send the parts without, since pictures are "
+        "compressed already");
   std::vector<Upload> uploads;
   int64_t bytes = 0;
   absl::Status status;
@@ -354,6 +364,8 @@ void HttpServer::Classify(const httplib::Request& request, httplib::Response& re
   response.status = HttpStatus(answer.status());
   json body = answer.ok() ? *answer : json{{"error", std::string(answer.status().message())}};
   if (answer.ok()) body["milliseconds"] = seconds * 1000;
+  // The body of such a request was not read: the connection cannot be used for another.
+  if (HasCompressedParts(request)) response.set_header("Connection", "close");
   if (response.status == kTooMany || response.status == kUnavailable)
     response.set_header("Retry-After", "1");
   response.set_content(Text(body), kJson);

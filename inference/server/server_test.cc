@@ -330,16 +330,29 @@ TEST_F(ServerTest, EndsWhatNeverEnds) {
   for (int client : clients) close(client);
 }
 
-// A request without a body's length has no body: it is answered at once.
-TEST_F(ServerTest, ABodyOfNoLengthIsAnError) {
-  Start();
-  const int client = Begin(server_->port(), "POST /v1/classify HTTP/1.1\r\n\r\n");
-  timeval patience = {3, 0};  // seconds; the HTTP library would wait for five
+// Sends a request and returns the beginning of the answer, or nothing if none comes within three
+// seconds.
+std::string AnswerTo(int port, const std::string& request) {
+  const int client = Begin(port, request);
+  const timeval patience = {3, 0};  // seconds, and microseconds
   setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   std::string answer(1000, '\0');
   answer.resize(std::max<ssize_t>(0, recv(client, answer.data(), answer.size(), 0)));
-  EXPECT_THAT(answer, HasSubstr("HTTP/1.1 411"));
   close(client);
+  return answer;
+}
+
+// Without a length, the HTTP library would wait five seconds for a body; it would decompress parts
+// without a limit.
+TEST_F(ServerTest, BodiesOfUnknownSizeAreErrors) {
+  Start();
+  constexpr char kBegins[] = "POST /v1/classify HTTP/1.1\r\n";
+  EXPECT_THAT(AnswerTo(server_->port(), absl::StrCat(kBegins, "\r\n")), HasSubstr("HTTP/1.1 411"));
+  const std::string parts = AnswerTo(
+      server_->port(), absl::StrCat(kBegins, "Content-Type: multipart/form-data; boundary=b\r\n",
+                                    "Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nbomb"));
+  EXPECT_THAT(parts, HasSubstr("HTTP/1.1 415"));
+  EXPECT_THAT(parts, HasSubstr("Connection: close"));
 }
 
 TEST_F(ServerTest, APortInUseIsAnError) {
