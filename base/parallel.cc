@@ -38,6 +38,9 @@ using std::chrono::milliseconds;
 // compete for nearly every processor: there, spinning uses up the time in which a thread could
 // compute. The two times were found by measuring on 2 cores of a virtual machine, kernel 6.18.
 constexpr microseconds kSpin{500}, kSpinToSpare{4};
+// How long a worker still spins when it finds that the section has ended that its last job was in:
+// the next job may come at once, or in a second.
+constexpr microseconds kSpinAfterSection{50};
 // A section is brief if it takes less than this. The scheduler suspends a thread for so long at 250
 // ticks a second.
 constexpr milliseconds kBrief{4};
@@ -53,7 +56,7 @@ void Pause() {
 #endif
 }
 
-// Whether the calling thread computes a share, or is a thread of the pool.
+// Whether the calling thread computes a share, is a thread of the pool, or is in a SerialSection.
 thread_local bool in_parallel = false;
 
 // State of the calling thread: how many ParallelSections it is in, whether the outermost is brief,
@@ -61,6 +64,9 @@ thread_local bool in_parallel = false;
 thread_local int sections = 0;
 thread_local bool brief = false;
 thread_local std::optional<cpu_set_t> unbound;
+
+// Whether a ParallelSection has ended since the last job began.
+std::atomic<bool> section_ended{false};
 
 void Unbind() {
   if (!unbound.has_value()) return;
@@ -113,6 +119,7 @@ class Pool {
     share_ = share;
     work_ = work;
     pending_.store(static_cast<uint32_t>(shares), std::memory_order_relaxed);
+    if (section_ended.load(std::memory_order_relaxed)) section_ended.store(false);
     for (int i = 0; i < threads(); ++i) {
       const auto [begin, end] = PartOf(shares, i, threads());
       members_[i].unclaimed.store(Pack(begin, end));  // publishes share_, work_, too
@@ -128,11 +135,12 @@ class Pool {
     if (ready()) return true;
     const Clock::time_point start = Clock::now();
     const Disturbance disturbance = disturbance_.Lately(start);
-    const Clock::time_point end =
-        start + (disturbance == Disturbance::kCrowded ? kSpinToSpare : kSpin);
+    Clock::time_point end = start + (disturbance == Disturbance::kCrowded ? kSpinToSpare : kSpin);
     Clock::time_point look = disturbance == Disturbance::kNone ? end : start + kLookSpinning;
     int64_t run[kMostLookedAt] = {};
     for (Clock::time_point now = start; now < end; now = Clock::now()) {
+      if (section_ended.load(std::memory_order_relaxed))
+        end = std::min<Clock::time_point>(end, now + kSpinAfterSection);
       if (now >= look && pending_.load() != 0) {
         if (HelpWhoeverWasPutAside(self, run)) break;
         look = now + kLookSpinning;
@@ -292,11 +300,15 @@ ParallelSection::ParallelSection(Duration* least) : least_(least) {
 ParallelSection::~ParallelSection() {
   if (least_ != nullptr) *least_ = std::min(*least_, Clock::now() - begin_);
   if (--sections > 0) return;
+  section_ended.store(true, std::memory_order_relaxed);
   brief = false;
   Unbind();
 }
 
 namespace parallel {
+
+// For SerialSection (serial_section.h).
+bool SetSerial(bool is_serial) { return std::exchange(in_parallel, is_serial); }
 
 void Run(int64_t shares, Share share, const void* work) {
   const int threads = Threads();

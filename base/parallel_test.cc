@@ -6,11 +6,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <numeric>
+#include <set>
 #include <thread>
 #include <vector>
 
 #include "base/scheduler.h"
+#include "base/serial_section.h"
 #include "gtest/gtest.h"
 
 namespace cotangent {
@@ -74,6 +77,26 @@ TEST(Parallel, WorkInsideWorkRunsOnItsOwnThread) {
     });
   });
   EXPECT_EQ(count, std::vector<int>(60, 1));
+}
+
+TEST(Parallel, ASerialSectionKeepsAllSharesOnItsThread) {
+  SetThreads(3);
+  const auto threads_of_job = [] {
+    std::mutex mutex;
+    std::set<std::thread::id> threads;
+    ParallelFor(30, [&](int64_t) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      const std::lock_guard<std::mutex> lock(mutex);
+      threads.insert(std::this_thread::get_id());
+    });
+    return threads;
+  };
+  {
+    const SerialSection outer;
+    { const SerialSection inner; }
+    EXPECT_EQ(threads_of_job(), std::set<std::thread::id>{std::this_thread::get_id()});
+  }
+  EXPECT_GT(threads_of_job().size(), 1u);
 }
 
 TEST(Parallel, CallersOnSeveralThreadsGetAlong) {
