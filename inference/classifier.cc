@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <condition_variable>
 #include <mutex>
 #include <utility>
 
@@ -20,9 +21,13 @@ namespace cotangent::inference {
 namespace {
 
 // Plans (networks compiled for a fixed batch size) exist for 1, 4, 16, ... pictures and for
-// batch_size. A batch runs on the smallest plan that holds it, so less than three quarters of a
-// plan's work is wasted on missing pictures.
-constexpr int64_t kBatchFactor = 4;
+// batch_size. Each run takes the largest plan of which at most one of kMissing pictures is missing,
+// so 11 pictures are computed as 4, 4 and 3: a larger plan takes less time for each picture, but
+// not so much less as missing pictures would waste.
+constexpr int64_t kBatchFactor = 4, kMissing = 4;
+
+// The most pictures that are computed at the same time, each on one thread.
+constexpr int kMostSingles = 8;
 
 constexpr int64_t kMostBatch = 4096;
 constexpr int kMostThreads = 1024;
@@ -65,26 +70,35 @@ class PlannedClassifier : public Classifier {
     step.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;
     training::CachedTuner tuner(
         step.threads, {.before_measuring = options.before_measuring, .stuck = options.stuck}, path);
-    std::vector<int64_t> sizes;
-    for (int64_t size = 1; size < options.batch_size; size *= kBatchFactor) sizes.push_back(size);
-    sizes.push_back(options.batch_size);
-    for (int64_t size : sizes) {
+    const auto make = [&](int64_t size) -> absl::StatusOr<std::unique_ptr<training::Evaluator>> {
       ASSIGN_OR_RETURN(auto plan, training::Evaluator::Create(
                                       trained_.network, static_cast<int64_t>(classes().size()),
                                       size, step, *trained_.store, *tuner, trained_.quantisation));
       std::fill_n(plan->images(), size * image_bytes_, 0.0f);
       plan->Run();  // also packs the weights
-      plans_.push_back(std::move(plan));
+      return plan;
+    };
+    for (int i = 0; i < std::min(step.threads, kMostSingles); ++i) {
+      ASSIGN_OR_RETURN(singles_.emplace_back(), make(1));
+      free_singles_.push_back(singles_.back().get());
     }
+    for (int64_t size = kBatchFactor; size < options.batch_size; size *= kBatchFactor) {
+      ASSIGN_OR_RETURN(batches_.emplace_back(), make(size));
+    }
+    if (options.batch_size > 1) {
+      ASSIGN_OR_RETURN(batches_.emplace_back(), make(options.batch_size));
+    }
+    batch_size_ = options.batch_size;
     return absl::OkStatus();
   }
 
-  TargetKind answers() const override { return plans_.back()->target_kind(); }
+  TargetKind answers() const override { return singles_.front()->target_kind(); }
   const std::vector<std::string>& classes() const override { return trained_.classes; }
   int channels() const override { return fit_.shape.channels; }
   int height() const override { return fit_.shape.height; }
   int width() const override { return fit_.shape.width; }
-  int64_t batch_size() const override { return plans_.back()->batch_size(); }
+  int64_t batch_size() const override { return batch_size_; }
+  int simultaneous() const override { return static_cast<int>(singles_.size()); }
 
   absl::Status ClassifyBatch(absl::Span<const Picture> pictures,
                              absl::Span<float> probabilities) override {
@@ -96,7 +110,7 @@ class PlannedClassifier : public Classifier {
     for (const Picture& picture : pictures) RETURN_IF_ERROR(Check(picture));
     std::unique_ptr<Scratch> scratch = TakeScratch();
     while (!pictures.empty()) {
-      const size_t size = std::min<size_t>(pictures.size(), batch_size());
+      const size_t size = NextBatch(pictures.size());
       Compute(pictures.subspan(0, size), *scratch, probabilities.subspan(0, size * count));
       pictures.remove_prefix(size);
       probabilities.remove_prefix(size * count);
@@ -132,38 +146,82 @@ class PlannedClassifier : public Classifier {
     scratch_.push_back(std::move(scratch));
   }
 
-  // Classifies at most batch_size() pictures, as one batch.
+  // Finds the plan of a batch that is full enough for `pictures` pictures; null if that is a single
+  // picture's.
+  training::Evaluator* BatchFor(size_t pictures) const {
+    const auto is_full_enough = [&](const std::unique_ptr<training::Evaluator>& plan) {
+      return plan->batch_size() - plan->batch_size() / kMissing <= static_cast<int64_t>(pictures);
+    };
+    const auto found = std::find_if(batches_.rbegin(), batches_.rend(), is_full_enough);
+    return found == batches_.rend() ? nullptr : found->get();
+  }
+  // Returns how many of `pictures` pictures are computed next.
+  size_t NextBatch(size_t pictures) const {
+    const training::Evaluator* plan = BatchFor(pictures);
+    return plan == nullptr ? 1 : std::min<size_t>(pictures, plan->batch_size());
+  }
+
+  // Classifies as many pictures as NextBatch() returns.
   void Compute(absl::Span<const Picture> pictures, Scratch& scratch, absl::Span<float> result) {
     for (size_t i = 0; i < pictures.size(); ++i) {
       const Picture& picture = pictures[i];
       scratch.fitter.Write({picture.rgb, picture.width, picture.height, int64_t{3} * picture.width},
                            scratch.images.data() + static_cast<int64_t>(i) * image_bytes_);
     }
-    const auto fits = [&](const std::unique_ptr<training::Evaluator>& plan) {
-      return plan->batch_size() >= static_cast<int64_t>(pictures.size());
-    };
-    training::Evaluator& plan = **std::find_if(plans_.begin(), plans_.end(), fits);
-    {
-      const std::lock_guard<std::mutex> lock(plan_mutex_);
-      for (size_t i = 0; i < pictures.size(); ++i) {
-        const int64_t begin = static_cast<int64_t>(i) * image_bytes_;
-        writer_.Write(scratch.images.data() + begin, {}, plan.images() + begin);
-      }
-      std::copy_n(plan.Run(), result.size(), result.begin());
+    if (training::Evaluator* plan = BatchFor(pictures.size()); plan != nullptr) {
+      const std::lock_guard<std::mutex> lock(batch_mutex_);
+      Run(*plan, pictures.size(), scratch, result);
+    } else {
+      training::Evaluator* single = TakeSingle();
+      Run(*single, 1, scratch, result);
+      GiveBack(single);
     }
     const size_t count = classes().size();
     for (size_t i = 0; i < pictures.size(); ++i) {
-      plan.AnswersOf(result.data() + i * count, absl::MakeSpan(scratch.answers));
+      singles_.front()->AnswersOf(result.data() + i * count, absl::MakeSpan(scratch.answers));
       std::copy(scratch.answers.begin(), scratch.answers.end(), result.begin() + i * count);
     }
+  }
+
+  // Computes the network's results for the first `size` of scratch.images.
+  void Run(training::Evaluator& plan, size_t size, const Scratch& scratch,
+           absl::Span<float> result) {
+    for (size_t i = 0; i < size; ++i) {
+      const int64_t begin = static_cast<int64_t>(i) * image_bytes_;
+      writer_.Write(scratch.images.data() + begin, {}, plan.images() + begin);
+    }
+    std::copy_n(plan.Run(), result.size(), result.begin());
+  }
+
+  // Waits until one of singles_ is free, and returns it.
+  training::Evaluator* TakeSingle() {
+    std::unique_lock<std::mutex> lock(singles_mutex_);
+    single_freed_.wait(lock, [this] { return !free_singles_.empty(); });
+    training::Evaluator* single = free_singles_.back();
+    free_singles_.pop_back();
+    return single;
+  }
+  void GiveBack(training::Evaluator* single) {
+    {
+      const std::lock_guard<std::mutex> lock(singles_mutex_);
+      free_singles_.push_back(single);
+    }
+    single_freed_.notify_one();
   }
 
   const training::TrainedNetwork trained_;
   const data::FitOptions fit_;
   const int64_t image_bytes_;
   const data::ImageWriter writer_;
-  std::mutex plan_mutex_;  // guards all plans, since each uses all threads
-  std::vector<std::unique_ptr<training::Evaluator>> plans_;  // in order of batch size
+  int64_t batch_size_ = 1;
+  std::mutex batch_mutex_;  // guards batches_: each plan uses all threads
+  std::vector<std::unique_ptr<training::Evaluator>> batches_;  // in order of batch size, from 4
+  // Plans of one picture, all alike. The first caller's uses all threads that are free; meanwhile,
+  // those of other callers compute on their callers' threads (base/parallel.h).
+  std::vector<std::unique_ptr<training::Evaluator>> singles_;
+  std::mutex singles_mutex_;
+  std::condition_variable single_freed_;
+  std::vector<training::Evaluator*> free_singles_;
   std::mutex scratch_mutex_;
   std::vector<std::unique_ptr<Scratch>> scratch_;  // those not in use
   int64_t scratch_made_ = 0;

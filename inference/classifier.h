@@ -80,15 +80,19 @@ class Classifier {
   virtual int width() const = 0;
   // Returns ClassifierOptions::batch_size.
   virtual int64_t batch_size() const = 0;
+  // Returns how many pictures the network computes at the same time for different callers: as many
+  // as there are threads, but at most 8.
+  virtual int simultaneous() const = 0;
 
   // Classifies a picture: writes one probability for each class or label, or the numbers, as
   // answers() says. Errors: InvalidArgument for a picture without pixels or with too many, or if
   // `probabilities` does not have classes().size() elements.
   //
-  // Several threads may call at the same time. They resize their pictures in parallel; the network,
-  // which uses all threads of the process, computes one batch at a time. Apart from small tables
-  // that oneDNN may need, memory is allocated only when there are more simultaneous calls, or
-  // larger pictures, than ever before.
+  // Several threads may call at the same time. They resize their pictures in parallel. The network
+  // computes one call's picture or batch with all threads of the process, and meanwhile single
+  // pictures of other calls on the threads that call: simultaneous() of them in all. Apart from
+  // small tables that oneDNN may need, memory is allocated only when there are more simultaneous
+  // calls, or larger pictures, than ever before.
   absl::Status Classify(const Picture& picture, absl::Span<float> probabilities) {
     return ClassifyBatch(absl::MakeConstSpan(&picture, 1), probabilities);
   }
