@@ -1,10 +1,12 @@
-// Collects pictures that arrive one by one, on many threads, into batches.
+// Computes pictures that arrive one by one, on many threads: as a batch if many wait, and otherwise
+// one by one, as many at the same time as the classifier can (Classifier::simultaneous()).
 #ifndef COTANGENT_INFERENCE_SERVER_BATCHER_H_
 #define COTANGENT_INFERENCE_SERVER_BATCHER_H_
 
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -12,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "data/image.h"
 #include "inference/classifier.h"
@@ -19,8 +22,8 @@
 namespace cotangent::inference {
 
 struct BatcherOptions {
-  // The longest that a picture waits, while the network is idle, for requests that are still
-  // arriving.
+  // The longest that a picture waits, while no batch is computed, for requests that are under way or
+  // expected (Batcher::Arrival).
   absl::Duration delay = absl::Milliseconds(2);
   int64_t most_waiting = 256;  // pictures; when more wait, Classify() fails
   // A picture that has waited longer than this when its batch begins is left out; Classify() fails.
@@ -33,20 +36,28 @@ class Batcher {
   // Answers all waiting pictures before destruction ends.
   ~Batcher();
 
-  // Tells the batcher, as long as the object lives, that a request is under way. The server makes
-  // one object for each request, from the arrival of its headers to its answer. While fewer
-  // pictures wait than requests are under way, the batcher holds the pictures back, to compute as
-  // many as possible in one batch; but not if they fill a batch, and no longer than
-  // BatcherOptions::delay.
+  // Tells the batcher, as long as the object lives, that a request of a client is under way. The
+  // server makes one object for each request, from the arrival of its headers to its answer.
+  // `client` is a number that the client's connection has as long as it is open.
+  //
+  // While fewer pictures wait than requests are under way or expected, the batcher holds the
+  // pictures back, to compute as many as possible in one batch; but not if they fill a batch, and
+  // no longer than BatcherOptions::delay, which does not count while a batch is computed. A
+  // request is expected for `delay` after each answer to a
+  // client that sent its request within `delay` of the answer before: such a client probably waits
+  // for an answer only to send the next picture.
   class Arrival {
    public:
-    explicit Arrival(Batcher& batcher) : batcher_(batcher) { batcher_.CountArrivals(1); }
-    ~Arrival() { batcher_.CountArrivals(-1); }
+    Arrival(Batcher& batcher, int client) : batcher_(batcher), client_(client) {
+      batcher_.Begin(client_);
+    }
+    ~Arrival() { batcher_.End(client_); }
     Arrival(const Arrival&) = delete;
     Arrival& operator=(const Arrival&) = delete;
 
    private:
     Batcher& batcher_;
+    const int client_;
   };
 
   // The probabilities of a picture's classes or labels (or its numbers), and the network that
@@ -77,13 +88,27 @@ class Batcher {
     const data::Image* image;
     absl::Time deadline;
     absl::StatusOr<Answer> answer = absl::UnknownError("");
-    bool done = false;
-    std::condition_variable ready;
+    absl::Notification done;
   };
 
-  void CountArrivals(int64_t change);
+  // A client with a request under way, or answered at most BatcherOptions::delay ago.
+  struct Client {
+    int under_way = 0;  // requests
+    absl::Time answered = absl::InfinitePast();
+    bool hurries = false;  // its last request came within BatcherOptions::delay of an answer
+  };
+
+  void Begin(int client);
+  void End(int client);
+  // Returns whether nothing would be gained by waiting for further pictures: no request is under way
+  // or expected whose picture does not wait yet, or the pictures fill a batch.
+  bool IsComplete();
+  // Returns whether a worker may begin: nothing is computed, or only single pictures are, and too
+  // few wait for a batch.
+  bool MayBegin() const;
   void Work();
   // Waits until there is a batch and returns it, or returns an empty one when the batcher ends.
+  // One worker calls this at a time.
   std::vector<Item*> NextBatch(std::unique_lock<std::mutex>& lock);
   // Answers the pictures of a batch. Returns how many it has computed: those that have not waited
   // for too long.
@@ -91,14 +116,22 @@ class Batcher {
                          const std::vector<Item*>& batch);
 
   const BatcherOptions options_;
-  mutable std::mutex mutex_;
-  std::condition_variable arrived_;
+  std::mutex next_mutex_;            // locked by the worker that is in NextBatch()
+  mutable std::mutex mutex_;         // guards all below, except workers_
+  std::condition_variable changed_;  // notified if NextBatch() may have to go on
   std::shared_ptr<Classifier> classifier_;
   std::deque<Item*> waiting_;
   Numbers numbers_;
-  int64_t arrivals_ = 0;  // requests under way, including those whose pictures wait
+  // Since when pictures wait, or since the end of the last batch if that was later.
+  absl::Time waiting_since_;
+  std::map<int, Client> clients_;
+  int64_t under_way_ = 0;  // requests, including those whose pictures wait or are computed
+  int64_t computed_ = 0;   // pictures that are being computed
+  int computing_ = 0;      // workers that compute
+  absl::Time idle_since_ = absl::InfinitePast();     // the end of the last computation
+  absl::Duration last_took_ = absl::ZeroDuration();  // how long it took
   bool stopping_ = false;
-  std::thread worker_;
+  std::vector<std::thread> workers_;
 };
 
 }  // namespace cotangent::inference

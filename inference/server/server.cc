@@ -346,7 +346,7 @@ absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool ex
 void HttpServer::Classify(const httplib::Request& request, httplib::Response& response,
                           const httplib::ContentReader& content) {
   const absl::Time start = absl::Now();
-  const Batcher::Arrival arrival(batcher_);
+  const Batcher::Arrival arrival(batcher_, request.remote_port);
   std::optional<Doorkeeper::Service> service;
   const auto answer = [&]() -> absl::StatusOr<json> {
     ASSIGN_OR_RETURN(const std::vector<Upload> uploads, Receive(request, response, content));
