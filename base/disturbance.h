@@ -41,7 +41,9 @@ class DisturbanceWatch {
   // were at the last check, and checks again if 0.1 s has passed since. Any thread may call this at
   // any time. Threads call it before they wait, so it is cheap.
   Disturbance Lately(Clock::time_point now);
-  // Returns ThreadsThatFit() by the same checks; a quota counts as so many processors.
+  // Returns ThreadsThatFit() for the processors that were left at the last check, and checks again as
+  // Lately() does. Where Lately() checks nothing, since there are fewer processors than threads or a
+  // quota grants too little, these processors, or those whose time the quota grants, count as left.
   int ThreadsThatFitLately(Clock::time_point now);
 
  private:

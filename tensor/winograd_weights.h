@@ -1,6 +1,7 @@
-// Transforms of the weights for Winograd's convolutions (winograd.h): the nine taps (cells of the
-// 3x3 kernel) of a pair of input and output channel to 36 points, and points to the gradients of
-// the taps. Part of winograd_kernels.cc.
+// Transforms for the weights of Winograd's convolutions (winograd.h). The nine taps (cells of the
+// 3x3 kernel) w of a pair of input and output channel become 36 numbers, called points: the
+// elements of G w G^T. In the other direction, the 36 points P of a gradient by the weights become
+// the gradients of the nine taps, G^T P G. Part of winograd_kernels.cc.
 #ifndef COTANGENT_TENSOR_WINOGRAD_WEIGHTS_H_
 #define COTANGENT_TENSOR_WINOGRAD_WEIGHTS_H_
 

@@ -222,9 +222,10 @@ class MathMlMarkup : public StyledMarkup {
   }
 };
 
-// Returns e as text that names its shared subexpressions if it has more than `least` nodes: u1 =
-// ...; u1^2. Without names, a formula that uses its parts twice would be written exponentially
-// often.
+// Returns the text of e. If it would be long (PrintShared() in markup.h explains `least`), it begins
+// with definitions of shared subexpressions: u1 = ...; u1^2. `is` stands between a name and its
+// formula, and `end` after each definition. Without definitions, the text of an expression whose
+// parts each use the next part twice would be exponentially long.
 std::string WithDefinitions(const Markup& markup, Expr e, size_t least, absl::string_view is,
                             absl::string_view end) {
   const SharedText shared = PrintShared(markup, absl::MakeConstSpan(&e, 1), least);

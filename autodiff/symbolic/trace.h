@@ -8,10 +8,10 @@
 #include "absl/types/span.h"
 #include "autodiff/symbolic/expression.h"
 
-// Makes the trace of a computation as textbooks print it: every intermediate value v1, v2, ... in
-// order, with its formula in terms of earlier values, its number, its tangents (forward mode: the
-// derivatives of the value by each input) and its adjoints (reverse mode: the derivatives of each
-// output by the value). A difference or a quotient is one step.
+// Makes the trace of a computation at a point, as textbooks print it: every intermediate result v1,
+// v2, ... in order, with its formula in terms of earlier results, its value at the point, its
+// tangents (forward mode: its derivatives by each input) and its adjoints (reverse mode: the
+// derivatives of each output by it). A difference or a quotient is one step.
 namespace cotangent::autodiff::symbolic {
 
 struct TraceArgument {

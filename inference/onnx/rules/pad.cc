@@ -30,9 +30,10 @@ absl::Status Pad(const Node& node, OnnxNetwork& network) {
   layers::Padding pad = attributes.padding;
   std::string value;
   if (const std::vector<float> constant = network.Constant(x); constant.size() == 1) {
-    // A constant is written as a single number everywhere else. Here it needs rows and columns;
-    // elementwise operations, the only ones that read constants, broadcast them over batch and
-    // channels.
+    // OnnxNetwork::Value() writes a constant as a single number, but the operator pads (or crops)
+    // rows and columns. So the constant is written as one plane [1, 1, height, width] here. That
+    // suffices, since only elementwise operations read a padded constant
+    // (layers/ops/class_token.cc), and they broadcast the plane over batch and channels.
     const std::vector<float> plane(shape[2] * shape[3], constant[0]);
     value = onnx.Tensor(onnx.Unique(absl::StrCat(node.name, ".constant")),
                         {1, 1, shape[2], shape[3]}, plane);
