@@ -6,7 +6,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/glob.h"
@@ -124,8 +123,9 @@ std::string LayerOf(const std::string& weight) { return weight.substr(0, weight.
 // Returns an error if one of the globs `keep` fits no layer with parameters.
 absl::Status CheckKept(const std::vector<std::string>& keep, const Watched& watched) {
   for (const std::string& glob : keep) {
+    const auto& slots = watched.store().parameters();
     const auto fits = [&](const auto& slot) { return FitsPattern(LayerOf(slot.name), glob); };
-    if (absl::c_any_of(watched.store().parameters(), fits)) continue;
+    if (std::any_of(slots.begin(), slots.end(), fits)) continue;
     std::vector<std::string> layers;
     for (const QuantisableConvolution& c : watched.convolutions())
       layers.push_back(LayerOf(c.weight));
