@@ -24,8 +24,8 @@
 
 namespace cotangent::tensor {
 
-// The interface of a family's class, through which Convolution runs it. Each function means the
-// same as the function of that name in Convolution.
+// The interface of a family's class, through which Convolution runs it. A function without a comment
+// of its own means the same as the function of that name in Convolution.
 class ConvolutionImplementation {
  public:
   virtual ~ConvolutionImplementation() = default;

@@ -87,9 +87,10 @@ absl::StatusOr<std::vector<uint8_t>> Gunzip(absl::Span<const uint8_t> bytes, siz
 // What an IDX file holds: the images or the labels of a split.
 enum class Content { kImages, kLabels };
 
-// Returns whether a file of this name holds this content of a split. MNIST's name is
-// "t10k-images-idx3-ubyte". Its kin have a dot in place of the second hyphen, "test" in place of
-// "t10k", or the name of the data set before it ("emnist-letters-test-images-idx3-ubyte").
+// Returns whether a file of this name, which may end in ".gz", holds this content of a split.
+// MNIST's test images are in "t10k-images-idx3-ubyte". Data sets like MNIST differ in one or more of
+// these: a dot in place of the second hyphen, "test" in place of "t10k", and their own name before
+// it all ("emnist-letters-test-images-idx3-ubyte").
 bool IsNameOf(absl::string_view name, Split split, Content content) {
   absl::ConsumeSuffix(&name, ".gz");
   if (!absl::ConsumeSuffix(&name, content == Content::kImages ? "idx3-ubyte" : "idx1-ubyte") ||

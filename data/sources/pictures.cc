@@ -175,8 +175,9 @@ bool PictureSource::IsSmall(Split split) const {
     const double bytes = 1.0 * channels * height * width * static_cast<double>(list.size());
     return bytes <= static_cast<double>(options_.most_bytes_in_memory);
   }
-  // The total of the picture files in bytes. The decoded pictures mostly take more, so if the files
-  // do not fit in memory, nothing is decoded.
+  // The total of the picture files in bytes. The decoded pictures mostly take more. So if the files
+  // alone take more than is allowed in memory, the pictures are not kept there, and need not be
+  // decoded to find that out.
   int64_t file_bytes = 0;
   for (int64_t i = 0; i < list.size() && file_bytes <= options_.most_bytes_in_memory; ++i) {
     struct stat about = {};

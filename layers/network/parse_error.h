@@ -14,8 +14,11 @@
 
 namespace cotangent::layers {
 
-// The largest depth to which protobuf messages may be nested. A sequence nests two messages, and
-// the training settings nest a few more.
+// The limit given to protobuf's parser for how deep messages may be nested. Sequences (layers written
+// inside a layer) may be nested kDeepestNesting deep (network_text.h), and each nests two messages,
+// Sequence and Layer. The limit is twice what they take: that leaves room for the messages inside
+// the innermost layer, and sequences that are nested a little too deep get the error that names
+// sequences (blocks.cc), not protobuf's.
 inline constexpr int kDeepestMessage = 4 * kDeepestNesting;
 // Fields with numbers from this one on are set by ParseNetwork() only; texts may not set them.
 inline constexpr int kFirstHiddenField = 100;

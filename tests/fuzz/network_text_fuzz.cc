@@ -1,5 +1,7 @@
-// Parses the input as a network text (the .textproto file that describes a network), builds it into
-// a graph, prints it and parses the printed text again.
+// Parses the input as a network text (the .textproto file that describes a network). If it cannot
+// be parsed, the error must begin with the name of the source. Otherwise the network is printed as
+// text, which must parse again and then print as the same text (unless it is longer than the parser
+// accepts), and a graph is built from the network, which may fail but not crash.
 #include <cstddef>
 #include <cstdint>
 #include <string>
