@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/serial_section.h"
+#include "base/status_macros.h"
 
 namespace cotangent::inference {
 namespace {
@@ -40,19 +41,27 @@ Batcher::~Batcher() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-absl::StatusOr<Batcher::Answer> Batcher::Classify(const data::Image& image) {
-  Item item = {.image = &image, .deadline = absl::Now() + options_.patience, .done = {}};
+absl::StatusOr<std::vector<Batcher::Answer>> Batcher::Classify(
+    absl::Span<const data::Image> images) {
+  std::deque<Item> items;
+  for (const data::Image& image : images)
+    items.emplace_back(&image, absl::Now() + options_.patience);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (static_cast<int64_t>(waiting_.size()) >= options_.most_waiting)
       return absl::ResourceExhaustedError(
           absl::StrCat(waiting_.size(), " pictures wait already; try again in a second"));
-    waiting_.push_back(&item);
-    if (waiting_.size() == 1) waiting_since_ = absl::Now();
-    if (waiting_.size() == 1 || IsComplete()) changed_.notify_one();
+    if (waiting_.empty()) waiting_since_ = absl::Now();
+    for (Item& item : items) waiting_.push_back(&item);
+    changed_.notify_one();
   }
-  item.done.WaitForNotification();
-  return std::move(item.answer);
+  for (Item& item : items) item.done.WaitForNotification();
+  std::vector<Answer> answers;
+  for (Item& item : items) {
+    RETURN_IF_ERROR(item.answer.status());
+    answers.push_back(*std::move(item.answer));
+  }
+  return answers;
 }
 
 void Batcher::Replace(std::shared_ptr<Classifier> classifier) {

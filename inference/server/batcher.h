@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "data/image.h"
 #include "inference/classifier.h"
 
@@ -66,10 +67,10 @@ class Batcher {
     std::shared_ptr<Classifier> classifier;
     std::vector<float> probabilities;
   };
-  // Waits until the picture is classified. Errors: ResourceExhausted if too many pictures wait,
-  // DeadlineExceeded if the picture waited longer than BatcherOptions::patience, or the
-  // classifier's own error.
-  absl::StatusOr<Answer> Classify(const data::Image& image);
+  // Waits until the pictures are classified, and returns the answers in their order. Errors:
+  // ResourceExhausted if too many pictures wait, DeadlineExceeded if one of them waited longer than
+  // BatcherOptions::patience, or the classifier's own error.
+  absl::StatusOr<std::vector<Answer>> Classify(absl::Span<const data::Image> images);
 
   // Uses another network from the next batch on. Waiting pictures are not lost: the new network
   // classifies them.
@@ -85,8 +86,9 @@ class Batcher {
  private:
   // A picture that waits for its batch, and its answer.
   struct Item {
-    const data::Image* image;
-    absl::Time deadline;
+    Item(const data::Image* image, absl::Time deadline) : image(image), deadline(deadline) {}
+    const data::Image* const image;
+    const absl::Time deadline;
     absl::StatusOr<Answer> answer = absl::UnknownError("");
     absl::Notification done;
   };

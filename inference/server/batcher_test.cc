@@ -25,11 +25,12 @@ std::shared_ptr<Classifier> Loaded() {
   return *Classifier::Load(path, {.batch_size = 16});
 }
 
+data::Image Drawn(uint8_t grey) { return {4, 4, std::vector<uint8_t>(size_t{3} * 4 * 4, grey)}; }
+
 // A client's request with one picture, from its arrival to its answer.
 void Request(Batcher& batcher, int client) {
   const Batcher::Arrival arrival(batcher, client);
-  const data::Image image = {4, 4, std::vector<uint8_t>(size_t{3} * 4 * 4, 100)};
-  EXPECT_TRUE(batcher.Classify(image).ok());
+  EXPECT_TRUE(batcher.Classify({Drawn(100)}).ok());
 }
 
 TEST(Batcher, WaitsForAClientThatSendsAtOnceAfterAnAnswer) {
@@ -72,6 +73,20 @@ TEST(Batcher, ManyThatWaitAreABatch) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(batcher.numbers().pictures, 13);
   EXPECT_EQ(batcher.numbers().batches, 1);
+}
+
+TEST(Batcher, PicturesOfOneRequestAreABatchAndKeepTheirOrder) {
+  Batcher batcher(Loaded(), {.delay = kForever});
+  const Batcher::Arrival arrival(batcher, 1);
+  std::vector<data::Image> images;
+  for (int i = 0; i < 14; ++i) images.push_back(Drawn(static_cast<uint8_t>(15 * i)));
+  const auto together = *batcher.Classify(images);
+  EXPECT_EQ(batcher.numbers().batches, 1);
+  ASSERT_EQ(together.size(), images.size());
+  for (size_t i = 0; i < images.size(); ++i) {
+    const auto alone = *batcher.Classify({images[i]});
+    EXPECT_NEAR(together[i].probabilities[0], alone[0].probabilities[0], 1e-5) << i;
+  }
 }
 
 }  // namespace

@@ -217,7 +217,8 @@ class HttpServer : public Server {
   static absl::Status TooSlow() {
     return absl::DeadlineExceededError("the request took too long to arrive");
   }
-  absl::StatusOr<json> Describe(const Upload& upload, int top, bool explain);
+  absl::StatusOr<data::Image> Decode(const Upload& upload) const;
+  absl::StatusOr<json> Describe(const std::vector<Upload>& uploads, int top, bool explain);
   json DescribeNetwork() const;
 
   const ServerOptions options_;
@@ -321,26 +322,44 @@ absl::StatusOr<std::vector<Upload>> HttpServer::Receive(
   return uploads;
 }
 
-absl::StatusOr<json> HttpServer::Describe(const Upload& upload, int top, bool explain) {
+absl::StatusOr<data::Image> HttpServer::Decode(const Upload& upload) const {
   const auto bytes = absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(upload.bytes.data()),
                                          upload.bytes.size());
   absl::StatusOr<data::Image> image = data::DecodeImage(bytes, upload.name, options_.most_pixels);
-  if (!image.ok()) {
-    // Distinguishes bytes that are no picture at all from a picture that is damaged.
-    return data::IsPicture(bytes) ? image.status()
-                                  : absl::UnimplementedError(image.status().message());
+  // Distinguishes bytes that are no picture at all from a picture that is damaged.
+  if (!image.ok() && !data::IsPicture(bytes))
+    return absl::UnimplementedError(image.status().message());
+  return image;
+}
+
+absl::StatusOr<json> HttpServer::Describe(const std::vector<Upload>& uploads, int top,
+                                          bool explain) {
+  json pictures = json::array();
+  for (size_t next = 0; next < uploads.size();) {
+    // Pictures are decoded and computed together until they have as many pixels as one may have.
+    std::vector<data::Image> images;
+    for (int64_t pixels = 0; next + images.size() < uploads.size();) {
+      ASSIGN_OR_RETURN(data::Image image, Decode(uploads[next + images.size()]));
+      pixels += int64_t{image.width} * image.height;
+      images.push_back(std::move(image));
+      if (pixels >= options_.most_pixels) break;
+    }
+    ASSIGN_OR_RETURN(const std::vector<Batcher::Answer> answers, batcher_.Classify(images));
+    for (size_t i = 0; i < images.size(); ++i, ++next) {
+      const Batcher::Answer& answer = answers[i];
+      json result = {{"name", uploads[next].name},
+                     {PluralOf(answer.classifier->answers()), Ranking(answer, top)}};
+      if (explain) {
+        ASSIGN_OR_RETURN(const Occlusion occlusion, Occlude(*answer.classifier, images[i]));
+        result["explanation"] = {{"rows", occlusion.rows},
+                                 {"columns", occlusion.columns},
+                                 {"number", occlusion.top},
+                                 {"drop", occlusion.drop}};
+      }
+      pictures.push_back(std::move(result));
+    }
   }
-  ASSIGN_OR_RETURN(const Batcher::Answer answer, batcher_.Classify(*image));
-  json result = {{"name", upload.name},
-                 {PluralOf(answer.classifier->answers()), Ranking(answer, top)}};
-  if (explain) {
-    ASSIGN_OR_RETURN(const Occlusion occlusion, Occlude(*answer.classifier, *image));
-    result["explanation"] = {{"rows", occlusion.rows},
-                             {"columns", occlusion.columns},
-                             {"number", occlusion.top},
-                             {"drop", occlusion.drop}};
-  }
-  return result;
+  return pictures;
 }
 
 void HttpServer::Classify(const httplib::Request& request, httplib::Response& response,
@@ -353,11 +372,7 @@ void HttpServer::Classify(const httplib::Request& request, httplib::Response& re
     service.emplace(*doorkeeper_, request.remote_port);
     ASSIGN_OR_RETURN(const int top, Parameter(request, "top", kDefaultTop, 1, kMostTop));
     ASSIGN_OR_RETURN(const int explain, Parameter(request, "explain", 0, 0, 1));
-    json pictures = json::array();
-    for (const Upload& upload : uploads) {
-      ASSIGN_OR_RETURN(json picture, Describe(upload, top, explain == 1));
-      pictures.push_back(std::move(picture));
-    }
+    ASSIGN_OR_RETURN(json pictures, Describe(uploads, top, explain == 1));
     return json{{"pictures", std::move(pictures)}};
   }();
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
