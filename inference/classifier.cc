@@ -26,9 +26,6 @@ namespace {
 // not so much less as missing pictures would waste.
 constexpr int64_t kBatchFactor = 4, kMissing = 4;
 
-// The most pictures that are computed at the same time, each on one thread.
-constexpr int kMostSingles = 8;
-
 constexpr int64_t kMostBatch = 4096;
 constexpr int kMostThreads = 1024;
 
@@ -39,6 +36,9 @@ absl::Status Check(const ClassifierOptions& options) {
   if (options.threads < 0 || options.threads > kMostThreads)
     return absl::InvalidArgumentError(absl::StrCat("threads is ", options.threads,
                                                    ": expected 0, one a core, to ", kMostThreads));
+  if (options.simultaneous < 1)
+    return absl::InvalidArgumentError(
+        absl::StrCat("simultaneous is ", options.simultaneous, ": expected at least 1 picture"));
   return absl::OkStatus();
 }
 
@@ -78,7 +78,7 @@ class PlannedClassifier : public Classifier {
       plan->Run();  // also packs the weights
       return plan;
     };
-    for (int i = 0; i < std::min(step.threads, kMostSingles); ++i) {
+    for (int i = 0; i < std::min(step.threads, options.simultaneous); ++i) {
       ASSIGN_OR_RETURN(singles_.emplace_back(), make(1));
       free_singles_.push_back(singles_.back().get());
     }

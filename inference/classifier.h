@@ -25,8 +25,11 @@ namespace cotangent::inference {
 enum class Precision { kF32, kBf16 };
 
 struct ClassifierOptions {
-  int threads = 0;                        // 0: one per core; the whole process shares them
-  int64_t batch_size = 1;                 // the largest number of pictures computed at once
+  int threads = 0;         // 0: one per core; the whole process shares them
+  int64_t batch_size = 1;  // the largest number of pictures computed at once
+  // How many pictures of different callers are computed at the same time, each by one thread, at
+  // most as many as there are threads. Each takes the memory of a plan of its own.
+  int simultaneous = 1;
   Precision precision = Precision::kF32;  // kBf16 means kF32 if the processor lacks bf16
   // Load() calls this before each convolution that it measures, with the number of those measured
   // before. Measuring all of them may take minutes.
@@ -80,8 +83,7 @@ class Classifier {
   virtual int width() const = 0;
   // Returns ClassifierOptions::batch_size.
   virtual int64_t batch_size() const = 0;
-  // Returns how many pictures the network computes at the same time for different callers: as many
-  // as there are threads, but at most 8.
+  // Returns ClassifierOptions::simultaneous, or the number of threads if that is less.
   virtual int simultaneous() const = 0;
 
   // Classifies a picture: writes one probability for each class or label, or the numbers, as

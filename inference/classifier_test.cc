@@ -110,7 +110,8 @@ TEST(Classifier, ABatchAnswersAsItsPicturesDo) {
 }
 
 TEST(Classifier, ThreadsGetTheSameAnswers) {
-  const auto classifier = *Classifier::Load(WriteNetwork("threads.safetensors"));
+  const auto classifier =
+      *Classifier::Load(WriteNetwork("threads.safetensors"), {.simultaneous = 3});
   std::vector<data::Image> images;
   std::vector<std::vector<float>> expected;
   for (int i = 0; i < 8; ++i) {
@@ -213,6 +214,8 @@ TEST(Classifier, WhatIsWrongIsAnError) {
               HasSubstr("room for 2 probabilities"));
   EXPECT_TRUE(absl::IsInvalidArgument(
       Classifier::Load(WriteNetwork("wrong.safetensors"), {.batch_size = 0}).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      Classifier::Load(WriteNetwork("wrong.safetensors"), {.simultaneous = 0}).status()));
   EXPECT_TRUE(absl::IsNotFound(Classifier::Load(::testing::TempDir() + "/nowhere").status()));
   EXPECT_THAT(Classifier::LoadBytes("12345678", "bytes").status().message(), HasSubstr("bytes: "));
 }

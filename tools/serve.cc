@@ -36,6 +36,7 @@ namespace cotangent::tools {
 namespace {
 
 constexpr int kMostConnections = 4096;  // of --connections; each has a thread
+constexpr int kMostSimultaneous = 4;    // pictures; each takes the memory of a plan
 
 constexpr char kUsage[] =
     "Answers over HTTP what pictures show: a page at /, JSON at /v1/classify, /healthz, /metrics.\n"
@@ -51,6 +52,7 @@ absl::StatusOr<std::shared_ptr<inference::Classifier>> Load() {
   options.stuck = std::move(watch.stuck);
   options.threads = absl::GetFlag(FLAGS_threads);
   options.batch_size = absl::GetFlag(FLAGS_batch_size);
+  options.simultaneous = kMostSimultaneous;
   ASSIGN_OR_RETURN(const ElementType precision,
                    ParsePrecision("precision", absl::GetFlag(FLAGS_precision)));
   if (precision == ElementType::kBf16) options.precision = inference::Precision::kBf16;

@@ -22,7 +22,7 @@ std::shared_ptr<Classifier> Loaded() {
   constexpr char kNetwork[] = "input { height: 4 width: 4 } layer { linear {} }";
   const std::string path = ::testing::TempDir() + "/batcher.safetensors";
   EXPECT_TRUE(WriteInferenceFile(path, MakeTrained(kNetwork, {"cat", "dog"})).ok());
-  return *Classifier::Load(path, {.batch_size = 16});
+  return *Classifier::Load(path, {.batch_size = 16, .simultaneous = 2});
 }
 
 data::Image Drawn(uint8_t grey) { return {4, 4, std::vector<uint8_t>(size_t{3} * 4 * 4, grey)}; }

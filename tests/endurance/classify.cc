@@ -62,7 +62,7 @@ int Run(double seconds) {
     fprintf(stderr, "cannot write %s\n", path.c_str());
     return 1;
   }
-  const auto classifier = Classifier::Load(path, {.batch_size = kBatch}).value();
+  const auto classifier = Classifier::Load(path, {.batch_size = kBatch, .simultaneous = 2}).value();
   const Pictures pictures;
   std::vector<std::vector<float>> expected;
   for (size_t i = 0; i < pictures.calls(); ++i)
