@@ -48,28 +48,38 @@ cpu_set_t ProcessorOf(int thread, int threads, const cpu_set_t& processors) {
   return only;
 }
 
+// Other threads may read id_ and clock_ while a thread enters in place of the one that was the object
+// before: a worker that has not noticed yet that the last job has ended. What it reads then is of no
+// consequence, since MoveHere() uses id_ only while state_ keeps the thread from ending its work.
 void ScheduledThread::Enter() {
-  id_ = static_cast<pid_t>(syscall(SYS_gettid));
-  if (pthread_getcpuclockid(pthread_self(), &clock_) != 0) id_ = 0;
+  auto id = static_cast<pid_t>(syscall(SYS_gettid));
+  clockid_t clock = 0;
+  if (pthread_getcpuclockid(pthread_self(), &clock) != 0) id = 0;
+  std::atomic_ref(clock_).store(clock, std::memory_order_relaxed);
+  std::atomic_ref(id_).store(id, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);  // before Begin() sets state_
 }
 
 int64_t ScheduledThread::TimeRun() const {
   timespec time{};
-  clock_gettime(clock_, &time);
+  clock_gettime(__atomic_load_n(&clock_, __ATOMIC_RELAXED), &time);
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
 void ScheduledThread::MoveHere() {
   const int here = sched_getcpu();
   int state = kWorking;
-  if (id_ == 0 || here < 0 || here >= CPU_SETSIZE ||
-      !state_.compare_exchange_strong(state, kBeingMoved))
+  if (here < 0 || here >= CPU_SETSIZE || !state_.compare_exchange_strong(state, kBeingMoved))
     return;
   cpu_set_t only;
   CPU_ZERO(&only);
   CPU_SET(here, &only);
-  if (sched_getaffinity(id_, sizeof processors_, &processors_) == 0)
-    sched_setaffinity(id_, sizeof only, &only);
+  const pid_t id = std::atomic_ref(id_).load(std::memory_order_relaxed);
+  if (id == 0 || sched_getaffinity(id, sizeof processors_, &processors_) != 0) {
+    state_.store(kWorking);
+    return;
+  }
+  sched_setaffinity(id, sizeof only, &only);
   state_.store(kMoved);
 }
 
