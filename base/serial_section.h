@@ -7,7 +7,8 @@ namespace cotangent {
 
 namespace parallel {
 
-// Sets whether jobs of the calling thread are computed by itself alone; returns what was set before.
+// Sets whether ParallelFor(), called by this thread, computes all shares on this thread alone;
+// returns what was set before. For SerialSection.
 bool SetSerial(bool is_serial);
 
 }  // namespace parallel

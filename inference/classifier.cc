@@ -21,9 +21,9 @@ namespace cotangent::inference {
 namespace {
 
 // Plans (networks compiled for a fixed batch size) exist for 1, 4, 16, ... pictures and for
-// batch_size. Each run takes the largest plan of which at most one of kMissing pictures is missing,
-// so 11 pictures are computed as 4, 4 and 3: a larger plan takes less time for each picture, but
-// not so much less as missing pictures would waste.
+// batch_size. Each run takes the largest plan that lacks at most 1/kMissing of its pictures, so for
+// a batch_size of 16, 11 pictures are computed as 4, 4 and 3: a larger plan takes less time for
+// each picture, but not so much less that it would pay to leave more of it empty.
 constexpr int64_t kBatchFactor = 4, kMissing = 4;
 
 constexpr int64_t kMostBatch = 4096;
@@ -64,7 +64,8 @@ class PlannedClassifier : public Classifier {
   absl::Status Plan(const std::string& path, const ClassifierOptions& options) {
     training::StepOptions step;
     step.threads = options.threads == 0 ? UsefulThreads() : options.threads;
-    // Setting the same number of threads again could disturb other threads that are computing.
+    // SetThreads() may not be called while other threads compute (base/parallel.h), so it is not
+    // called without need.
     if (Threads() != step.threads) SetThreads(step.threads);
     const bool is_bf16 = options.precision == Precision::kBf16 && tensor::onednn::Bf16Available();
     step.precision = is_bf16 ? ElementType::kBf16 : ElementType::kF32;
@@ -146,8 +147,8 @@ class PlannedClassifier : public Classifier {
     scratch_.push_back(std::move(scratch));
   }
 
-  // Finds the plan of a batch that is full enough for `pictures` pictures; null if that is a single
-  // picture's.
+  // Returns the largest plan in batches_ that `pictures` pictures fill but for at most 1/kMissing;
+  // null if there is none, and a single picture's plan is used.
   training::Evaluator* BatchFor(size_t pictures) const {
     const auto is_full_enough = [&](const std::unique_ptr<training::Evaluator>& plan) {
       return plan->batch_size() - plan->batch_size() / kMissing <= static_cast<int64_t>(pictures);
@@ -161,7 +162,7 @@ class PlannedClassifier : public Classifier {
     return plan == nullptr ? 1 : std::min<size_t>(pictures, plan->batch_size());
   }
 
-  // Classifies as many pictures as NextBatch() returns.
+  // Classifies `pictures`, which must be as many as NextBatch() returned.
   void Compute(absl::Span<const Picture> pictures, Scratch& scratch, absl::Span<float> result) {
     for (size_t i = 0; i < pictures.size(); ++i) {
       const Picture& picture = pictures[i];
@@ -215,9 +216,10 @@ class PlannedClassifier : public Classifier {
   const data::ImageWriter writer_;
   int64_t batch_size_ = 1;
   std::mutex batch_mutex_;  // guards batches_: each plan uses all threads
-  std::vector<std::unique_ptr<training::Evaluator>> batches_;  // in order of batch size, from 4
-  // Plans of one picture, all alike. The first caller's uses all threads that are free; meanwhile,
-  // those of other callers compute on their callers' threads (base/parallel.h).
+  // For several pictures each, the smallest first.
+  std::vector<std::unique_ptr<training::Evaluator>> batches_;
+  // Plans of one picture, all alike. Each of their operations uses all threads or, while another
+  // plan's operation does, only its caller's thread (base/parallel.h).
   std::vector<std::unique_ptr<training::Evaluator>> singles_;
   std::mutex singles_mutex_;
   std::condition_variable single_freed_;

@@ -26,9 +26,10 @@ enum class Precision { kF32, kBf16 };
 
 struct ClassifierOptions {
   int threads = 0;         // 0: one per core; the whole process shares them
-  int64_t batch_size = 1;  // the largest number of pictures computed at once
-  // How many pictures of different callers are computed at the same time, each by one thread, at
-  // most as many as there are threads. Each takes the memory of a plan of its own.
+  int64_t batch_size = 1;  // the most pictures in a batch
+  // How many single pictures of different calls may be computed at the same time (Classify()); no
+  // more than there are threads. Each takes the memory of a plan (the network compiled for one
+  // picture) of its own.
   int simultaneous = 1;
   Precision precision = Precision::kF32;  // kBf16 means kF32 if the processor lacks bf16
   // Load() calls this before each convolution that it measures, with the number of those measured
@@ -90,16 +91,17 @@ class Classifier {
   // answers() says. Errors: InvalidArgument for a picture without pixels or with too many, or if
   // `probabilities` does not have classes().size() elements.
   //
-  // Several threads may call at the same time. They resize their pictures in parallel. The network
-  // computes one call's picture or batch with all threads of the process, and meanwhile single
-  // pictures of other calls on the threads that call: simultaneous() of them in all. Apart from
-  // small tables that oneDNN may need, memory is allocated only when there are more simultaneous
-  // calls, or larger pictures, than ever before.
+  // Several threads may call at the same time. They resize their pictures in parallel. At most one
+  // batch and simultaneous() single pictures are computed at the same time; further calls wait.
+  // Each operation of the network is computed by all threads of the process or, while these compute
+  // one of another call, by the calling thread alone. Apart from small tables that oneDNN may need,
+  // memory is allocated only when there are more simultaneous calls, or larger pictures, than ever
+  // before.
   absl::Status Classify(const Picture& picture, absl::Span<float> probabilities) {
     return ClassifyBatch(absl::MakeConstSpan(&picture, 1), probabilities);
   }
   // Classifies several pictures, which need not have the same size. `probabilities` is [pictures,
-  // classes]. More than batch_size() pictures are computed in several batches.
+  // classes]. They are computed in batches of at most batch_size() pictures, or one by one.
   virtual absl::Status ClassifyBatch(absl::Span<const Picture> pictures,
                                      absl::Span<float> probabilities) = 0;
 };

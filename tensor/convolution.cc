@@ -79,10 +79,11 @@ int64_t Suspensions() {
   return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_nivcsw : 0;
 }
 
-// Returns the seconds that a call of the function takes. If they are more than `slow` and the system
-// has suspended a thread meanwhile, that may be the reason, unless they are more than kLong, too:
-// calls it again, and returns the shortest time of at most kMostTries. Calls `before`, unless it is
-// null, before each further try.
+// Returns the seconds that a call of the function takes. If they are more than `slow` seconds and
+// the system has suspended a thread meanwhile, that may be the reason, so the function is called
+// again: until the shortest time is at most `slow` or a call was not disturbed, but at most
+// kMostTries times. A time of more than kLong is not explained by a suspension and not taken again.
+// Calls `before`, unless it is null, before each call but the first.
 template <typename Function>
 double SecondsOf(Function function, double slow, const std::function<void()>& before) {
   constexpr int kMostTries = 4;

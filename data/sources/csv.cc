@@ -203,10 +203,11 @@ absl::StatusOr<Line> ReadRow(const CsvRow& row, const Columns& columns, TargetKi
   return line;
 }
 
-// Adds the picture of `line` to the list. Its class becomes a number, the index of the class in
-// `names`, which are sorted. Its labels become a value for each of `names`: 1 for those that the
-// picture has, 0 for the others. Values that the line has already (numbers, or labels with a column
-// each) are kept. Returns an error if a class or a label is not in `names`.
+// Adds the picture of `line` to the list. Its class becomes a number, its index in `names`. Its
+// labels become a value for each of `names`: 1 for those that the picture has, 0 for the others.
+// `names` must be sorted for these two. Values that the line has already (numbers, or labels with a
+// column each, whose names `names` are) are kept. Returns an error if a class or a label is not in
+// `names`.
 absl::Status AddPicture(const std::vector<std::string>& names, TargetKind targets, Line line,
                         const std::string& text, PictureList& pictures) {
   int32_t number = 0;

@@ -1,5 +1,5 @@
-// Computes pictures that arrive one by one, on many threads: as a batch if many wait, and otherwise
-// one by one, as many at the same time as the classifier can (Classifier::simultaneous()).
+// Classifies pictures that many threads hand in: as a batch if many wait, and otherwise each by
+// itself, up to Classifier::simultaneous() of them at the same time.
 #ifndef COTANGENT_INFERENCE_SERVER_BATCHER_H_
 #define COTANGENT_INFERENCE_SERVER_BATCHER_H_
 
@@ -26,7 +26,7 @@ struct BatcherOptions {
   // The longest that a picture waits, while no batch is computed, for requests that are under way or
   // expected (Batcher::Arrival).
   absl::Duration delay = absl::Milliseconds(2);
-  int64_t most_waiting = 256;  // pictures; when more wait, Classify() fails
+  int64_t most_waiting = 256;  // pictures; if so many wait already, Classify() fails
   // A picture that has waited longer than this when its batch begins is left out; Classify() fails.
   absl::Duration patience = absl::Seconds(10);
 };
@@ -41,12 +41,12 @@ class Batcher {
   // server makes one object for each request, from the arrival of its headers to its answer.
   // `client` is a number that the client's connection has as long as it is open.
   //
-  // While fewer pictures wait than requests are under way or expected, the batcher holds the
-  // pictures back, to compute as many as possible in one batch; but not if they fill a batch, and
-  // no longer than BatcherOptions::delay, which does not count while a batch is computed. A
-  // request is expected for `delay` after each answer to a
-  // client that sent its request within `delay` of the answer before: such a client probably waits
-  // for an answer only to send the next picture.
+  // The batcher holds pictures back, to compute as many as possible in one batch, while fewer wait
+  // than requests are under way (without those whose pictures are being computed) or expected; but
+  // not if the pictures fill a batch, and no longer than BatcherOptions::delay after the first of
+  // them came or, if that was later, after the end of the last batch of several pictures. A request
+  // is expected for `delay` after each answer to a client that sent its request within `delay` of
+  // the answer before: such a client probably waits for an answer only to send the next picture.
   class Arrival {
    public:
     Arrival(Batcher& batcher, int client) : batcher_(batcher), client_(client) {
@@ -68,8 +68,8 @@ class Batcher {
     std::vector<float> probabilities;
   };
   // Waits until the pictures are classified, and returns the answers in their order. Errors:
-  // ResourceExhausted if too many pictures wait, DeadlineExceeded if one of them waited longer than
-  // BatcherOptions::patience, or the classifier's own error.
+  // ResourceExhausted if most_waiting pictures wait already, DeadlineExceeded if one of `images`
+  // waited longer than BatcherOptions::patience, or the classifier's error for their batch.
   absl::StatusOr<std::vector<Answer>> Classify(absl::Span<const data::Image> images);
 
   // Uses another network from the next batch on. Waiting pictures are not lost: the new network
@@ -77,7 +77,8 @@ class Batcher {
   void Replace(std::shared_ptr<Classifier> classifier);
   std::shared_ptr<Classifier> classifier() const;
 
-  // Batches computed so far; the pictures in them; and pictures waiting now.
+  // Batches computed so far (a picture computed by itself counts as one); the pictures in all of
+  // them; and pictures waiting now.
   struct Numbers {
     int64_t batches = 0, pictures = 0, waiting = 0;
   };
@@ -102,15 +103,18 @@ class Batcher {
 
   void Begin(int client);
   void End(int client);
-  // Returns whether nothing would be gained by waiting for further pictures: no request is under way
-  // or expected whose picture does not wait yet, or the pictures fill a batch.
+  // Returns whether nothing would be gained by waiting for further pictures: the pictures fill a
+  // batch, the batcher ends, or no request is under way or expected but those whose pictures wait or
+  // are being computed. Forgets idle clients that were answered longer than BatcherOptions::delay
+  // ago.
   bool IsComplete();
-  // Returns whether a worker may begin: nothing is computed, or only single pictures are, and too
-  // few wait for a batch.
+  // Returns whether a worker may begin: if nothing is being computed, or if only single pictures are
+  // and those that wait are too few for a batch, which needs all threads.
   bool MayBegin() const;
   void Work();
-  // Waits until there is a batch and returns it, or returns an empty one when the batcher ends.
-  // One worker calls this at a time.
+  // Waits until a worker may begin, and returns the pictures that it computes next, several or one;
+  // none if the batcher ends and no picture waits. `lock` holds mutex_. One worker calls this at a
+  // time.
   std::vector<Item*> NextBatch(std::unique_lock<std::mutex>& lock);
   // Answers the pictures of a batch. Returns how many it has computed: those that have not waited
   // for too long.
@@ -124,7 +128,8 @@ class Batcher {
   std::shared_ptr<Classifier> classifier_;
   std::deque<Item*> waiting_;
   Numbers numbers_;
-  // Since when pictures wait, or since the end of the last batch if that was later.
+  // Since when pictures wait, or since the end of the last batch of several pictures if that was
+  // later.
   absl::Time waiting_since_;
   std::map<int, Client> clients_;
   int64_t under_way_ = 0;  // requests, including those whose pictures wait or are computed

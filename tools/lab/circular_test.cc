@@ -9,9 +9,10 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// Returns premises with sizes at which the test is fast. Lengths up to large_size are timed: at the
-// largest, the circular product by Fourier transforms is clearly faster than the product with the
-// whole matrix. `perturbation` is added to one entry of each matrix that should be circulant.
+// Returns premises with sizes at which the test is fast. Lengths up to large_size are timed. It is
+// above 4096, the largest length at which the product with the whole matrix is timed, too: there,
+// the circular product by Fourier transforms is clearly faster. `perturbation` is added to one entry
+// of each matrix that should be circulant.
 CircularPremises Small(double perturbation = 0) {
   return {.perturbation = perturbation, .large_size = 1 << 14, .measured_size = 256};
 }
