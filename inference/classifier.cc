@@ -89,7 +89,6 @@ class PlannedClassifier : public Classifier {
     if (options.batch_size > 1) {
       ASSIGN_OR_RETURN(batches_.emplace_back(), make(options.batch_size));
     }
-    batch_size_ = options.batch_size;
     return absl::OkStatus();
   }
 
@@ -98,7 +97,9 @@ class PlannedClassifier : public Classifier {
   int channels() const override { return fit_.shape.channels; }
   int height() const override { return fit_.shape.height; }
   int width() const override { return fit_.shape.width; }
-  int64_t batch_size() const override { return batch_size_; }
+  int64_t batch_size() const override {
+    return batches_.empty() ? 1 : batches_.back()->batch_size();
+  }
   int simultaneous() const override { return static_cast<int>(singles_.size()); }
 
   absl::Status ClassifyBatch(absl::Span<const Picture> pictures,
@@ -111,8 +112,10 @@ class PlannedClassifier : public Classifier {
     for (const Picture& picture : pictures) RETURN_IF_ERROR(Check(picture));
     std::unique_ptr<Scratch> scratch = TakeScratch();
     while (!pictures.empty()) {
-      const size_t size = NextBatch(pictures.size());
-      Compute(pictures.subspan(0, size), *scratch, probabilities.subspan(0, size * count));
+      training::Evaluator* batch = BatchFor(pictures.size());
+      const size_t size =
+          batch == nullptr ? 1 : std::min<size_t>(pictures.size(), batch->batch_size());
+      Compute(pictures.subspan(0, size), batch, *scratch, probabilities.subspan(0, size * count));
       pictures.remove_prefix(size);
       probabilities.remove_prefix(size * count);
     }
@@ -156,22 +159,18 @@ class PlannedClassifier : public Classifier {
     const auto found = std::find_if(batches_.rbegin(), batches_.rend(), is_full_enough);
     return found == batches_.rend() ? nullptr : found->get();
   }
-  // Returns how many of `pictures` pictures are computed next.
-  size_t NextBatch(size_t pictures) const {
-    const training::Evaluator* plan = BatchFor(pictures);
-    return plan == nullptr ? 1 : std::min<size_t>(pictures, plan->batch_size());
-  }
-
-  // Classifies `pictures`, which must be as many as NextBatch() returned.
-  void Compute(absl::Span<const Picture> pictures, Scratch& scratch, absl::Span<float> result) {
+  // Classifies pictures by the plan `batch`, which has room for them; one picture by a plan of one
+  // picture if `batch` is null.
+  void Compute(absl::Span<const Picture> pictures, training::Evaluator* batch, Scratch& scratch,
+               absl::Span<float> result) {
     for (size_t i = 0; i < pictures.size(); ++i) {
       const Picture& picture = pictures[i];
       scratch.fitter.Write({picture.rgb, picture.width, picture.height, int64_t{3} * picture.width},
                            scratch.images.data() + static_cast<int64_t>(i) * image_bytes_);
     }
-    if (training::Evaluator* plan = BatchFor(pictures.size()); plan != nullptr) {
+    if (batch != nullptr) {
       const std::lock_guard<std::mutex> lock(batch_mutex_);
-      Run(*plan, pictures.size(), scratch, result);
+      Run(*batch, pictures.size(), scratch, result);
     } else {
       training::Evaluator* single = TakeSingle();
       Run(*single, 1, scratch, result);
@@ -214,7 +213,6 @@ class PlannedClassifier : public Classifier {
   const data::FitOptions fit_;
   const int64_t image_bytes_;
   const data::ImageWriter writer_;
-  int64_t batch_size_ = 1;
   std::mutex batch_mutex_;  // guards batches_: each plan uses all threads
   // For several pictures each, the smallest first.
   std::vector<std::unique_ptr<training::Evaluator>> batches_;
