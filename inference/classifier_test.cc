@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/comma_locale_testing.h"
 #include "data/fit.h"
 #include "data/image.h"
 #include "gmock/gmock.h"
@@ -130,6 +131,22 @@ TEST(Classifier, ThreadsGetTheSameAnswers) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_THAT(wrong, ElementsAre(0, 0, 0, 0, 0, 0, 0, 0));
+}
+
+// A program with a graphical interface usually takes the user's locale.
+TEST(Classifier, AnswersTheSameInALocaleOfCommas) {
+  const std::string path = WriteNetwork("commas.safetensors", R"(
+      input { height: 8 width: 8 }
+      layer { activation { formula: "1.5 * x / (1 + abs(x)) - 0.5" } }
+      layer { activation { kind: LEAKY_RELU slope: 0.25 } }
+      layer { linear {} }
+      train { normalisation { mean: [0.5, 0.4, 0.3] deviation: [0.2, 0.3, 0.4] } })");
+  const data::Image image = Drawn(8, 8, 1);
+  const std::vector<float> expected = Answer(**Classifier::Load(path), Of(image));
+  const CommaLocale locale;
+  const auto classifier = Classifier::Load(path);
+  ASSERT_TRUE(classifier.ok()) << classifier.status();
+  EXPECT_EQ(Answer(**classifier, Of(image)), expected);
 }
 
 TEST(Classifier, LeavesProbabilitiesAsTheyAre) {

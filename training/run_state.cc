@@ -1,5 +1,6 @@
 #include "training/run_state.h"
 
+#include <locale.h>
 #include <stdlib.h>
 
 #include <algorithm>
@@ -96,6 +97,12 @@ std::string PrecisionName(ElementType type) { return type == ElementType::kBf16 
 // Writes a double so that NumberReader restores the same bits.
 std::string Exactly(double value) { return absl::StrFormat("%a", value); }
 
+// As strtod, with a point before the decimals even if the program has chosen a locale with commas.
+double ReadDouble(const char* text, char** end) {
+  static const locale_t with_point = newlocale(LC_ALL_MASK, "C", nullptr);
+  return strtod_l(text, end, with_point);
+}
+
 // Reads the numbers of a checkpoint's metadata and remembers the first error.
 class NumberReader {
  public:
@@ -109,7 +116,7 @@ class NumberReader {
   void Read(const char* key, double least, double& value) {
     const std::string text = checkpoint_.Get(key);
     char* end = nullptr;
-    const double found = strtod(text.c_str(), &end);
+    const double found = ReadDouble(text.c_str(), &end);
     const bool is_right =
         *end == '\0' && found >= least && (std::isfinite(found) || least == kAnyNumber);
     Take(key, text, is_right, "a number", least, found, value);

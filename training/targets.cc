@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <numeric>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "layers/network/network_text.h"
@@ -17,7 +17,8 @@ namespace {
 // Rounds to six significant digits, so that the value used is the one written into the network text
 // (the text that describes a network and its training).
 double Rounded(double value) {
-  return std::strtod(absl::StrFormat("%.6g", value).c_str(), nullptr);
+  double rounded = value;
+  return absl::SimpleAtod(absl::StrFormat("%.6g", value), &rounded) ? rounded : value;
 }
 
 // Returns the mean of value(i) over images i.

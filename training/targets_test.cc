@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/comma_locale_testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "layers/network/network_text.h"
@@ -83,6 +84,20 @@ TEST(TargetScale, ComesFromTheTrainingImagesAndIsTakenBack) {
                                    static_cast<float>(25 + 2 * 11.1803), 4));
   EXPECT_THAT(std::string(TargetScaleOf(network, 3).status().message()),
               HasSubstr("has 2 means and 2 deviations; expected one of each for each of 3"));
+}
+
+TEST(TargetScale, IsTheSameInALocaleOfCommas) {
+  const CommaLocale locale;
+  data::Dataset images;
+  images.target_kind = TargetKind::kNumbers;
+  images.classes = {"height"};
+  images.labels = {0, 0};
+  images.targets = {1.25, 1.75};
+  layers::Network network = Parse("loss { huber {} }");
+  WriteTargetScale(images, network);
+  const TargetScale scale = *TargetScaleOf(network, 1);
+  EXPECT_THAT(scale.mean, ElementsAre(1.5));
+  EXPECT_THAT(scale.deviation, ElementsAre(0.25));
 }
 
 }  // namespace

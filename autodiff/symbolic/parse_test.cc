@@ -5,6 +5,7 @@
 
 #include "autodiff/symbolic/evaluate.h"
 #include "autodiff/symbolic/print.h"
+#include "base/comma_locale_testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -110,6 +111,17 @@ TEST(ParseTest, ConstantsBeyondTheRangeOfNumbers) {
   EXPECT_EQ(error("1e-200*x*1e-200"), "formula:1:9: the product of the constants" + beyond);
   EXPECT_EQ(error("1e308 + 1e308 + x"), "formula:1:7: the sum of the constants" + beyond);
   EXPECT_EQ(error("0*1e-300*1e-300*x + 0e5 + 1e300*x/1e300"), "");
+}
+
+// A program with a graphical interface usually takes the user's locale.
+TEST(ParseTest, NumbersHavePointsInALocaleOfCommas) {
+  const CommaLocale locale;
+  EXPECT_EQ(ValueOf("2.5*x", {{"x", 2}}), 5);
+  EXPECT_EQ(ValueOf("0.1"), 0.1);
+  Pool pool;
+  const Expr tiny = *Parse("2.5e-300", pool);
+  EXPECT_EQ(ToText(tiny), "2.5e-300");
+  EXPECT_THAT(ToCpp("f", {tiny}, {}), HasSubstr("2.5e-300"));
 }
 
 TEST(ParseTest, DeepNestingIsAnError) {

@@ -1,6 +1,8 @@
 // Implements ToCpp() of print.h: prints formulas as C++ functions.
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,10 @@ namespace {
 using Operands = absl::flat_hash_map<Expr, std::string>;
 
 std::string CppConstant(const Number& n) {
-  std::string text = absl::StrFormat("%.17g", n.ToDouble());
+  char buffer[32];
+  char* const end =
+      std::to_chars(buffer, std::end(buffer), n.ToDouble(), std::chars_format::general, 17).ptr;
+  std::string text(buffer, end);
   if (text.find_first_of(".en") == std::string::npos) text += ".0";
   return n.sign() < 0 ? absl::StrCat("(", text, ")") : text;
 }
