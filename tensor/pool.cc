@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -13,7 +14,7 @@ namespace cotangent::tensor {
 namespace {
 
 // The number of channels processed together: the floats of an AVX-512 register.
-constexpr int64_t kLanes = 16;
+constexpr int64_t kLanes = 16, kHalf = kLanes / 2;
 // Without AVX-512, forward averages over windows of at least kCellsOfLargeWindow cells take groups
 // of kWideLanes channels (Row::wide): the longer the pieces of memory that are read at once, the
 // earlier the processor fetches what follows.
@@ -56,57 +57,126 @@ COTANGENT_INLINE Range WindowsOver(int64_t in, int64_t stride, int64_t pad, int6
           std::min(out_extent, padded / stride + 1)};
 }
 
-// Divides the `span` channels of a row into groups of kGroup, then of kLanes, then at most one of
-// 8, then at most one of fewer, and calls body(first channel, count) for each. `count` is a
-// compile-time constant, except in the last case.
+// Divides the `span` channels of a row into groups of kGroup, then of kLanes, then of kHalf, and
+// calls body(first channel, count) for each, where `count` is a compile-time constant. If channels
+// are left over, the last kHalf channels are a group, so some channels are computed twice. Only if
+// there are fewer than kHalf channels is there one group of a size that the compiler does not know.
 template <int64_t kGroup = kLanes, typename Body>
 COTANGENT_INLINE void ForEachLanes(int64_t span, Body body) {
+  using Half = std::integral_constant<int64_t, kHalf>;
+  if (span < kHalf) return body(0, span);
   int64_t c = 0;
   for (; c + kGroup <= span; c += kGroup) body(c, std::integral_constant<int64_t, kGroup>{});
   for (; kGroup > kLanes && c + kLanes <= span; c += kLanes)
     body(c, std::integral_constant<int64_t, kLanes>{});
-  if (c + 8 <= span) {
-    body(c, std::integral_constant<int64_t, 8>{});
-    c += 8;
-  }
-  if (c < span) body(c, span - c);
+  for (; c + kHalf <= span; c += kHalf) body(c, Half{});
+  if (c < span) body(span - kHalf, Half{});
 }
 
-// Computes a row of max pooling. T is the type of the numbers, P the type of stored positions.
+// Whether ForEachLanes() gave a group whose size the compiler knows.
+template <typename Count>
+constexpr bool kIsConstant = !std::is_same_v<Count, int64_t>;
+
+// Max pooling compares and selects kHalf numbers at once as vectors (of GCC and clang, for any
+// instruction set), since compilers do not vectorise loops whose comparison selects in two arrays.
+using Floats = float __attribute__((vector_size(4 * kHalf)));
+using Ints = int32_t __attribute__((vector_size(4 * kHalf)));
+
+// Reads kHalf numbers of one of the types of tensors or of positions. Results are arguments, since
+// how functions return such vectors depends on the instruction set.
+COTANGENT_INLINE void Read(const float* from, Floats& to) { std::memcpy(&to, from, sizeof(to)); }
+COTANGENT_INLINE void Read(const Bf16* from, Floats& to) {
+  float wide[kHalf];
+  for (int64_t i = 0; i < kHalf; ++i) wide[i] = static_cast<float>(from[i]);
+  Read(wide, to);
+}
+COTANGENT_INLINE void Read(const int32_t* from, Ints& to) { std::memcpy(&to, from, sizeof(to)); }
+COTANGENT_INLINE void Read(const uint8_t* from, Ints& to) {
+  int32_t wide[kHalf];
+  for (int64_t i = 0; i < kHalf; ++i) wide[i] = from[i];
+  Read(wide, to);
+}
+
+// Where the inputs of a window lie.
+struct Window {
+  Range rows = {}, columns = {};  // cells that are not padding
+  int64_t y = 0, x = 0;  // of the window's first cell in the input, negative in the padding
+};
+
+// Calls visit(offset of the input pixel, cell) for each true pixel of a window in row-major order.
+template <typename Visit>
+COTANGENT_INLINE void ForEachCell(const Row& row, const Window& window, Visit visit) {
+  const PoolShape& s = *row.shape;
+  for (int64_t ky = window.rows.begin; ky < window.rows.end; ++ky) {
+    for (int64_t kx = window.columns.begin; kx < window.columns.end; ++kx) {
+      visit(((window.y + ky) * s.in_width + window.x + kx) * row.pixel_stride,
+            static_cast<int32_t>(ky * s.window_width + kx));
+    }
+  }
+}
+
+// Computes max pooling of kVectors * kHalf channels of one window. Here and in MaxOfFew(), T is the
+// type of the numbers, P the type of stored positions, which may be null.
+template <int64_t kVectors, typename T, typename P>
+COTANGENT_INLINE void MaxOfVectors(const Row& row, const Window& window, const T* in, T* out,
+                                   P* positions) {
+  Floats best[kVectors];
+  Ints position[kVectors];
+  for (int64_t v = 0; v < kVectors; ++v) best[v] = Floats{} - INFINITY, position[v] = Ints{};
+  ForEachCell(
+      row, window, [&](int64_t offset, int32_t cell) __attribute__((always_inline)) {
+        for (int64_t v = 0; v < kVectors; ++v) {
+          Floats value;
+          Read(in + offset + v * kHalf, value);
+          const Ints wins = (value > best[v]) | (value != value);  // a NaN wins, too
+          best[v] = wins ? value : best[v];
+          position[v] = wins ? Ints{} + cell : position[v];
+        }
+      });
+  for (int64_t v = 0; v < kVectors; ++v) {
+    for (int64_t i = 0; i < kHalf; ++i) out[v * kHalf + i] = T(best[v][i]);
+    if (positions == nullptr) continue;
+    for (int64_t i = 0; i < kHalf; ++i) positions[v * kHalf + i] = static_cast<P>(position[v][i]);
+  }
+}
+
+// The same for `count` channels, one after the other.
+template <typename T, typename P>
+COTANGENT_INLINE void MaxOfFew(const Row& row, const Window& window, int64_t count, const T* in,
+                               T* out, P* positions) {
+  for (int64_t i = 0; i < count; ++i) {
+    float best = -INFINITY;
+    int32_t position = 0;
+    ForEachCell(
+        row, window, [&](int64_t offset, int32_t cell) __attribute__((always_inline)) {
+          const float value = static_cast<float>(in[offset + i]);
+          if (value > best || value != value) best = value, position = cell;
+        });
+    out[i] = T(best);
+    if (positions != nullptr) positions[i] = static_cast<P>(position);
+  }
+}
+
 template <typename T, typename P>
 COTANGENT_INLINE void MaxForwardRow(const Row& row) {
   const PoolShape& s = *row.shape;
-  const T* in = static_cast<const T*>(row.read);
-  const Range rows = CellsOfWindow(row.y, s.stride_height, s.pad_top, s.window_height, s.in_height);
-  const int64_t out_width = s.out_width();
-  for (int64_t x = 0; x < out_width; ++x) {
-    const Range columns = CellsOfWindow(x, s.stride_width, s.pad_left, s.window_width, s.in_width);
-    const int64_t out_offset = (row.y * out_width + x) * row.pixel_stride;
+  Window window = {
+      .rows = CellsOfWindow(row.y, s.stride_height, s.pad_top, s.window_height, s.in_height),
+      .y = row.y * s.stride_height - s.pad_top};
+  for (int64_t x = 0; x < s.out_width(); ++x) {
+    window.columns = CellsOfWindow(x, s.stride_width, s.pad_left, s.window_width, s.in_width);
+    window.x = x * s.stride_width - s.pad_left;
+    const int64_t out_offset = (row.y * s.out_width() + x) * row.pixel_stride;
     ForEachLanes(
         row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
-          float best[kLanes];
-          int32_t position[kLanes];
-          for (int64_t i = 0; i < count; ++i)
-            best[i] = -INFINITY, position[i] = rows.begin * s.window_width + columns.begin;
-          for (int64_t ky = rows.begin; ky < rows.end; ++ky) {
-            const int64_t in_y = row.y * s.stride_height - s.pad_top + ky;
-            for (int64_t kx = columns.begin; kx < columns.end; ++kx) {
-              const int64_t in_x = x * s.stride_width - s.pad_left + kx;
-              const T* at = in + (in_y * s.in_width + in_x) * row.pixel_stride + c;
-              const int32_t cell = static_cast<int32_t>(ky * s.window_width + kx);
-              for (int64_t i = 0; i < count; ++i) {
-                const float value = static_cast<float>(at[i]);
-                const bool wins = value > best[i] || value != value;  // a NaN wins, too
-                best[i] = wins ? value : best[i];
-                position[i] = wins ? cell : position[i];
-              }
-            }
-          }
-          T* out = static_cast<T*>(row.write) + out_offset + c;
-          for (int64_t i = 0; i < count; ++i) out[i] = T(best[i]);
-          if (row.positions != nullptr) {
-            P* positions = static_cast<P*>(row.positions) + out_offset + c;
-            for (int64_t i = 0; i < count; ++i) positions[i] = static_cast<P>(position[i]);
+          const T* const in = static_cast<const T*>(row.read) + c;
+          T* const out = static_cast<T*>(row.write) + out_offset + c;
+          P* const positions =
+              row.positions == nullptr ? nullptr : static_cast<P*>(row.positions) + out_offset + c;
+          if constexpr (kIsConstant<decltype(count)>) {
+            MaxOfVectors<count / kHalf>(row, window, in, out, positions);
+          } else {
+            MaxOfFew(row, window, count, in, out, positions);
           }
         });
   }
@@ -123,24 +193,44 @@ COTANGENT_INLINE void MaxBackwardRow(const Row& row) {
   for (int64_t x = 0; x < s.in_width; ++x) {
     const Range columns = WindowsOver(x, s.stride_width, s.pad_left, s.window_width, out_width);
     T* in_gradient = static_cast<T*>(row.write) + (row.y * s.in_width + x) * row.pixel_stride;
+    // Calls visit(offset of the window's results, this pixel's cell of it) for each window.
+    const auto for_each_window = [&](auto visit) __attribute__((always_inline)) {
+      for (int64_t out_y = rows.begin; out_y < rows.end; ++out_y) {
+        const int64_t ky = row.y + s.pad_top - out_y * s.stride_height;
+        for (int64_t out_x = columns.begin; out_x < columns.end; ++out_x) {
+          visit(
+              (out_y * out_width + out_x) * row.pixel_stride,
+              static_cast<int32_t>(ky * s.window_width + x + s.pad_left - out_x * s.stride_width));
+        }
+      }
+    };
     ForEachLanes(
         row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
-          float sum[kLanes] = {};
-          for (int64_t out_y = rows.begin; out_y < rows.end; ++out_y) {
-            const int64_t ky = row.y + s.pad_top - out_y * s.stride_height;
-            for (int64_t out_x = columns.begin; out_x < columns.end; ++out_x) {
-              const P cell =
-                  static_cast<P>(ky * s.window_width + x + s.pad_left - out_x * s.stride_width);
-              const int64_t at = (out_y * out_width + out_x) * row.pixel_stride + c;
-              for (int64_t i = 0; i < count; ++i) {
-                // The gradient is read even if it is not used: a branch would keep the loop from
-                // being vectorised.
-                const float gradient = static_cast<float>(out_gradient[at + i]);
-                sum[i] += positions[at + i] == cell ? gradient : 0.0f;
+          if constexpr (kIsConstant<decltype(count)>) {
+            constexpr int64_t kVectors = count / kHalf;
+            Floats sum[kVectors] = {};
+            for_each_window([&](int64_t offset, int32_t cell) __attribute__((always_inline)) {
+              for (int64_t v = 0; v < kVectors; ++v) {
+                Floats gradient;
+                Ints position;
+                Read(out_gradient + offset + c + v * kHalf, gradient);
+                Read(positions + offset + c + v * kHalf, position);
+                sum[v] += (Floats)((Ints)gradient & (position == cell));
               }
+            });
+            for (int64_t v = 0; v < kVectors; ++v) {
+              for (int64_t i = 0; i < kHalf; ++i) in_gradient[c + v * kHalf + i] = T(sum[v][i]);
+            }
+          } else {
+            for (int64_t i = c; i < c + count; ++i) {
+              float sum = 0;
+              for_each_window([&](int64_t offset, int32_t cell) __attribute__((always_inline)) {
+                if (positions[offset + i] == cell)
+                  sum += static_cast<float>(out_gradient[offset + i]);
+              });
+              in_gradient[i] = T(sum);
             }
           }
-          for (int64_t i = 0; i < count; ++i) in_gradient[c + i] = T(sum[i]);
         });
   }
 }
