@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/parallel.h"
 #include "layers/graph/operation.h"
 #include "layers/ops/checks.h"
 #include "layers/ops/layer.h"
 #include "layers/ops/rules.h"
 #include "layers/plan/kernel.h"
+#include "tensor/row_softmax.h"
 
 namespace cotangent::layers {
 namespace {
@@ -31,38 +31,6 @@ TensorId GradientByOutput(RuleBuilder& rules, const Node& node, TensorId t, bool
   const Expr a0 = rules.a(0), a1 = rules.a(1), a2 = rules.a(2), a3 = rules.a(3), a4 = rules.a(4);
   const TensorId along_y = image.Sum(a0 * a1, {g, y}), along_t = image.Sum(a0 * a1, {inner, t});
   return image.Map(a0 * (a1 - a2) - a3 * a4, {t, g, along_y, outer, along_t});
-}
-
-void SoftmaxForward(const Buffer& x, const Buffer& y) {
-  const int64_t classes = x.shape[1];
-  ParallelRanges(x.shape[0], LeastItems(x.shape.NumElements() / x.shape[0]),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t n = begin; n < end; ++n) {
-                     const float* in = x.as<float>() + n * classes;
-                     float* out = y.as<float>() + n * classes;
-                     const float largest = *std::max_element(in, in + classes);
-                     double sum = 0;
-                     for (int64_t k = 0; k < classes; ++k)
-                       sum += out[k] = std::exp(in[k] - largest);
-                     const float share = static_cast<float>(1 / sum);
-                     for (int64_t k = 0; k < classes; ++k) out[k] *= share;
-                   }
-                 });
-}
-
-void SoftmaxBackward(const Buffer& dy, const Buffer& y, const Buffer& dx) {
-  const int64_t classes = y.shape[1];
-  ParallelRanges(y.shape[0], LeastItems(y.shape.NumElements() / y.shape[0]),
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t n = begin; n < end; ++n) {
-                     const float* g = dy.as<float>() + n * classes;
-                     const float* p = y.as<float>() + n * classes;
-                     double dot = 0;
-                     for (int64_t k = 0; k < classes; ++k) dot += static_cast<double>(g[k]) * p[k];
-                     for (int64_t k = 0; k < classes; ++k)
-                       dx.as<float>()[n * classes + k] = static_cast<float>(p[k] * (g[k] - dot));
-                   }
-                 });
 }
 
 class SoftmaxOperation : public OperationWithKernel<SoftmaxOperation> {
@@ -91,7 +59,9 @@ class SoftmaxOperation : public OperationWithKernel<SoftmaxOperation> {
   }
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     return [buffer = kernel.buffer, node = kernel.node](int64_t) {
-      SoftmaxForward(buffer(node.inputs[0]), buffer(node.outputs[0]));
+      const Buffer x = buffer(node.inputs[0]);
+      tensor::SoftmaxRows(x.shape[0], x.shape[1], x.as<float>(),
+                          buffer(node.outputs[0]).as<float>());
     };
   }
 };
@@ -132,7 +102,9 @@ class SoftmaxGradientOperation : public OperationWithKernel<SoftmaxGradientOpera
   }
   absl::StatusOr<Kernel> Bind(KernelContext& kernel) const override {
     return [buffer = kernel.buffer, node = kernel.node](int64_t) {
-      SoftmaxBackward(buffer(node.inputs[0]), buffer(node.inputs[1]), buffer(node.outputs[0]));
+      const Buffer y = buffer(node.inputs[1]);
+      tensor::SoftmaxRowsGradient(y.shape[0], y.shape[1], buffer(node.inputs[0]).as<float>(),
+                                  y.as<float>(), buffer(node.outputs[0]).as<float>());
     };
   }
 };
