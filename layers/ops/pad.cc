@@ -39,8 +39,9 @@ int64_t SourceIndex(PadMode mode, int64_t index, int64_t size) {
 // The rows or columns of the padded image, counted from its own first, that are copies of a given
 // row or column of the image. There are at most three, because the padding is no longer than the
 // image.
+constexpr int kMostCopies = 3;
 struct Copies {
-  std::array<int64_t, 3> at;
+  std::array<int64_t, kMostCopies> at;
   int count = 0;
 };
 Copies CopiesOf(PadMode mode, int64_t index, int64_t size, int64_t before, int64_t after) {
@@ -58,24 +59,42 @@ Copies CopiesOf(PadMode mode, int64_t index, int64_t size, int64_t before, int64
 void PadForward(PadMode mode, const Padding& padding, const Buffer& x, const Buffer& y) {
   const int64_t channels = x.shape[1], height = Height(y), width = Width(y);
   WithElementType(x, [&]<typename T>(T*) {
-    ParallelRanges(x.shape[0], LeastItems(ElementsPerImage(x)), [&](int64_t begin, int64_t end) {
-      for (int64_t n = begin; n < end; ++n) {
-        for (int64_t h = 0; h < height; ++h) {
-          const int64_t from_h = SourceIndex(mode, h - padding.top, Height(x));
-          for (int64_t w = 0; w < width; ++w) {
-            const int64_t from_w = SourceIndex(mode, w - padding.left, Width(x));
-            T* to = y.as<T>() + ((n * height + h) * width + w) * channels;
-            if (from_h < 0 || from_w < 0) {
-              std::memset(to, 0, channels * sizeof(T));
-            } else {
-              std::memcpy(to, x.as<T>() + ((n * Height(x) + from_h) * Width(x) + from_w) * channels,
-                          channels * sizeof(T));
+    ParallelRanges(
+        x.shape[0] * height, LeastItems(width * channels), [&](int64_t begin, int64_t end) {
+          for (int64_t line = begin; line < end; ++line) {
+            const int64_t n = line / height;
+            const int64_t from_h = SourceIndex(mode, line % height - padding.top, Height(x));
+            for (int64_t w = 0; w < width; ++w) {
+              const int64_t from_w = SourceIndex(mode, w - padding.left, Width(x));
+              T* to = y.as<T>() + (line * width + w) * channels;
+              if (from_h < 0 || from_w < 0) {
+                std::memset(to, 0, channels * sizeof(T));
+              } else {
+                std::memcpy(to,
+                            x.as<T>() + ((n * Height(x) + from_h) * Width(x) + from_w) * channels,
+                            channels * sizeof(T));
+              }
             }
           }
-        }
-      }
-    });
+        });
   });
+}
+
+// The number of channels that AddCopies() adds up at a time.
+constexpr int64_t kChannels = 64;
+
+// Writes to `to` the sum of the `count` pixels that begin at `from`, each of `channels` numbers.
+template <typename T>
+void AddCopies(const T* const* from, int count, int64_t channels, T* to) {
+  if (count == 1) return (void)std::memcpy(to, from[0], channels * sizeof(T));
+  float sums[kChannels];
+  for (int64_t first = 0; first < channels; first += kChannels) {
+    const int64_t size = std::min(kChannels, channels - first);
+    std::fill_n(sums, size, 0.0f);
+    for (int i = 0; i < count; ++i)
+      for (int64_t c = 0; c < size; ++c) sums[c] += static_cast<float>(from[i][first + c]);
+    for (int64_t c = 0; c < size; ++c) to[first + c] = static_cast<T>(sums[c]);
+  }
 }
 
 void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const Buffer& dx) {
@@ -83,23 +102,19 @@ void PadBackward(PadMode mode, const Padding& padding, const Buffer& dy, const B
   WithElementType(dx, [&]<typename T>(T*) {
     ParallelRanges(
         dx.shape[0] * height, LeastItems(width * channels), [&](int64_t begin, int64_t end) {
+          const T* copies[kMostCopies * kMostCopies];
           for (int64_t line = begin; line < end; ++line) {
             const int64_t n = line / height;
             const Copies lines = CopiesOf(mode, line % height, height, padding.top, padding.bottom);
             for (int64_t w = 0; w < width; ++w) {
               const Copies columns = CopiesOf(mode, w, width, padding.left, padding.right);
-              T* to = dx.as<T>() + (line * width + w) * channels;
-              for (int64_t c = 0; c < channels; ++c) {
-                float sum = 0;
-                for (int i = 0; i < lines.count; ++i) {
-                  for (int j = 0; j < columns.count; ++j)
-                    sum += static_cast<float>(
-                        dy.as<T>()[((n * Height(dy) + lines.at[i]) * Width(dy) + columns.at[j]) *
-                                       channels +
-                                   c]);
-                }
-                to[c] = static_cast<T>(sum);
+              int count = 0;
+              for (int i = 0; i < lines.count; ++i) {
+                const int64_t row = (n * Height(dy) + lines.at[i]) * Width(dy);
+                for (int j = 0; j < columns.count; ++j)
+                  copies[count++] = dy.as<T>() + (row + columns.at[j]) * channels;
               }
+              AddCopies(copies, count, channels, dx.as<T>() + (line * width + w) * channels);
             }
           }
         });
