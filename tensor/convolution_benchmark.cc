@@ -127,6 +127,9 @@ std::vector<NamedShape> Shapes() {
       {"linear 3072->512", Square(3, 512, 32, 32, 0)},
       {"linear 512->10", Square(512, 10, 1, 1, 0)},
       {"linear 256->10", Square(256, 10, 1, 1, 0)},
+      {"linear 576->144", Square(576, 144, 1, 1, 0)},
+      {"linear 144->576", Square(144, 576, 1, 1, 0)},
+      {"linear 576->1024", Square(576, 1024, 1, 1, 0)},
   };
 }
 

@@ -26,11 +26,14 @@ namespace {
 constexpr int64_t kPieceBytes = 24 << 10;
 // The most bytes that the gathered rows may take, counted as f32.
 constexpr int64_t kMostRowsBytes = 16 << 20;
+// The most pixels, here images, of a linear layer. With more, the product of matrices that reads
+// plain weights (linear_product.cc) is as fast, and nothing need be packed.
+constexpr int64_t kMostLinearPixels = 16;
 
 class ProductConvolution final : public PanelConvolution {
  public:
   // Returns whether this processor has the necessary instructions and the convolution is forward,
-  // without groups, not a linear layer, and of few pixels, whose gathered rows are not too large.
+  // without groups, and of few pixels, whose gathered rows are not too large.
   // `type` is the type of both sides, which are NHWC.
   static bool IsAvailable(const ConvolutionShape& shape, Direction direction, ElementType type);
   // Returns the ConvolutionChoice that names this class: its implementation is "product:avx2",
@@ -66,10 +69,9 @@ class ProductConvolution final : public PanelConvolution {
 
 bool ProductConvolution::IsAvailable(const ConvolutionShape& s, Direction direction,
                                      ElementType type) {
-  if (!HaveOwnKernels(type) || direction != Direction::kForward || s.groups != 1 || s.IsLinear())
-    return false;
+  if (!HaveOwnKernels(type) || direction != Direction::kForward || s.groups != 1) return false;
   const int64_t pixels = s.batch * s.out_height() * s.out_width();
-  return pixels <= kMostPanelPixels &&
+  return pixels <= (s.IsLinear() ? kMostLinearPixels : kMostPanelPixels) &&
          pixels * s.kernel_height * s.kernel_width * s.in_channels * 4 <= kMostRowsBytes;
 }
 
