@@ -61,23 +61,37 @@ class ChannelWindowSum : public LinearOperation<OperationWithKernel<ChannelWindo
   }
 
  private:
+  // The number of channels that Sum() processes at a time, so that their sums stay in the nearest
+  // cache.
+  static constexpr int64_t kChannels = 64;
+
   static void Sum(const ChannelWindow& window, const Buffer& x, const Buffer& y) {
     const int64_t channels = x.shape[1], pixels = x.shape[0] * Height(x) * Width(x);
     WithElementType(x, [&]<typename T>(T*) {
       ParallelRanges(pixels, LeastItems(channels), [&](int64_t begin, int64_t end) {
         for (int64_t pixel = begin; pixel < end; ++pixel) {
-          const T* in = x.as<T>() + pixel * channels;
-          T* out = y.as<T>() + pixel * channels;
-          for (int64_t c = 0; c < channels; ++c) {
-            float sum = 0;
-            const int64_t beyond = std::min(channels, c + window.after + 1);
-            for (int64_t j = std::max<int64_t>(0, c - window.before); j < beyond; ++j)
-              sum += static_cast<float>(in[j]);
-            out[c] = static_cast<T>(sum);
-          }
+          for (int64_t first = 0; first < channels; first += kChannels)
+            SumOf(window, x.as<T>() + pixel * channels, channels, first,
+                  y.as<T>() + pixel * channels);
         }
       });
     });
+  }
+
+  // Computes the channels [first, first + kChannels) of a pixel. Neighbours are added up from the
+  // lowest channel to the highest.
+  template <typename T>
+  static void SumOf(const ChannelWindow& window, const T* in, int64_t channels, int64_t first,
+                    T* out) {
+    const int64_t beyond = std::min(channels, first + kChannels);
+    float sums[kChannels] = {};
+    for (int64_t d = -window.before; d <= window.after; ++d) {
+      const int64_t begin = std::max(first, -d), end = std::min(beyond, channels - d);
+#pragma omp simd
+      for (int64_t c = begin; c < end; ++c) sums[c - first] += static_cast<float>(in[c + d]);
+    }
+#pragma omp simd
+    for (int64_t c = first; c < beyond; ++c) out[c] = static_cast<T>(sums[c - first]);
   }
 };
 

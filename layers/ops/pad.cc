@@ -91,8 +91,10 @@ void AddCopies(const T* const* from, int count, int64_t channels, T* to) {
   for (int64_t first = 0; first < channels; first += kChannels) {
     const int64_t size = std::min(kChannels, channels - first);
     std::fill_n(sums, size, 0.0f);
-    for (int i = 0; i < count; ++i)
+    for (int i = 0; i < count; ++i) {
+#pragma omp simd
       for (int64_t c = 0; c < size; ++c) sums[c] += static_cast<float>(from[i][first + c]);
+    }
     for (int64_t c = 0; c < size; ++c) to[first + c] = static_cast<T>(sums[c]);
   }
 }

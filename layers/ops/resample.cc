@@ -94,6 +94,7 @@ class ResampleOperation : public LinearOperation<OperationWithKernel<ResampleOpe
                     const T* in = x.as<T>() +
                                   ((n * height + rows[r].from) * width + column.from) * channels +
                                   first;
+#pragma omp simd
                     for (int64_t c = 0; c < count; ++c) to[c] += weight * static_cast<float>(in[c]);
                   }
                 }
