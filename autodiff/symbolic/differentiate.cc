@@ -3,6 +3,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "autodiff/symbolic/operation.h"
+#include "autodiff/symbolic/rewrite.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -213,22 +214,8 @@ Expr PlainNode(Op op, absl::Span<const Expr> a) {
 Expr Plain(Expr e) { return Plain(absl::MakeConstSpan(&e, 1))[0]; }
 
 std::vector<Expr> Plain(absl::Span<const Expr> roots) {
-  absl::flat_hash_map<Expr, Expr> result;
-  std::vector<Expr> args;
-  for (Expr node : TopologicalOrder(roots)) {
-    args.clear();
-    bool changed = false;
-    for (Expr arg : node.args()) {
-      args.push_back(result[arg]);
-      changed |= args.back() != arg;
-    }
-    Expr plain = PlainNode(node.op(), args);
-    if (!plain) plain = changed ? Apply(node.op(), args) : node;
-    result[node] = plain;
-  }
-  std::vector<Expr> plain;
-  for (Expr root : roots) plain.push_back(result[root]);
-  return plain;
+  return Rewrite(roots,
+                 [](Expr node, absl::Span<const Expr> args) { return PlainNode(node.op(), args); });
 }
 
 }  // namespace cotangent::autodiff::symbolic

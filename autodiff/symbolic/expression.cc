@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
+#include "autodiff/symbolic/rewrite.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -237,22 +238,10 @@ bool Contains(Expr whole, Expr part) {
 }
 
 Expr Substitute(Expr e, const Substitutions& replacements) {
-  absl::flat_hash_map<Expr, Expr> result;
-  std::vector<Expr> args;
-  for (Expr node : TopologicalOrder(e)) {
-    if (const auto found = replacements.find(node); found != replacements.end()) {
-      result[node] = e.pool().Import(found->second);
-      continue;
-    }
-    args.clear();
-    bool changed = false;
-    for (Expr arg : node.args()) {
-      args.push_back(result[arg]);
-      changed |= args.back() != arg;
-    }
-    result[node] = changed ? Apply(node.op(), args) : node;
-  }
-  return result[e];
+  return Rewrite(e, [&](Expr node, absl::Span<const Expr>) {
+    const auto found = replacements.find(node);
+    return found == replacements.end() ? Expr() : e.pool().Import(found->second);
+  });
 }
 
 Expr Substitute(Expr e, Expr from, Expr to) { return Substitute(e, Substitutions{{from, to}}); }

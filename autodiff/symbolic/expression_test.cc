@@ -1,8 +1,10 @@
 #include "autodiff/symbolic/expression.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "autodiff/symbolic/parse.h"
 #include "autodiff/symbolic/print.h"
+#include "autodiff/symbolic/rewrite.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -80,6 +82,30 @@ TEST(ExpressionTest, SubstitutesAllAtOnce) {
   const Expr y = pool.Variable("y");
   EXPECT_EQ(Substitute(x - y, {{x, y}, {y, x}}), y - x);
   EXPECT_EQ(Substitute(Abs(x) + 1, x, pool.Constant(-2)), pool.Constant(3));
+}
+
+TEST(RewriteTest, AppliesTheRuleOnceToEachNodeFromTheVariablesUp) {
+  Pool pool;
+  const Expr x = pool.Variable("x");
+  const Expr shared = Sin(x), unchanged = Cos(pool.Variable("y"));
+  std::vector<Op> seen;
+  const std::vector<Expr> rewritten = Rewrite(
+      {Exp(shared), shared * shared, unchanged}, [&](Expr node, absl::Span<const Expr> args) {
+        seen.push_back(node.op());
+        // The sines that the rule builds are not rewritten again.
+        return node.op() == Op::kSin ? Sin(2 * args[0]) : Expr();
+      });
+  EXPECT_EQ(rewritten, std::vector<Expr>({Exp(Sin(2 * x)), Square(Sin(2 * x)), unchanged}));
+  EXPECT_EQ(absl::c_count(seen, Op::kSin), 1);
+  EXPECT_EQ(seen.size(), TopologicalOrder({Exp(shared), shared * shared, unchanged}).size());
+}
+
+TEST(RewriteTest, FoldsTheOperationOfRewrittenArguments) {
+  Pool pool;
+  const Expr x = pool.Variable("x");
+  const Expr zero = pool.Constant(0);
+  const auto to_zero = [&](Expr node, absl::Span<const Expr>) { return node == x ? zero : Expr(); };
+  EXPECT_EQ(Rewrite(Exp(Sin(x)), to_zero), pool.Constant(1));
 }
 
 TEST(ExpressionTest, DepthCostsNoStack) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@
 #include "autodiff/symbolic/expansion.h"
 #include "autodiff/symbolic/operation.h"
 #include "autodiff/symbolic/print.h"
+#include "autodiff/symbolic/rewrite.h"
 #include "autodiff/symbolic/series.h"
 #include "autodiff/symbolic/simplify.h"
 #include "autodiff/symbolic/value_range.h"
@@ -345,21 +347,10 @@ class Gruntz : public ExpansionContext {
   // Returns e with exp(t) in place of t. The limit stays the same, but what varied like t now
   // varies like an exponential.
   Expr MoveUp(Expr e) {
-    absl::flat_hash_map<Expr, Expr> result;
-    for (Expr node : TopologicalOrder(e)) {
-      if (node == t_) {
-        result[node] = Exp(t_);
-        continue;
-      }
-      std::vector<Expr> args;
-      for (Expr arg : node.args()) args.push_back(result[arg]);
-      if (node.op() == Op::kLn && args[0].op() == Op::kExp) {
-        result[node] = args[0].arg(0);
-      } else {
-        result[node] = args.empty() ? node : Apply(node.op(), args);
-      }
-    }
-    return result[e];
+    return Rewrite(e, [&](Expr node, absl::Span<const Expr> args) {
+      if (node == t_) return Exp(t_);
+      return node.op() == Op::kLn && args[0].op() == Op::kExp ? args[0].arg(0) : Expr();
+    });
   }
 
   // Returns (exponent, coefficient) of the leading term of e as a series in w, or nothing if that
@@ -429,24 +420,19 @@ class Gruntz : public ExpansionContext {
   // the limit of u / h. An irrational c makes an exponent that is not exact (series.h). Returns
   // nothing if c is not a number other than 0.
   std::optional<Expr> InTermsOf(Expr e, const Set& rapid, Expr w, Expr h) {
-    absl::flat_hash_map<Expr, Expr> result;
-    for (Expr node : TopologicalOrder(e)) {
-      std::vector<Expr> args;
-      for (Expr arg : node.args()) args.push_back(result[arg]);
-      if (std::find(rapid.begin(), rapid.end(), node) == rapid.end()) {
-        result[node] = args.empty() ? node : Apply(node.op(), args);
-        continue;
-      }
+    bool failed = false;
+    const Expr result = Rewrite(e, [&](Expr node, absl::Span<const Expr> args) {
+      if (failed || !absl::c_linear_search(rapid, node)) return Expr();
       const LimitValue c = Lim(node.arg(0) / h);
-      if (!c.finite()) return std::nullopt;
-      const Expr power = Simplified(c.value);
-      const std::optional<double> value = ValueOf(power);
-      if (!value.has_value() || std::abs(*value) < 1e-9) return std::nullopt;
+      const Expr power = c.finite() ? Simplified(c.value) : Expr();
+      const std::optional<double> value = c.finite() ? ValueOf(power) : std::nullopt;
+      failed = !value.has_value() || std::abs(*value) < 1e-9;
+      if (failed) return Expr();
       const Number exponent =
           power.IsConstant() && power.number().exact() ? power.number() : Number::Inexact(*value);
-      result[node] = Exp(Simplified(args[0] - power * h)) * Pow(w, exponent);
-    }
-    return result[e];
+      return Exp(Simplified(args[0] - power * h)) * Pow(w, exponent);
+    });
+    return failed ? std::nullopt : std::optional<Expr>(result);
   }
 
   Pool& pool_;

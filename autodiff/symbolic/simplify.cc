@@ -11,6 +11,7 @@
 #include "autodiff/symbolic/differentiate.h"
 #include "autodiff/symbolic/normal_form.h"
 #include "autodiff/symbolic/operation.h"
+#include "autodiff/symbolic/rewrite.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -266,22 +267,15 @@ class Simplifier {
     const std::vector<Expr> order = TopologicalOrder(roots_);
     if (!budget_.Spend(static_cast<int64_t>(order.size()))) return;
     FindAbsorbed(order);
-    absl::flat_hash_map<Expr, Expr> result;
-    const std::vector<Expr> roots = roots_;
-    for (Expr node : order) {
-      std::vector<Expr> args;
-      for (Expr arg : node.args()) args.push_back(result[arg]);
-      Expr current = node;
-      if (!args.empty() && !std::equal(args.begin(), args.end(), node.args().begin())) {
-        current = Apply(node.op(), args);
-      }
+    Substitutions done;
+    roots_ = Rewrite(roots_, [&](Expr node, absl::Span<const Expr> args) {
+      Expr current = WithArguments(node, args);
       const auto replace = [&](const std::string& rule, Expr after) {
         if (steps_ != nullptr) {
           // A step holds the whole expression, which takes a walk over all of it.
           if (!budget_.Spend(static_cast<int64_t>(order.size()))) return;
-          result[node] = after;
-          const Expr whole = Rebuild(roots[0], order, result);
-          steps_->push_back({rule, current, after, whole});
+          done[node] = after;
+          steps_->push_back({rule, current, after, Substitute(roots_[0], done)});
         }
         current = after;
       };
@@ -291,9 +285,9 @@ class Simplifier {
         replace(rewritten->rule, rewritten->result);
       }
       if (!absorbed_.contains(node)) Collect(current, replace);
-      result[node] = current;
-    }
-    for (Expr& root : roots_) root = result[root];
+      done[node] = current;
+      return current;
+    });
   }
 
   template <class Replace>
@@ -342,22 +336,6 @@ class Simplifier {
     Normalizer normalizer(e.pool(), Normalizer::Mode::kShallow, {}, &budget_);
     const std::optional<Fraction> form = normalizer.Normalize(e);
     return form.has_value() ? normalizer.ToExpr(*form) : e;
-  }
-
-  // Returns `root` with the nodes replaced that `result` maps to new expressions.
-  static Expr Rebuild(Expr root, const std::vector<Expr>& order,
-                      absl::flat_hash_map<Expr, Expr> result) {
-    for (Expr node : order) {
-      if (result.contains(node)) continue;
-      std::vector<Expr> args;
-      bool changed = false;
-      for (Expr arg : node.args()) {
-        args.push_back(result[arg]);
-        changed |= args.back() != arg;
-      }
-      result[node] = changed ? Apply(node.op(), args) : node;
-    }
-    return result[root];
   }
 
   std::vector<Expr> roots_;

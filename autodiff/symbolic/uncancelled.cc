@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "autodiff/symbolic/functions.h"
+#include "autodiff/symbolic/rewrite.h"
 #include "autodiff/symbolic/simplify.h"
 
 namespace cotangent::autodiff::symbolic {
@@ -232,22 +232,8 @@ Expr OtherForm(Op op, absl::Span<const Expr> a) {
 Expr Uncancelled(Expr e) { return Uncancelled(absl::MakeConstSpan(&e, 1))[0]; }
 
 std::vector<Expr> Uncancelled(absl::Span<const Expr> roots) {
-  absl::flat_hash_map<Expr, Expr> result;
-  std::vector<Expr> args;
-  for (Expr node : TopologicalOrder(roots)) {
-    args.clear();
-    bool changed = false;
-    for (Expr arg : node.args()) {
-      args.push_back(result[arg]);
-      changed |= args.back() != arg;
-    }
-    Expr form = OtherForm(node.op(), args);
-    if (!form) form = changed ? Apply(node.op(), args) : node;
-    result[node] = form;
-  }
-  std::vector<Expr> forms;
-  for (Expr root : roots) forms.push_back(result[root]);
-  return forms;
+  return Rewrite(
+      roots, [](Expr node, absl::Span<const Expr> args) { return OtherForm(node.op(), args); });
 }
 
 }  // namespace cotangent::autodiff::symbolic
