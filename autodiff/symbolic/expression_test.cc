@@ -189,6 +189,8 @@ TEST(PrintTest, LatexPowersOfPowers) {
     }
   }
   EXPECT_EQ(ToLatex(Pow(tiny, x)), "\\left(1 \\cdot 10^{-20}\\right)^{x}");
+  EXPECT_EQ(ToLatex(huge), "3 \\cdot 10^{25}");
+  EXPECT_THAT(ToMathMl(huge), testing::HasSubstr("<msup><mn>10</mn><mn>25</mn></msup>"));
   EXPECT_EQ(ToLatex(Hypot(x + 1, Square(y))),
             "\\sqrt{\\left(x + 1\\right)^{2} + \\left(y^{2}\\right)^{2}}");
   EXPECT_THAT(ToMathMl(Hypot(x + 1, y)), testing::HasSubstr("<msup><mrow><mrow><mo>(</mo>"));

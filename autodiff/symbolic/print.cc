@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "autodiff/symbolic/markup.h"
 #include "autodiff/symbolic/operation.h"
 
@@ -107,7 +108,8 @@ class LatexMarkup : public StyledMarkup {
     std::string text = n.ToText();
     const size_t e = text.find('e');
     if (e == std::string::npos) return text;
-    return absl::StrCat(text.substr(0, e), " \\cdot 10^{", text.substr(e + 1), "}");
+    return absl::StrCat(text.substr(0, e), " \\cdot 10^{",
+                        absl::StripPrefix(text.substr(e + 1), "+"), "}");
   }
   std::string Pi() const override { return "\\pi"; }
   std::string E() const override { return "e"; }
@@ -164,9 +166,10 @@ class MathMlMarkup : public StyledMarkup {
     const std::string text = n.ToText();
     const size_t e = text.find('e');
     if (e == std::string::npos) return absl::StrCat("<mn>", text, "</mn>");
-    return absl::StrCat("<mn>", text.substr(0, e), "</mn><mo>&#x22C5;</mo><msup><mn>10</mn><mn>",
-                        absl::StrReplaceAll(text.substr(e + 1), {{"-", "&#x2212;"}}),
-                        "</mn></msup>");
+    return absl::StrCat(
+        "<mn>", text.substr(0, e), "</mn><mo>&#x22C5;</mo><msup><mn>10</mn><mn>",
+        absl::StrReplaceAll(absl::StripPrefix(text.substr(e + 1), "+"), {{"-", "&#x2212;"}}),
+        "</mn></msup>");
   }
   std::string Pi() const override { return "<mi>&#x3C0;</mi>"; }
   std::string E() const override { return "<mi>e</mi>"; }
