@@ -266,24 +266,49 @@ class Parser {
 
   absl::StatusOr<Expr> Product() {
     absl::StatusOr<Expr> left = Unary();
+    // A factor that *left lacks, since its constant would be beyond the range of doubles with it,
+    // and the operator before that factor. Further factors may bring the constant back.
+    long double lacks = 1;
+    Token lacks_at;
     while (left.ok() && (IsSymbol(token_, "*") || IsSymbol(token_, "/"))) {
       const Token op = token_;
       Advance();
       ASSIGN_OR_RETURN(Expr right, Unary());
-      if (op.text == "/" && right.IsZero()) return Error(op, "division by zero");
+      const bool divides = op.text == "/";
+      if (divides && right.IsZero()) return Error(op, "division by zero");
+      const Number first = SplitCoefficient(*left).first;
+      const auto [second, rest] = SplitCoefficient(right);
       const bool vanishes = left->IsZero() || right.IsZero();
-      const Number first = SplitCoefficient(*left).first, second = SplitCoefficient(right).first;
-      left = op.text == "*" ? *left * right : *left / right;
-      // If the product of two constants is beyond the range of doubles, * and / leave the factors
-      // as they are. So the product or quotient of the constants is checked here.
-      const bool constants = op.text == "*" || right.IsConstant();
-      const double size = (op.text == "*" ? first * second : first / second).ToDouble();
-      if (!Representable(*left) ||
-          (!vanishes && constants && !(size != 0 && std::isfinite(size)))) {
-        return BeyondNumbers(op, "the product of the constants");
+      const bool constants = !divides || right.IsConstant();
+      if (vanishes || !constants ||
+          InRange((divides ? first / second : first * second).ToDouble())) {
+        left = divides ? *left / right : *left * right;
+      } else {
+        if (lacks == 1) lacks_at = op;
+        lacks = divides ? lacks / second.ToDouble() : lacks * second.ToDouble();
+        left = *left * rest;
       }
+      if (!Representable(*left)) return BeyondNumbers(op, "the product of the constants");
+      if (lacks != 1) left = WithFactor(*left, &lacks);
     }
+    if (left.ok() && lacks != 1) return BeyondNumbers(lacks_at, "the product of the constants");
     return left;
+  }
+
+  // Returns whether `value` is finite and not 0 as a double.
+  static bool InRange(long double value) {
+    const auto rounded = static_cast<double>(value);
+    return rounded != 0 && std::isfinite(rounded);
+  }
+
+  // Multiplies e by *factor and sets *factor to 1 if the constant of the product is in the range of
+  // doubles. Otherwise returns e.
+  static Expr WithFactor(Expr e, long double* factor) {
+    const auto [constant, rest] = SplitCoefficient(e);
+    const long double product = *factor * constant.ToDouble();
+    if (!InRange(product) && !constant.IsZero()) return e;
+    *factor = 1;
+    return e.pool().Constant(static_cast<double>(product)) * rest;
   }
 
   absl::StatusOr<Expr> Unary() {

@@ -124,6 +124,13 @@ TEST(ParseTest, NumbersHavePointsInALocaleOfCommas) {
   EXPECT_THAT(ToCpp("f", {tiny}, {}), HasSubstr("2.5e-300"));
 }
 
+TEST(ParseTest, ConstantsWhoseProductComesBackIntoTheRangeOfNumbers) {
+  EXPECT_DOUBLE_EQ(ValueOf("1e-200*x*1e-200*1e300", {{"x", 3}}), 3e-100);
+  EXPECT_DOUBLE_EQ(ValueOf("x*1e200*1e200*1e200/1e300/1e200", {{"x", 3}}), 3e100);
+  EXPECT_DOUBLE_EQ(ValueOf("x/1e-200/1e-200*y*1e-300", {{"x", 3}, {"y", 2}}), 6e100);
+  EXPECT_EQ(ValueOf("1e300*1e300*0*x", {{"x", 3}}), 0);
+}
+
 TEST(ParseTest, DeepNestingIsAnError) {
   EXPECT_THAT(ErrorOf(std::string(100000, '(') + "x" + std::string(100000, ')')),
               HasSubstr("formula:1:251: nested more than 250 deep"));
