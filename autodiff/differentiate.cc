@@ -114,13 +114,19 @@ absl::Status UnsupportedSymbolically(const std::string& name) {
   return absl::UnimplementedError(absl::StrCat(name, " has no symbolic form; take another mode"));
 }
 
+symbolic::Bindings BindingsOf(const std::vector<symbolic::Expr>& variables,
+                              std::span<const double> x) {
+  symbolic::Bindings point;
+  for (std::size_t j = 0; j < x.size(); ++j) point[variables[j].name()] = x[j];
+  return point;
+}
+
 absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs,
                                         const std::vector<symbolic::Expr>& variables,
                                         std::span<const double> x) {
   ASSIGN_OR_RETURN(Vector values,
                    EvaluateAt(Flattened(symbolic::Jacobian(outputs, variables)), variables, x));
-  symbolic::Bindings point;
-  for (std::size_t j = 0; j < x.size(); ++j) point[variables[j].name()] = x[j];
+  const symbolic::Bindings point = BindingsOf(variables, x);
   symbolic::Budget budget(symbolic::kLimitWork);
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
@@ -134,7 +140,17 @@ absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outpu
 absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output,
                                        const std::vector<symbolic::Expr>& variables,
                                        std::span<const double> x) {
-  return EvaluateAt(Flattened(symbolic::Hessian(output, variables)), variables, x);
+  ASSIGN_OR_RETURN(Vector values,
+                   EvaluateAt(Flattened(symbolic::Hessian(output, variables)), variables, x));
+  const symbolic::Bindings point = BindingsOf(variables, x);
+  symbolic::Budget budget(symbolic::kLimitWork);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    const absl::StatusOr<double> limit = symbolic::SecondDerivativeByLimit(
+        output, variables[i / x.size()], variables[i % x.size()], point, &budget);
+    if (limit.ok()) values[i] = *limit;
+  }
+  return values;
 }
 
 Vector Values(const std::vector<numeric::Estimate>& estimates) {

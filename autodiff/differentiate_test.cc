@@ -222,6 +222,14 @@ TEST(DifferentiateTest, SymbolicDerivativesWhereTheChainRuleFails) {
     return sqrt(x[0] * x[0]);
   };
   EXPECT_FALSE(Gradient(kink, std::vector<double>{0}, Mode::kSymbolic).ok());
+  const auto power = [](auto x) {
+    using namespace functions;
+    using S = std::decay_t<decltype(x[0])>;
+    return S(x[0] * (1.0 - pow(x[0], 1.1)) + x[0] * x[1]);
+  };
+  const auto hessian = Hessian(power, std::vector<double>{0, 3}, Mode::kSymbolic);
+  ASSERT_TRUE(hessian.ok()) << hessian.status();
+  EXPECT_EQ(hessian->values, (std::vector<double>{0, 1, 1, 0}));
 }
 
 TEST(DifferentiateTest, WhatDoesNotMoveHasNoSay) {

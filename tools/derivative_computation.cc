@@ -326,22 +326,8 @@ class Computation {
 
   template <class Real>
   absl::Status Hessian(size_t k) {
-    FunctionReport& function = report_.functions[k];
-    const absl::StatusOr<symbolic::Trace> trace =
-        Trace<Real>(symbolic::Gradient(outputs_[k], variables_));
-    if (!trace.ok()) {
-      return absl::OutOfRangeError(
-          absl::StrCat("a second derivative is not finite: ", trace.status().message()));
-    }
-    std::vector<Entry*> entries;
-    const std::vector<std::vector<double>> magnitudes = PathMagnitudes(*trace);
-    for (size_t i = 0; i < variables_.size(); ++i) {
-      for (size_t j = 0; j < variables_.size(); ++j) {
-        Entry& entry = function.hessian[i][j];
-        entry.magnitude = std::max(magnitudes[i][j], magnitudes[j][i]);
-        entries.push_back(&entry);
-      }
-    }
+    const std::vector<Entry*> entries = HessianEntries(k);
+    absl::Status status = FindMagnitudes<Real>(k);
     ASSIGN_OR_RETURN(const symbolic::Program program,
                      symbolic::Program::Create({outputs_[k]}, variables_));
     const ScalarFormula f{&program};
@@ -357,8 +343,93 @@ class Computation {
     if (report_.options.Asked(DerivativeMode::kReverse)) {
       Fill(DerivativeMode::kReverse, autodiff::reverse::Hessian(f, x), entries);
     }
-    if (report_.options.Asked(DerivativeMode::kSymbolic)) return FillSymbolic<Real>(entries);
+    if (status.ok() && report_.options.Asked(DerivativeMode::kSymbolic)) {
+      status = FillSymbolic<Real>(entries);
+    }
+    const bool kinks = !symbolic::KinksAt({outputs_[k]}, variables_, report_.point).empty();
+    return status.ok() && !kinks ? status : TakeSecondLimits<Real>(k, status);
+  }
+
+  // Returns the second derivatives of output k, row by row.
+  std::vector<Entry*> HessianEntries(size_t k) {
+    std::vector<Entry*> entries;
+    for (std::vector<Entry>& row : report_.functions[k].hessian) {
+      for (Entry& entry : row) entries.push_back(&entry);
+    }
+    return entries;
+  }
+
+  // Sets the magnitudes of the second derivatives of output k. Returns an error if a second
+  // derivative is not finite at the point.
+  template <class Real>
+  absl::Status FindMagnitudes(size_t k) {
+    const absl::StatusOr<symbolic::Trace> trace =
+        Trace<Real>(symbolic::Gradient(outputs_[k], variables_));
+    if (!trace.ok()) {
+      return absl::OutOfRangeError(
+          absl::StrCat("a second derivative is not finite: ", trace.status().message()));
+    }
+    const std::vector<std::vector<double>> magnitudes = PathMagnitudes(*trace);
+    for (size_t i = 0; i < variables_.size(); ++i) {
+      for (size_t j = 0; j < variables_.size(); ++j) {
+        report_.functions[k].hessian[i][j].magnitude = std::max(magnitudes[i][j], magnitudes[j][i]);
+      }
+    }
     return absl::OkStatus();
+  }
+
+  // Sets the second derivatives of output k to the limits of those beside the point, where these
+  // exist and differ from what the chain rule finds. `chain_rule` is its error, if any. Returns an
+  // error if a second derivative has neither a value nor a limit.
+  template <class Real>
+  absl::Status TakeSecondLimits(size_t k, const absl::Status& chain_rule) {
+    symbolic::Budget budget(symbolic::kLimitWork);
+    const auto walk = static_cast<int64_t>(10 * symbolic::TopologicalOrder(outputs_[k]).size());
+    const std::vector<std::vector<Expr>> formulas = symbolic::Hessian(outputs_[k], variables_);
+    bool taken = false;
+    for (size_t i = 0; i < variables_.size(); ++i) {
+      for (size_t j = 0; j <= i; ++j) {
+        if (formulas[i][j].IsZero()) {
+          SetSecond(k, i, j, kNumeric + 1, 0);
+          continue;
+        }
+        const auto value = Evaluated<Real>(absl::MakeConstSpan(&formulas[i][j], 1));
+        absl::StatusOr<double> limit = absl::OutOfRangeError("its limit takes too much work");
+        if (budget.Spend(walk)) {
+          limit = symbolic::SecondDerivativeByLimit(outputs_[k], variables_[i], variables_[j],
+                                                    bindings_, &budget);
+        }
+        if (limit.ok() &&
+            !(value.ok() && std::abs(value->front() - *limit) <= 1e-9 * std::abs(*limit))) {
+          SetSecond(k, i, j, kNumeric + 1, *limit);
+          taken = true;
+        } else if (value.ok()) {
+          SetSecond(k, i, j, static_cast<size_t>(DerivativeMode::kSymbolic), value->front());
+        } else {
+          const absl::Status& cause = chain_rule.ok() ? value.status() : chain_rule;
+          return absl::OutOfRangeError(absl::StrCat(
+              cause.message(), "; ",
+              HessianName(report_.functions[k], report_.variables[i], report_.variables[j]), ": ",
+              limit.status().message()));
+        }
+      }
+    }
+    report_.second_by_limits |= taken;
+    if (taken) {
+      report_.notes.push_back(
+          "a kink or an infinite slope meets a slope of 0 here, of which the chain rule makes "
+          "nothing: second derivatives are the limits of those beside the point");
+    }
+    return absl::OkStatus();
+  }
+
+  // Sets the second derivative by variables i and j in the requested modes from `first_mode` on.
+  void SetSecond(size_t k, size_t i, size_t j, size_t first_mode, double value) {
+    std::vector<std::vector<Entry>>& rows = report_.functions[k].hessian;
+    for (size_t mode = first_mode; mode < std::size(rows[i][j].by_mode); ++mode) {
+      if (report_.options.Asked(static_cast<DerivativeMode>(mode)))
+        rows[i][j].by_mode[mode] = rows[j][i].by_mode[mode] = value;
+    }
   }
 
   Report report_;
@@ -416,7 +487,7 @@ std::vector<Doubt> Doubts(const Report& report, const std::vector<Expr>& others)
       doubt_entry(GradientName(function, report.variables[j]), function.gradient[j],
                   slopes[k * x.size() + j]);
     }
-    if (function.hessian.empty()) continue;
+    if (function.hessian.empty() || report.second_by_limits) continue;
     const absl::StatusOr<symbolic::Program> single =
         symbolic::Program::Create({others[k]}, variables);
     if (!single.ok()) continue;

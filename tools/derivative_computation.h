@@ -42,7 +42,8 @@ struct Doubt {
 // Returns the values and derivatives (by the exact modes) of `report` whose relative difference
 // from those of the formulas `others`, evaluated in long double, is above kVisible; the worst
 // first. A value counts only if it also differs by more than twice what rounding the point can
-// change it by; derivatives do not count if Report::by_limits is set.
+// change it by; derivatives do not count if Report::by_limits is set, and second derivatives do not
+// if Report::second_by_limits is.
 std::vector<Doubt> Doubts(const Report& report,
                           const std::vector<autodiff::symbolic::Expr>& others);
 

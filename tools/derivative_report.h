@@ -67,9 +67,9 @@ struct Report {
   // derivatives are not fully simplified; all was computed in long double; a formula was computed
   // from another form that keeps digits; digits of a number are lost; derivatives are limits.
   std::vector<std::string> notes;
-  // Whether any first derivative is the limit of those beside the point, since the chain rule has
-  // no answer at the point.
-  bool by_limits = false;
+  // Whether any first derivative, or any second one, is the limit of those beside the point, since
+  // the chain rule has no answer at the point.
+  bool by_limits = false, second_by_limits = false;
   // The largest differences between modes over all entries. The difference of two modes'
   // derivatives is divided by the largest of: the entry's magnitude, the absolute values of the two
   // derivatives and, if one of the modes is numeric, |f| / max(1, |x|), where x is the value of the
@@ -92,7 +92,8 @@ struct Report {
 // subtracts nearly equal numbers, so that digits of the report would be wrong, it is computed from
 // another form that does not (autodiff/symbolic/uncancelled.h), or in long double; and notes name
 // the numbers of which digits are still missing. If an infinite slope meets a slope of 0, the
-// derivative is the limit of those beside the point (autodiff/symbolic/derivative_limit.h).
+// derivative is the limit of those beside the point (autodiff/symbolic/derivative_limit.h), as is a
+// second derivative where a kink meets a slope of 0.
 absl::StatusOr<Report> MakeReport(absl::Span<const std::string> formulas,
                                   absl::Span<const std::pair<std::string, double>> point,
                                   const ReportOptions& options);

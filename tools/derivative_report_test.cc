@@ -415,6 +415,32 @@ TEST(ReportedTest, AnInfiniteSlopeThatMeetsZero) {
   }
 }
 
+// Where a kink or an infinite slope meets a slope of 0, a second derivative is the limit of those
+// beside the point. The expected values follow from the functions' series. Where the limits from
+// both sides differ, it has the value that the table of kinks gives it.
+TEST(ReportedTest, SecondDerivativesWhereTheChainRuleFails) {
+  ReportOptions options;
+  options.hessian = true;
+  for (const auto& [formula, expected, notes] :
+       std::vector<std::tuple<std::string, double, size_t>>{{"x*(1-x^1.1)", 0, 1},
+                                                            {"x*abs(x)^1.5", 0, 2},
+                                                            {"(x^2)^1.3", 0, 1},
+                                                            {"abs(-x^2)", 2, 2},
+                                                            {"x*abs(x)", 0, 1}}) {
+    const auto report = MakeReport({formula}, {{"x", 0}}, options);
+    ASSERT_TRUE(report.ok()) << formula << ": " << report.status();
+    for (size_t mode = 1; mode < 4; ++mode) {
+      EXPECT_NEAR(report->functions[0].hessian[0][0].by_mode[mode], expected, 1e-14) << formula;
+    }
+    EXPECT_EQ(report->notes.size(), notes) << formula;
+  }
+  const auto mixed = MakeReport({"abs(x^2)*y + x*sqrt(y)*y^2"}, {{"x", 0}, {"y", 0}}, options);
+  ASSERT_TRUE(mixed.ok()) << mixed.status();
+  EXPECT_EQ(mixed->functions[0].hessian[0][1].by_mode[3], 0);
+  EXPECT_THAT(std::string(MakeReport({"x^1.5"}, {{"x", 0}}, options).status().message()),
+              HasSubstr("d2f/dx^2: its slope is infinite there"));
+}
+
 // Formulas that subtract nearly equal numbers must not lose digits, and a note must say how they
 // are computed. The expected values and derivatives were computed by mpmath with 50 digits.
 TEST(ReportedTest, WhatCancelsKeepsItsDigits) {

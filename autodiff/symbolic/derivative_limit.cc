@@ -56,10 +56,9 @@ class Neighbourhood {
   double at_, value_;
 };
 
-}  // namespace
-
-absl::StatusOr<double> DerivativeByLimit(Expr f, Expr variable, const Bindings& point,
-                                         Budget* budget) {
+// Returns the limit of the derivative of f beside the point, where f has the value `value`.
+absl::StatusOr<double> SlopeBeside(Expr f, Expr variable, const Bindings& point, double value,
+                                   Budget* budget) {
   Substitutions others;
   for (Expr other : Variables(f)) {
     const auto found = point.find(other.name());
@@ -68,9 +67,7 @@ absl::StatusOr<double> DerivativeByLimit(Expr f, Expr variable, const Bindings& 
     }
   }
   const Expr alone = Substitute(f, others);
-  const double at = point.at(variable.name());
-  ASSIGN_OR_RETURN(const double value, Evaluate(alone, Bindings{{variable.name(), at}}));
-  const Neighbourhood near(alone, variable, at, value);
+  const Neighbourhood near(alone, variable, point.at(variable.name()), value);
   std::vector<LimitValue> slopes;
   for (const Side side : {Side::kLeft, Side::kRight}) {
     if (!near.DefinedOn(side)) continue;
@@ -84,6 +81,23 @@ absl::StatusOr<double> DerivativeByLimit(Expr f, Expr variable, const Bindings& 
                                               " from the right"));
   }
   return Evaluate(slopes.front().value, Bindings());
+}
+
+}  // namespace
+
+absl::StatusOr<double> DerivativeByLimit(Expr f, Expr variable, const Bindings& point,
+                                         Budget* budget) {
+  ASSIGN_OR_RETURN(const double value, Evaluate(f, point));
+  return SlopeBeside(f, variable, point, value, budget);
+}
+
+absl::StatusOr<double> SecondDerivativeByLimit(Expr f, Expr first, Expr second,
+                                               const Bindings& point, Budget* budget) {
+  const Expr slope = Differentiate(f, first);
+  absl::StatusOr<double> value = Evaluate(slope, point);
+  if (!value.ok()) value = DerivativeByLimit(f, first, point, budget);
+  RETURN_IF_ERROR(value.status());
+  return SlopeBeside(slope, second, point, *value, budget);
 }
 
 }  // namespace cotangent::autodiff::symbolic

@@ -22,6 +22,12 @@ namespace cotangent::autodiff::symbolic {
 absl::StatusOr<double> DerivativeByLimit(Expr f, Expr variable, const Bindings& point,
                                          Budget* budget);
 
+// Returns in the same way the second derivative of f by `first` and `second`, from the first
+// derivatives by `first`, of which that at the point may be such a limit, too. So it is right where
+// a kink meets a slope of 0: abs(-x^2) at 0 has the second derivative 2.
+absl::StatusOr<double> SecondDerivativeByLimit(Expr f, Expr first, Expr second,
+                                               const Bindings& point, Budget* budget);
+
 }  // namespace cotangent::autodiff::symbolic
 
 #endif  // COTANGENT_AUTODIFF_SYMBOLIC_DERIVATIVE_LIMIT_H_

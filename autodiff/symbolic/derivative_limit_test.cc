@@ -46,6 +46,36 @@ TEST(DerivativeLimitTest, WhereAnInfiniteSlopeMeetsZero) {
   }
 }
 
+// The expected derivatives follow from the functions' series at the point.
+TEST(DerivativeLimitTest, OfSecondDerivatives) {
+  const auto second = [](const std::string& text, const char* by, const Bindings& point) {
+    Pool pool;
+    Budget budget(kLimitWork);
+    return SecondDerivativeByLimit(*Parse(text, pool), pool.Variable("x"), pool.Variable(by), point,
+                                   &budget);
+  };
+  for (const auto& [text, derivative] :
+       std::vector<std::pair<const char*, double>>{{"x*(1 - x^1.1)", 0},
+                                                   {"x*abs(x)^1.5", 0},
+                                                   {"x^1.5*x", 0},
+                                                   {"(x^2)^1.3", 0},
+                                                   {"sqrt(x^4)", 2},
+                                                   {"sqrt(x^2)*x^2", 0},
+                                                   {"cos(sqrt(x))", 1.0 / 12},
+                                                   {"abs(-x^2)", 2},
+                                                   {"max(x^2, -x^2)", 2},
+                                                   {"relu(x^4) + 3*x^2", 6},
+                                                   {"sign(x)^2*0 + abs(sin(x)^2)", 2}}) {
+    const absl::StatusOr<double> found = second(text, "x", {{"x", 0}});
+    ASSERT_TRUE(found.ok()) << text << ": " << found.status();
+    EXPECT_NEAR(*found, derivative, 1e-15) << text;
+  }
+  EXPECT_DOUBLE_EQ(*second("y^3*abs(x^2)*x + 5*x*y", "y", {{"x", 0}, {"y", 2}}), 5);
+  // Slopes of -2 and 2, of 0 and 2, and an infinite one.
+  for (const char* const text : {"x*abs(x)", "relu(x)^2", "x^1.5", "abs(x)"})
+    EXPECT_FALSE(second(text, "x", {{"x", 0}}).ok()) << text;
+}
+
 TEST(DerivativeLimitTest, SaysWhyThereIsNone) {
   const auto error = [](const std::string& text) {
     return std::string(ByX(text, {{"x", 0}}).status().message());
