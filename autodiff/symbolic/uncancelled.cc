@@ -115,17 +115,14 @@ Expr Minus(Expr a, Expr b) {
   return Expr();
 }
 
-// Returns another form of factor * root + constant if `root` is a square root, and `factor` and
-// `constant` have opposite signs, so that the two may cancel. Returns null otherwise, or if the
-// other form would not be short.
-Expr RootBesideConstant(const Number& factor, Expr root, const Number& constant) {
+// Returns another form of factor * root + other if `root` is a square root, or null if it is none or
+// if the other form would not be short.
+Expr RootBeside(const Number& factor, Expr root, Expr other) {
   const Expr inside = UnderRoot(root);
-  if (!inside || factor.sign() == constant.sign()) return Expr();
+  if (!inside) return Expr();
   Pool& pool = root.pool();
-  const Expr square = pool.Constant(factor * factor) * inside;
-  const Expr difference = Difference(square, pool.Constant(constant * constant));
-  if (!difference) return Expr();
-  return difference / (pool.Constant(factor) * root - pool.Constant(constant));
+  const Expr difference = Difference(pool.Constant(factor * factor) * inside, Square(other));
+  return difference ? difference / (pool.Constant(factor) * root - other) : Expr();
 }
 
 // Returns another form of the sum of two terms of a sum, or null.
@@ -142,10 +139,11 @@ Expr OfTwo(Expr a, Expr b) {
       if (const Expr w = UnderSquare(v, Op::kSin)) form = Cos(2 * w);
       if (const Expr w = UnderSquare(v, Op::kCos)) form = -Cos(2 * w);
     }
-    return form ? pool.Constant(left) * form : RootBesideConstant(right, v, left);
+  } else if (opposite) {
+    form = Minus(u, v);
   }
-  if (opposite) form = Minus(u, v);
-  return form ? pool.Constant(left) * form : Expr();
+  if (form) return pool.Constant(left) * form;
+  return left.sign() == right.sign() ? Expr() : RootBeside(right, v, pool.Constant(left) * u);
 }
 
 Expr OfSum(absl::Span<const Expr> args) {
@@ -180,9 +178,23 @@ Expr OfLn(Expr a) {
       if (hypot || (inside && inside == Square(u))) return Asinh(u);
     }
   }
+  if (const auto [sign, expm1] = SplitCoefficient(a);
+      sign == Number(-1) && expm1.op() == Op::kExpm1) {  // ln(1 - exp(u))
+    const Expr u = expm1.arg(0);
+    return Select(u, u.pool().Constant(-1), Log1p(-Exp(u)), Ln(a));
+  }
   const Expr v = BesideOne(a);
   if (!v) return Expr();
   return v.op() == Op::kExp ? Apply(Op::kSoftplus, {v.arg(0)}) : Log1p(v);
+}
+
+// Near v = 0, the power (1 + v)^exponent is computed from v itself. Elsewhere 1 + v may be negative,
+// and have no logarithm.
+Expr OfPower(Expr base, Expr exponent) {
+  const Expr v = BesideOne(base);
+  if (!v || exponent.IsConstant()) return Expr();
+  const Expr far = v.pool().Constant(Number::Ratio(-1, 2));
+  return Select(far, v, Exp(exponent * Log1p(v)), Pow(base, exponent));
 }
 
 // Where the argument is 1 + v with a small v, the sum loses the digits of v, of which these
@@ -210,6 +222,8 @@ Expr OtherForm(Op op, absl::Span<const Expr> a) {
   switch (op) {
     case Op::kAdd:
       return OfSum(a);
+    case Op::kPow:
+      return OfPower(a[0], a[1]);
     case Op::kLn:
       return OfLn(a[0]);
     case Op::kAsinh:
@@ -232,8 +246,8 @@ Expr OtherForm(Op op, absl::Span<const Expr> a) {
 Expr Uncancelled(Expr e) { return Uncancelled(absl::MakeConstSpan(&e, 1))[0]; }
 
 std::vector<Expr> Uncancelled(absl::Span<const Expr> roots) {
-  return Rewrite(
-      roots, [](Expr node, absl::Span<const Expr> args) { return OtherForm(node.op(), args); });
+  return Rewrite(roots,
+                 [](Expr node, absl::Span<const Expr> args) { return OtherForm(node.op(), args); });
 }
 
 }  // namespace cotangent::autodiff::symbolic

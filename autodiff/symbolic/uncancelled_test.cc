@@ -53,6 +53,13 @@ const std::vector<Case> kCases = {
     {"exp(x+1e-9)-exp(x)", 2, 7.3890561026251783e-9},
     {"1-x^2", 0.99999999, 2.0000000000495185e-8},
     {"1-2*sin(x)^2", 0.7853981, 1.2679489664341501e-7},
+    {"x-sqrt(x^2-1)", 1e10, 5e-11},
+    {"3*sqrt(x^2+x)-3*x", 1e10, 1.4999999999625},
+    {"2*x-sqrt(4*x^2+1)", 1e6, -2.4999999999998437e-7},
+    {"(1+1/x)^x", 1e12, 2.7182818284576861},
+    {"(1+x)^(1/x)", -1e-9, 2.7182818298181862},
+    {"ln(1-exp(-x))", 40, -4.248354255291589e-18},
+    {"ln(1-exp(x))", -1e-12, -27.631021115929048},
 };
 
 TEST(UncancelledTest, KeepsAllDigits) {
@@ -72,6 +79,13 @@ TEST(UncancelledTest, KeepsAllDigits) {
     const absl::StatusOr<double> plain = Evaluate(e, at);
     EXPECT_FALSE(plain.ok() && std::abs(*plain - c.value) < 1e-12 * std::abs(c.value)) << c.text;
   }
+}
+
+TEST(UncancelledTest, PowersOfNegativeNumbersStay) {
+  Pool pool;
+  const Expr form = Uncancelled(*Parse("(1 + x)^y", pool));
+  EXPECT_EQ(*Evaluate(form, Bindings{{"x", -3}, {"y", 3}}), -8);
+  EXPECT_EQ(*Evaluate(form, Bindings{{"x", -1}, {"y", 3}}), 0);
 }
 
 TEST(UncancelledTest, LeavesOtherSumsAlone) {
