@@ -473,6 +473,10 @@ std::vector<Doubt> Doubts(const Report& report, const std::vector<Expr>& others)
     for (size_t mode = kNumeric + 1; mode < std::size(entry.by_mode); ++mode) {
       if (doubts.size() == before) doubt(name, entry.by_mode[mode], right, 0);
     }
+    if (doubts.size() > before) {
+      doubts.back().wide_error = std::abs(entry.magnitude / static_cast<double>(right)) *
+                                 std::numeric_limits<long double>::epsilon();
+    }
   };
   for (size_t k = 0; k < report.functions.size(); ++k) {
     const FunctionReport& function = report.functions[k];

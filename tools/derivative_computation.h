@@ -37,6 +37,8 @@ inline constexpr double kVisible = 1e-11;
 struct Doubt {
   std::string name;  // f, df/dx or d2f/dx dy
   double error;      // its relative error, about
+  // The relative error that it keeps in long double; 0 if that is not known.
+  double wide_error = 0;
 };
 
 // Returns the values and derivatives (by the exact modes) of `report` whose relative difference

@@ -126,7 +126,7 @@ class ReportMaker {
       *report = *std::move(wide);
       report->notes.push_back(
           "nearly equal numbers are subtracted; all is computed in long double");
-      for (Doubt& doubt : doubts) doubt.error /= kGain;
+      for (Doubt& doubt : doubts) doubt.error = std::max(doubt.error / kGain, doubt.wide_error);
     }
     NoteDoubts(doubts, report);
   }

@@ -16,6 +16,7 @@
 namespace cotangent::tools {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
 
 // The two formulas of question 4 of the problem set (tools/lab/README.md).
@@ -412,6 +413,16 @@ TEST(ReportedTest, AnInfiniteSlopeThatMeetsZero) {
       const auto report = MakeReport({formula}, {{"x", 0}}, options);
       EXPECT_THAT(std::string(report.status().message()), HasSubstr(why)) << formula;
     }
+  }
+}
+
+// Both derivatives are near 0 and differences of numbers near 1e200: no digit can be right.
+TEST(ReportedTest, SaysWhenLongDoubleHasNoDigitEither) {
+  for (const char* const formula : {"x*sqrt(1+1/x^2)", "sin(x)/x"}) {
+    const auto report = MakeReport({formula}, {{"x", 1e-200}}, {});
+    ASSERT_TRUE(report.ok()) << formula << ": " << report.status();
+    EXPECT_THAT(report->notes, Contains(HasSubstr("perhaps none of the digits of df/dx")))
+        << formula;
   }
 }
 
