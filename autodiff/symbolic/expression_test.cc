@@ -183,8 +183,10 @@ TEST(PrintTest, LatexPowersOfPowers) {
   for (const Expr base : {tiny, huge, Exp(x), Square(x), Pow(x, y), Pow(tiny, x), x + 1, -x,
                           Sqrt(x), Hypot(Square(x), tiny), Sin(x), pool.Constant(-2),
                           pool.Constant(Number::Ratio(1, 3)), Abs(x), Exp(pool.Constant(1))}) {
-    for (const Expr power : {Pow(base, x), Pow(base, Number::Ratio(5, 3)), Pow(base, Number(-3)),
-                             Hypot(base, x + y), Pow(Pow(base, x), y), Exp(Pow(base, x))}) {
+    const Expr powers[] = {Pow(base, x),          Pow(base, Number::Ratio(5, 3)),
+                           Pow(base, Number(-3)), Hypot(base, x + y),
+                           Pow(Pow(base, x), y),  Exp(Pow(base, x))};
+    for (const Expr power : powers) {
       EXPECT_FALSE(HasDoubleSuperscript(ToLatex(power))) << ToLatex(power);
     }
   }
