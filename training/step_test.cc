@@ -208,6 +208,16 @@ layer { name: "fc" linear {} }
 train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
 )";
 
+// The gradients of a product of two recomputed tensors read one of them each.
+constexpr char kAttention[] = R"(
+layer { name: "patches" convolution { channels: 16 kernel: 4 stride: 4 } }
+layer { name: "first" attention { heads: 2 } }
+layer { name: "second" attention { heads: 1 } }
+layer { global_average_pool {} }
+layer { name: "fc" linear {} }
+train { batch_size: 16 optimizer { sgd { learning_rate: 0.01 momentum: 0.9 } } }
+)";
+
 // Returns options that prescribe an algorithm for each convolution of the training step: the first
 // that exists on this machine, instead of the one that is measured to be fastest. Winograd's
 // method, which rounds more, is left out. If given, `of_images` is the layout in which the first
@@ -329,6 +339,28 @@ TEST_F(TrainingStepTest, AMemoryBudgetThatCannotBeMetIsRefused) {
   expect("1KiB", "train.memory: 1KiB are too little: weights, gradients and the optimizer's state");
   expect("1MiB",
          "are the least that was found, however much is computed again; most is needed at 'unit");
+}
+
+TEST_F(TrainingStepTest, AttentionMeetsAMemoryBudgetOrRefusesIt) {
+  network_ = layers::ParseNetwork(kAttention).value();
+  const StepOptions options = WithFirstChoices(network_, ElementType::kF32);
+  auto kept = StepOnNoise(network_, 10, 400, options, &tuner_).value();
+  const float loss = kept->Run(0).loss;
+  const int64_t kib = kept->plan().arena_bytes() / 1024;
+  int met = 0;
+  for (int64_t percent = 10; percent <= 100; percent += 10) {
+    SCOPED_TRACE(percent);
+    network_.mutable_train()->set_memory(absl::StrCat(kib * percent / 100, "KiB"));
+    const auto step = StepOnNoise(network_, 10, 400, options, &tuner_);
+    if (!step.ok()) {
+      EXPECT_THAT(std::string(step.status().message()), HasSubstr("train.memory"));
+      continue;
+    }
+    ++met;
+    EXPECT_FLOAT_EQ((*step)->Run(0).loss, loss);
+    EXPECT_LE((*step)->plan().arena_bytes(), kib * percent / 100 * 1024);
+  }
+  EXPECT_GE(met, 1);
 }
 
 TEST_F(TrainingStepTest, WhiteningLooksAtTheImages) {

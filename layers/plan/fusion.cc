@@ -51,7 +51,8 @@ class Fuser {
       : graph_(graph),
         results_(results.begin(), results.end()),
         uses_(graph, results),
-        made_by_(graph.num_tensors(), kNotScheduled) {}
+        made_by_(graph.num_tensors(), kNotScheduled),
+        begun_(graph.nodes().size()) {}
 
   absl::StatusOr<Schedule> Run() {
     ChooseMemory();
@@ -117,6 +118,7 @@ class Fuser {
   int late_ = -1;
   std::vector<int> made_by_;  // by tensor: the item that makes it, or:
   static constexpr int kFromOutside = -1, kNotScheduled = -2;
+  std::vector<bool> begun_;  // by node: whether DemandRecomputed() was called for it
 };
 
 // Returns the number of distinct stored tensors that computing t reads, without scalars and channel
@@ -294,6 +296,7 @@ std::vector<TensorId> Fuser::DemandRecomputed(int index) {
       again.push_back(input);
   }
   if (again.empty()) return again;
+  begun_[index] = true;
   late_ = static_cast<int>(schedule_.items.size());
   DemandBeside(again, node);
   return again;
@@ -341,6 +344,9 @@ void Fuser::DemandBeside(const std::vector<TensorId>& again, const Node& node) {
     for (int reader : uses_.readers(input)) {
       const Node& other = graph_.node(reader);
       if (IsFusible(other) || other.op == node.op || other.recomputed) continue;
+      // An operation that is waiting for this one cannot be scheduled before it. (The gradients of
+      // a product of two recomputed tensors are beside each other.)
+      if (begun_[reader] && made_by_[other.outputs[0]] == kNotScheduled) continue;
       const auto is_ready = [&](TensorId t) { return IsReady(t, 0); };
       if (!std::all_of(other.inputs.begin(), other.inputs.end(), is_ready)) continue;
       for (TensorId t : other.outputs) {
