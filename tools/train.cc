@@ -191,7 +191,9 @@ std::optional<training::FoundCheckpoint> FindCheckpoint(const std::string& outpu
   if (found.has_value()) {
     Say(absl::StrCat("going on from ", found->path));
   } else {
-    Say(absl::StrCat("no checkpoint in ", output_dir, "; starting anew"));
+    const std::string aside = training::LastSetAside(output_dir);
+    Say(absl::StrCat("no checkpoint in ", output_dir, "; starting anew",
+                     aside.empty() ? "" : absl::StrCat(" (an earlier run is in ", aside, ")")));
   }
   return found;
 }
@@ -427,8 +429,7 @@ int FindLearningRate(const training::RunOptions& options) {
 }
 
 // Locks the output directory; if `resumes` (--resume), reads the checkpoint to go on from and calls
-// Resolve(); fetches the data; and unless the run goes on from a checkpoint, sets the files of an
-// earlier run aside. If `resumes`, `source` is null before the call; afterwards `source` is the
+// Resolve(); and fetches the data. If `resumes`, `source` is null before the call; afterwards `source` is the
 // source of the data in any case. `lock` is null on all ranks but rank 0.
 absl::Status PrepareRun(const CommandLine& line, bool resumes, training::RunOptions& options,
                         std::shared_ptr<const data::Source>& source,
@@ -447,13 +448,7 @@ absl::Status PrepareRun(const CommandLine& line, bool resumes, training::RunOpti
   // Rank 0 fetches first, so that the other ranks of its machine find the data there.
   const auto fetch = [&] { return FetchData(*source, DataDirectory()); };
   RETURN_IF_ERROR(distributed::AtRankZero(ranks, fetch));
-  RETURN_IF_ERROR(agreed(ranks.rank() == 0 ? absl::OkStatus() : fetch()));
-  if (options.resume_from.has_value()) return absl::OkStatus();
-  return distributed::AtRankZero(ranks, [&]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string aside, training::SetEarlierRunAside(options.output_dir));
-    if (!aside.empty()) Say(absl::StrCat("the files of an earlier run are now in ", aside));
-    return absl::OkStatus();
-  });
+  return agreed(ranks.rank() == 0 ? absl::OkStatus() : fetch());
 }
 
 }  // namespace

@@ -13,6 +13,10 @@ namespace cotangent::training {
 // The name of the log in a run's directory.
 inline constexpr char kMetricsFile[] = "metrics.jsonl";
 
+// The key of the mean loss of an epoch's training steps, which lines about evaluations have and no
+// others.
+inline constexpr char kMeanLossKey[] = "train_loss";
+
 // The numbers of a line, by key.
 using MetricsLine = std::map<std::string, double>;
 

@@ -133,6 +133,14 @@ absl::Status Trainer::Advance() {
   return AnyInterrupted() ? absl::CancelledError("interrupted") : absl::OkStatus();
 }
 
+// Returns whether the run that is resumed evaluated the network of the checkpoint. The log says so;
+// for validation images the checkpoint does, too, because their evaluation comes before it.
+bool Trainer::WasEvaluated() {
+  if (options_.data.watched == data::Split::kValidation)
+    return state_.validated_step == state_.step;
+  return distributed::Any(ranks_, metrics_ != nullptr && metrics_->evaluated_step() == state_.step);
+}
+
 absl::StatusOr<RunResult> Trainer::Run() {
   if (options_.data.watched == data::Split::kTrain) {
     observer_.Say(
@@ -153,9 +161,8 @@ absl::StatusOr<RunResult> Trainer::Run() {
   rank_watch_.emplace(ranks_);
   absl::Status status;
   // If the run that is resumed was interrupted during an evaluation, that evaluation is made now,
-  // since its result may end the run.
-  if (before_.has_value() && options_.data.watched == data::Split::kValidation && IsEpochEnd() &&
-      IsEvaluationDue() && state_.validated_step != state_.step)
+  // since its result may end the run, and the log has no line about it.
+  if (before_.has_value() && IsEpochEnd() && IsEvaluationDue() && !WasEvaluated())
     status = Evaluate(false);
   if (before_.has_value() && IsDone() && !IsOutOfPatience()) {
     observer_.Say(absl::StrCat("note: the run has ended already, after ", Epochs(),

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <optional>
@@ -50,6 +51,14 @@ bool BelongsToARun(const std::string& name) {
   return name == kMetricsFile || name == "network.textproto" || name == kBestCheckpoint ||
          name == "report.html" || absl::StartsWith(name, "events.out.tfevents.") ||
          (absl::StartsWith(name, "checkpoint-") && absl::EndsWith(name, ".safetensors"));
+}
+
+std::string AsidePath(const std::string& directory, int number) {
+  return data::JoinPath(directory, absl::StrCat("earlier-", number));
+}
+bool IsSetAside(const std::string& directory, int number) {
+  std::error_code error;
+  return fs::exists(AsidePath(directory, number), error);
 }
 
 std::vector<fs::path> FilesIn(const std::string& directory) {
@@ -133,16 +142,21 @@ std::string DefaultRunDirectory(absl::string_view network) {
   return data::JoinPath("runs", std::string(name));
 }
 
+std::string LastSetAside(const std::string& directory) {
+  int number = 0;
+  while (IsSetAside(directory, number + 1)) ++number;
+  return number > 0 ? AsidePath(directory, number) : "";
+}
+
 absl::StatusOr<std::string> SetEarlierRunAside(const std::string& directory) {
   std::vector<fs::path> files;
   for (const fs::path& file : FilesIn(directory)) {
     if (BelongsToARun(file.filename().string())) files.push_back(file);
   }
   if (files.empty()) return "";
-  std::string aside;
-  std::error_code error;
-  for (int number = 1; aside.empty() || fs::exists(aside, error); ++number)
-    aside = data::JoinPath(directory, absl::StrCat("earlier-", number));
+  int number = 1;
+  while (IsSetAside(directory, number)) ++number;
+  const std::string aside = AsidePath(directory, number);
   RETURN_IF_ERROR(data::MakeDirectories(aside));
   for (const fs::path& file : files) {
     const std::string to = data::JoinPath(aside, file.filename().string());
@@ -160,12 +174,16 @@ void RemoveTemporaryFiles(const std::string& directory) {
 absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& path,
                                                              int64_t last_step) {
   std::string kept;
+  int64_t evaluated_step = -1;
   absl::StatusOr<std::string> before = data::ReadFile(path, kLargestMetrics);
   if (!before.ok() && !absl::IsNotFound(before.status())) return before.status();
   if (before.ok()) {
     for (absl::string_view line : absl::StrSplit(*before, '\n')) {
       const int64_t step = StepOf(line);
-      if (step >= 0 && step <= last_step) absl::StrAppend(&kept, line, "\n");
+      if (step < 0 || step > last_step) continue;
+      absl::StrAppend(&kept, line, "\n");
+      if (absl::StrContains(line, absl::StrCat("\"", kMeanLossKey, "\":")))
+        evaluated_step = std::max(evaluated_step, step);
     }
   }
   if (!before.ok() || kept != *before) {
@@ -174,7 +192,7 @@ absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& 
   const int descriptor = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (descriptor < 0) return data::FileError(errno, "write", path);
   return std::unique_ptr<MetricsLog>(
-      new MetricsLog(path, descriptor, static_cast<int64_t>(kept.size())));
+      new MetricsLog(path, descriptor, static_cast<int64_t>(kept.size()), evaluated_step));
 }
 
 MetricsLog::~MetricsLog() { close(descriptor_); }

@@ -46,6 +46,8 @@ std::string DefaultRunDirectory(absl::string_view network);
 // network.textproto, report.html, event files) into a new directory "earlier-N" inside it. Returns
 // the path of the new directory, or "" if there were no such files.
 absl::StatusOr<std::string> SetEarlierRunAside(const std::string& directory);
+// Returns the path of the last directory that SetEarlierRunAside() has made there, or "".
+std::string LastSetAside(const std::string& directory);
 // Removes the temporary files that killed runs have left in the directory.
 void RemoveTemporaryFiles(const std::string& directory);
 
@@ -62,6 +64,9 @@ class MetricsLog {
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
 
+  // Returns the largest step of a line about an evaluation that Open() kept, or -1.
+  int64_t evaluated_step() const { return evaluated_step_; }
+
   // Appends a line; `line` has no line break. After an error the line waits in memory, to be
   // written by the next Append() or Flush().
   absl::Status Append(absl::string_view line);
@@ -69,12 +74,16 @@ class MetricsLog {
   absl::Status Flush();
 
  private:
-  MetricsLog(std::string path, int descriptor, int64_t size)
-      : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+  MetricsLog(std::string path, int descriptor, int64_t size, int64_t evaluated_step)
+      : path_(std::move(path)),
+        descriptor_(descriptor),
+        evaluated_step_(evaluated_step),
+        size_(size) {}
   absl::Status WritePending();
 
   const std::string path_;
   const int descriptor_;
+  const int64_t evaluated_step_;
   int64_t size_;  // bytes of the complete lines in the file
   std::string pending_;
 };

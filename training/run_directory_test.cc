@@ -72,7 +72,9 @@ TEST(EarlierRun, IsSetAsideOnce) {
   for (const char* name : {"metrics.jsonl", "checkpoint-00000001.safetensors", "notes.txt"}) {
     ASSERT_TRUE(data::WriteFileAtomically(directory + "/" + name, "x").ok());
   }
+  EXPECT_EQ(LastSetAside(directory), "");
   EXPECT_EQ(SetEarlierRunAside(directory).value(), directory + "/earlier-1");
+  EXPECT_EQ(LastSetAside(directory), directory + "/earlier-1");
   EXPECT_TRUE(std::filesystem::exists(directory + "/earlier-1/metrics.jsonl"));
   EXPECT_TRUE(std::filesystem::exists(directory + "/notes.txt"));
   EXPECT_EQ(SetEarlierRunAside(directory).value(), "");

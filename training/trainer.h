@@ -59,6 +59,7 @@ class Trainer {
   // the run before.
   absl::Status PrepareWeights();
   absl::Status PrepareData();
+  absl::Status BeginDirectory();
   absl::Status Advance();
   absl::Status MakeStep();
   bool AnyInterrupted();
@@ -73,6 +74,7 @@ class Trainer {
   absl::Status HandleNonFinite(float loss);
   void LogStep(float loss);
   absl::Status AtEpochEnd();
+  bool WasEvaluated();
   // Evaluates the images that are evaluated during the run (RunData::watched), unless that was done
   // at this step already. At the end of the run (`is_last`) also evaluates those meant for its end
   // (RunData::final), also with test-time averaging unless TestTimeAveragingOf() (recipe.h) is

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "data/file.h"
+#include "training/metrics.h"
 #include "training/source.h"
 #include "training/trainer.h"
 
@@ -29,7 +30,7 @@ absl::Status Trainer::Evaluate(bool is_last) {
   json line = {{"step", state_.step},
                {"epoch", Epochs()},
                {"train_seconds", state_.train_seconds},
-               {"train_loss", Numbers().loss},
+               {kMeanLossKey, Numbers().loss},
                {"checkpoint_seconds", save_seconds_}};
   if (evaluated_step_ != state_.step) {
     ASSIGN_OR_RETURN(const Evaluator::Result watched,

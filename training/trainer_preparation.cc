@@ -150,7 +150,18 @@ absl::Status Trainer::PrepareData() {
   ASSIGN_OR_RETURN(pipeline_, data::Pipeline::Create(&train_set_, options));
   if (position() > 0) pipeline_->Seek(Epoch(), position() % run_.steps_per_epoch);
 
-  if (ranks_.rank() != 0) return absl::OkStatus();
+  return ranks_.rank() == 0 ? BeginDirectory() : absl::OkStatus();
+}
+
+// Begins the run's files. Those of an earlier run are set aside only now, when nothing that this run
+// needs is missing.
+absl::Status Trainer::BeginDirectory() {
+  if (!before_.has_value()) {
+    absl::StatusOr<std::string> aside = SetEarlierRunAside(options_.output_dir);
+    if (!aside.ok()) return Running(aside.status());
+    if (!aside->empty())
+      observer_.Say(absl::StrCat("the files of an earlier run are now in ", *aside));
+  }
   const std::string text_path = data::JoinPath(options_.output_dir, "network.textproto");
   if (absl::Status status = data::WriteFileAtomically(text_path, state_.network); !status.ok())
     return Running(status);

@@ -244,6 +244,55 @@ TEST(Training, AnEarlierRunIsSetAside) {
   EXPECT_TRUE(std::filesystem::exists(Checkpoint(directory + "/run/earlier-1", 1)));
 }
 
+TEST(Training, AnEarlierRunStaysIfTheNextOneCannotBegin) {
+  const std::string directory = Prepare("not_begun");
+  ASSERT_EQ(RunTool("train", TrainArguments("run", {"--max_steps=1"}), directory).exit_code, 0);
+  for (const char* picture : {"a/1.png", "b/1.png"}) {
+    const std::string path = directory + "/empty/" + picture;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    std::ofstream(path).close();
+  }
+  const Outcome run = RunTool("train", TrainArguments("run", {"--dataset=empty"}), directory);
+  EXPECT_EQ(run.exit_code, 2) << run.errors;
+  EXPECT_TRUE(std::filesystem::exists(Checkpoint(directory + "/run", 1)));
+}
+
+// A kill between a checkpoint and the evaluation after it, as the files show it: the line about the
+// evaluation is missing.
+TEST(Training, AResumedRunMakesUpForAnEvaluationThatWasNotLogged) {
+  const std::string directory = Prepare("not_evaluated"), path = directory + "/run/metrics.jsonl";
+  constexpr int kEpochSteps = kSteps / 3;
+  const std::vector<std::string> arguments =
+      TrainArguments("run", {"--checkpoint_every=" + std::to_string(kEpochSteps), "--keep=9"});
+  ASSERT_EQ(RunTool("train", arguments, directory).exit_code, 0);
+  for (int step : {2 * kEpochSteps, 3 * kEpochSteps})
+    ASSERT_TRUE(std::filesystem::remove(Checkpoint(directory + "/run", step)));
+  const auto evaluations = [&] {
+    std::map<int, int> lines;  // by step
+    std::ifstream metrics(path);
+    for (std::string line; std::getline(metrics, line);) {
+      if (json::parse(line).contains("test_accuracy"))
+        ++lines[json::parse(line)["step"].get<int>()];
+    }
+    return lines;
+  };
+  const std::map<int, int> before = evaluations();
+  ASSERT_EQ(before.count(kEpochSteps), 1);
+  std::string kept;
+  std::ifstream metrics(path);
+  for (std::string line; std::getline(metrics, line);) {
+    const json object = json::parse(line);
+    if (object["step"] < kEpochSteps ||
+        (object["step"] == kEpochSteps && !object.contains("test_accuracy")))
+      kept += line + "\n";
+  }
+  std::ofstream(path) << kept;
+  const std::vector<std::string> resume = {"--resume", "--output_dir=run", "--threads=1"};
+  const Outcome run = RunTool("train", resume, directory);
+  ASSERT_EQ(run.exit_code, 0) << run.errors;
+  EXPECT_EQ(evaluations(), before);
+}
+
 TEST(Training, ValidationChoosesTheBestAndPatienceEndsTheRun) {
   const std::string directory = Prepare("validation");
   const std::vector<std::string> more = {"--validation=0.2", "--epochs=40",
