@@ -132,26 +132,28 @@ RunData DataInMemory(std::string name, data::Dataset train, data::Dataset test) 
 absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataShape& data,
                                         int ranks) {
   RETURN_IF_ERROR(CheckImages(text, data));
-  ASSIGN_OR_RETURN(optim::RunLength run, RunLengthOf(text, data.images));
+  const absl::StatusOr<optim::RunLength> run = RunLengthOf(text, data.images);
   const int64_t batch = text.train().batch_size();
+  layers::BuildOptions options;
+  options.batch_size = run.ok() ? std::max<int64_t>(1, batch / ranks) : 1;
+  options.ranks = ranks;
+  options.training = true;
+  options.classes = data.classes;
+  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(text, options);
+  // What is wrong with the layers is said first: it is wrong for any batch.
+  if (!built.ok()) return layers::AtPlace(text, built.status());
+  RETURN_IF_ERROR(run.status());
   if (batch % ranks != 0) {
     return Bad(text, absl::StrCat("train.batch_size is ", batch, ", which ", ranks,
                                   " ranks cannot share out equally: use --batch_size=",
                                   std::max<int64_t>(1, batch / ranks) * ranks,
                                   ", or another number of ranks"));
   }
-  layers::BuildOptions options;
-  options.batch_size = batch / ranks;
-  options.ranks = ranks;
-  options.training = true;
-  options.classes = data.classes;
-  absl::StatusOr<layers::BuiltNetwork> built = layers::Build(text, options);
-  if (!built.ok()) return layers::AtPlace(text, built.status());
   RETURN_IF_ERROR(CheckTargets(text, data));
   RETURN_IF_ERROR(CheckClasses(*built, data.classes, data.targets));
   RETURN_IF_ERROR(CheckSettings(text, *built, data.classes));
-  RETURN_IF_ERROR(CheckOptimizer(text, *built, run));
-  return ResolvedNetwork{text, *std::move(built), run};
+  RETURN_IF_ERROR(CheckOptimizer(text, *built, *run));
+  return ResolvedNetwork{text, *std::move(built), *run};
 }
 
 absl::Status CheckWithoutData(const layers::Network& text, const layers::BuiltNetwork& built) {

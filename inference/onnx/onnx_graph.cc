@@ -35,6 +35,11 @@ std::string OnnxGraph::Add(absl::string_view op, std::vector<std::string> inputs
   return name;
 }
 
+void OnnxGraph::AddUnreadOutput() {
+  onnx::NodeProto& node = *graph_.mutable_node(graph_.node_size() - 1);
+  node.add_output(Unique(absl::StrCat(node.name(), ".unread")));
+}
+
 std::string OnnxGraph::AddSlice(const std::string& x, int64_t axis, int64_t begin, int64_t end) {
   return Add("Slice", {x, Integers({begin}), Integers({end}), Integers({axis})});
 }

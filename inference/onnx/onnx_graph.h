@@ -38,6 +38,8 @@ class OnnxGraph {
   // Adds an operator with one output; returns the name of that output.
   std::string Add(absl::string_view op, std::vector<std::string> inputs,
                   const std::vector<Attribute>& attributes = {});
+  // Gives the operator that was added last one more output, which nothing reads.
+  void AddUnreadOutput();
   // Makes an attribute that is a single number.
   static Attribute Int(absl::string_view name, int64_t value) {
     return {std::string(name), {value}, false};
