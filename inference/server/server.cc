@@ -80,30 +80,25 @@ absl::StatusOr<int> Parameter(const httplib::Request& request, const char* name,
   return value;
 }
 
-// The paths of the server, and the methods with which each may be requested.
+// A path of the server, and the methods with which it may be requested.
 struct Path {
-  absl::string_view name, methods;
+  std::string name, methods;
 };
-constexpr Path kPaths[] = {{"/", "GET, HEAD"},
-                           {"/v1/classify", "POST"},
-                           {"/v1/network", "GET, HEAD"},
-                           {"/healthz", "GET, HEAD"},
-                           {"/metrics", "GET, HEAD"}};
 
 // Adds a message to a response with an error status that the HTTP library found itself; turns 404
-// for a path that there is into 405.
-void Explain(const httplib::Request& request, const absl::Status& too_many_bytes,
-             httplib::Response& response) {
+// for one of `paths` into 405.
+void Explain(const httplib::Request& request, const std::vector<Path>& paths,
+             const absl::Status& too_many_bytes, httplib::Response& response) {
   std::string says = absl::StrCat("status ", response.status);
   if (response.status == kNotFound) {
     says = absl::StrCat("there is no ", request.path.substr(0, 100), "; expected ",
-                        absl::StrJoin(kPaths, ", ", [](std::string* out, const Path& path) {
+                        absl::StrJoin(paths, ", ", [](std::string* out, const Path& path) {
                           absl::StrAppend(out, path.name);
                         }));
-    for (const Path& path : kPaths) {
+    for (const Path& path : paths) {
       if (request.path != path.name) continue;
       response.status = kWrongMethod;
-      response.set_header("Allow", std::string(path.methods));
+      response.set_header("Allow", path.methods);
       says = absl::StrCat(request.method, " ", path.name, ": expected ", path.methods);
     }
   } else if (response.status == kTooLarge) {
@@ -205,6 +200,15 @@ class HttpServer : public Server {
 
  private:
   void AddRoutes();
+  // Add a path and what answers it.
+  void AddPage(const std::string& path, httplib::Server::Handler handler) {
+    paths_.push_back({path, "GET, HEAD"});
+    http_.Get(path, std::move(handler));
+  }
+  void AddUpload(const std::string& path, httplib::Server::HandlerWithContentReader handler) {
+    paths_.push_back({path, "POST"});
+    http_.Post(path, std::move(handler));
+  }
   void Classify(const httplib::Request& request, httplib::Response& response,
                 const httplib::ContentReader& content);
   absl::StatusOr<std::vector<Upload>> Receive(const httplib::Request& request,
@@ -225,6 +229,7 @@ class HttpServer : public Server {
   Batcher batcher_;
   Metrics metrics_;
   httplib::Server http_;
+  std::vector<Path> paths_;
   int listening_ = -1;  // the listening socket
   std::unique_ptr<Doorkeeper> doorkeeper_;
   std::thread listener_;
@@ -233,28 +238,28 @@ class HttpServer : public Server {
 };
 
 void HttpServer::AddRoutes() {
-  http_.Get("/", [](const httplib::Request&, httplib::Response& response) {
+  AddPage("/", [](const httplib::Request&, httplib::Response& response) {
     response.set_header("Content-Security-Policy",
                         "default-src 'none'; style-src 'unsafe-inline'; script-src "
                         "'unsafe-inline'; img-src blob: data:; connect-src 'self'");
     response.set_content(kPage, "text/html; charset=utf-8");
   });
-  http_.Get("/v1/network", [this](const httplib::Request&, httplib::Response& response) {
+  AddUpload("/v1/classify", [this](const httplib::Request& request, httplib::Response& response,
+                                   const httplib::ContentReader& content) {
+    Classify(request, response, content);
+  });
+  AddPage("/v1/network", [this](const httplib::Request&, httplib::Response& response) {
     response.set_content(Text(DescribeNetwork()), kJson);
   });
-  http_.Get("/healthz", [this](const httplib::Request&, httplib::Response& response) {
+  AddPage("/healthz", [this](const httplib::Request&, httplib::Response& response) {
     response.status = stopping_ ? kUnavailable : kOk;
     response.set_content(stopping_ ? "ending\n" : "ok\n", "text/plain");
   });
-  http_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+  AddPage("/metrics", [this](const httplib::Request&, httplib::Response& response) {
     response.set_content(metrics_.ToText(batcher_.numbers()), "text/plain; version=0.0.4");
   });
-  http_.Post("/v1/classify", [this](const httplib::Request& request, httplib::Response& response,
-                                    const httplib::ContentReader& content) {
-    Classify(request, response, content);
-  });
   http_.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
-    if (response.body.empty()) Explain(request, TooManyBytes(), response);
+    if (response.body.empty()) Explain(request, paths_, TooManyBytes(), response);
   });
 }
 
