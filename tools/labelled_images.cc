@@ -70,14 +70,14 @@ absl::StatusOr<Images> LoadImages(const training::TrainedNetwork& trained,
   const std::string& name = request.dataset.empty() ? trained.dataset : request.dataset;
   ASSIGN_OR_RETURN(std::shared_ptr<const data::Source> source,
                    training::OpenSource(trained.network, name, fit, request.flag));
-  const auto& input = trained.network.input();
-  if (source->channels != input.channels() || source->height != input.height() ||
-      source->width != input.width()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--", request.flag, "=", name, ": its images are ", source->channels, "x", source->height,
-        "x", source->width, ", and the trained network takes ", input.channels(), "x",
-        input.height(), "x", input.width(), "; give a data set of such images, or pictures ",
-        "(a folder or a CSV file), which are brought to this size"));
+  const data::ImageShape shape = {source->channels, source->height, source->width};
+  if (absl::Status status = training::CheckShape(
+          trained.network, shape,
+          "give a data set of such images, or pictures (a folder or a CSV file), which are brought "
+          "to this size");
+      !status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", request.flag, "=", name, ": ", status.message()));
   }
   if (request.set_apart > 0 && !source->Has(data::Split::kValidation)) {
     ASSIGN_OR_RETURN(const int64_t size, source->Size(data::Split::kTrain));

@@ -181,8 +181,12 @@ absl::StatusOr<inference::Calibration> CalibrateAndJudge(const Material& materia
                                                    .percentile = absl::GetFlag(FLAGS_percentile),
                                                    .most_error = absl::GetFlag(FLAGS_most_error),
                                                    .keep = keep};
-  ASSIGN_OR_RETURN(inference::Calibration calibration,
-                   inference::Calibrate(trained, material.shown.dataset, calibrate, tuner));
+  absl::StatusOr<inference::Calibration> chosen =
+      inference::Calibrate(trained, material.shown.dataset, calibrate, tuner);
+  if (absl::IsNotFound(chosen.status()))
+    return absl::InvalidArgumentError(absl::StrCat("--keep: ", chosen.status().message()));
+  RETURN_IF_ERROR(chosen.status());
+  inference::Calibration calibration = *std::move(chosen);
   const data::Dataset& images = material.judged.dataset;
   judged.images = absl::StrCat(images.size(), " images set apart from training images");
   ASSIGN_OR_RETURN(judged.before, ScoreOf(trained, images, options, tuner));

@@ -91,6 +91,17 @@ absl::Status CheckChannels(const layers::Network& network) {
   return Bad(network, absl::StrCat("input.channels is ", channels, "; expected at most ", most));
 }
 
+// Returns an error unless the network, which is to be trained, takes images of the data's shape.
+absl::Status CheckImages(const layers::Network& network, const DataShape& data) {
+  const data::ImageShape shape = {static_cast<int>(data.channels), static_cast<int>(data.height),
+                                  static_cast<int>(data.width)};
+  return CheckShape(
+      network, shape,
+      absl::StrCat("write input { channels: ", data.channels, " height: ", data.height,
+                   " width: ", data.width, " }, or give --set input.channels=", data.channels,
+                   " --set input.height=", data.height, " --set input.width=", data.width));
+}
+
 DataShape ShapeOf(const data::Dataset& images) {
   return {images.size(),   static_cast<int64_t>(images.classes.size()),
           images.channels, images.height,
@@ -166,20 +177,6 @@ absl::Status CheckWithoutData(const layers::Network& text, const layers::BuiltNe
     if (status.ok()) break;
   }
   return status;
-}
-
-absl::Status CheckImages(const layers::Network& network, const DataShape& data) {
-  const auto& input = network.input();
-  if (input.channels() == data.channels && input.height() == data.height &&
-      input.width() == data.width) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the network takes images of ", input.channels(), "x", input.height(), "x", input.width(),
-      ", the data set has ", data.channels, "x", data.height, "x", data.width,
-      ": write input { channels: ", data.channels, " height: ", data.height, " width: ", data.width,
-      " }, or give --set input.channels=", data.channels, " --set input.height=", data.height,
-      " --set input.width=", data.width));
 }
 
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,

@@ -86,8 +86,6 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
 // if they are right for epochs of a million batches or for epochs of one batch.
 absl::Status CheckWithoutData(const layers::Network& text, const layers::BuiltNetwork& built);
 
-// Returns an error unless the network takes images of the data's channels, height and width.
-absl::Status CheckImages(const layers::Network& network, const DataShape& data);
 // Returns an error unless the network has as many results as the data have classes or, for targets
 // of another kind, labels or numbers.
 absl::Status CheckClasses(const layers::BuiltNetwork& network, int64_t classes,

@@ -42,6 +42,18 @@ data::FitOptions FitOptionsOf(const layers::Network& network) {
   return options;
 }
 
+absl::Status CheckShape(const layers::Network& network, const data::ImageShape& data,
+                        absl::string_view mend) {
+  const auto& input = network.input();
+  if (input.channels() == data.channels && input.height() == data.height &&
+      input.width() == data.width) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the network takes images of ", input.channels(), "x", input.height(), "x", input.width(),
+      ", the data set has ", data.channels, "x", data.height, "x", data.width, ": ", mend));
+}
+
 absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Network& network,
                                                                const std::string& text,
                                                                const data::FitOptions& fit,

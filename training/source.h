@@ -20,6 +20,11 @@ namespace cotangent::training {
 // reads the pictures.
 data::FitOptions FitOptionsOf(const layers::Network& network);
 
+// Returns an error unless the network takes images of the shape that the data set has. The message
+// ends with `mend`, which tells the user what to do.
+absl::Status CheckShape(const layers::Network& network, const data::ImageShape& data,
+                        absl::string_view mend);
+
 // Opens the data set named by `text`, the value of the flag `flag`. Pictures of any size are brought to
 // the network's input as `fit` says. If the network text asks for a share of validation images and
 // the data set has none, that share of the training images is set apart. Returns an error if

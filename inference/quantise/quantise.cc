@@ -16,6 +16,7 @@
 #include "layers/plan/fold.h"
 #include "layers/plan/plan.h"
 #include "tensor/convolution.h"
+#include "training/source.h"
 
 namespace cotangent::inference {
 namespace {
@@ -120,7 +121,7 @@ double WeightError(const float* weights, int64_t rows, int64_t columns) {
 
 std::string LayerOf(const std::string& weight) { return weight.substr(0, weight.rfind('.')); }
 
-// Returns an error if one of the globs `keep` fits no layer with parameters.
+// Returns NotFound if one of the globs `keep` fits no layer with parameters.
 absl::Status CheckKept(const std::vector<std::string>& keep, const Watched& watched) {
   for (const std::string& glob : keep) {
     const auto& slots = watched.store().parameters();
@@ -129,9 +130,9 @@ absl::Status CheckKept(const std::vector<std::string>& keep, const Watched& watc
     std::vector<std::string> layers;
     for (const QuantisableConvolution& c : watched.convolutions())
       layers.push_back(LayerOf(c.weight));
-    return absl::InvalidArgumentError(
-        absl::StrCat("--keep=", glob, ": no layer has this name; those that can be quantised are ",
-                     absl::StrJoin(layers, ", ")));
+    return absl::NotFoundError(absl::StrCat("no layer has the name \"", glob,
+                                            "\"; those that can be quantised are ",
+                                            absl::StrJoin(layers, ", ")));
   }
   return absl::OkStatus();
 }
@@ -143,14 +144,13 @@ double QuantisedLayerReport::error() const { return std::hypot(in_error, weight_
 absl::StatusOr<Calibration> Calibrate(const training::TrainedNetwork& trained,
                                       const data::Dataset& dataset,
                                       const CalibrationOptions& options, layers::Tuner& tuner) {
-  const auto& input = trained.network.input();
-  if (dataset.size() == 0 || dataset.channels != input.channels() ||
-      dataset.height != input.height() || dataset.width != input.width()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the calibration set has ", dataset.size(), " pictures of ", dataset.channels, "x",
-        dataset.height, "x", dataset.width, ": expected some of ", input.channels(), "x",
-        input.height(), "x", input.width(), ", as the network takes"));
+  if (dataset.size() == 0) {
+    return absl::InvalidArgumentError(
+        "the calibration set has no pictures; expected some hundreds");
   }
+  const data::ImageShape shape = {dataset.channels, dataset.height, dataset.width};
+  RETURN_IF_ERROR(
+      training::CheckShape(trained.network, shape, "calibrate with pictures as the network takes"));
   const int64_t wanted = std::min(options.images, dataset.size()), batch = std::min(kBatch, wanted);
   const int64_t count = wanted / batch * batch;
   ASSIGN_OR_RETURN(const std::unique_ptr<Watched> watched,

@@ -52,8 +52,8 @@ struct Calibration {
 };
 
 // Chooses scales from what the network computes for pictures of `dataset`. Errors: InvalidArgument
-// if the data set has no pictures or another shape than the network's input, if the network has no
-// layer that can be quantised, or if a glob of options.keep fits no layer.
+// if the data set has no pictures or another shape than the network's input, or if the network has
+// no layer that can be quantised; NotFound if a glob of options.keep fits no layer.
 absl::StatusOr<Calibration> Calibrate(const training::TrainedNetwork& trained,
                                       const data::Dataset& dataset,
                                       const CalibrationOptions& options, layers::Tuner& tuner);
