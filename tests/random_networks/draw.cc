@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "layers/network/network.pb.h"
 #include "layers/network/network_text.h"
 #include "layers/plan/plan_testing.h"
 
@@ -90,73 +92,112 @@ class Drawer {
     return multiply_adds > kMostMultiplyAdds || elements > kMostElements;
   }
 
-  std::string DrawLayer() {
-    switch (random_.Below(26)) {
-      case 0:
-      case 1:
-      case 2:
-        return Convolution();
-      case 3:
-        return Transposed();
-      case 4:
-      case 5: {
-        const std::string kind = PickText({"max_pool", "average_pool"});
-        const std::string window = Often() ? Kernel() : Two({2, 4, 5, 6, 7});
-        const std::string counting =
-            absl::StrCat(kind == "average_pool" && Seldom() ? " count_padding: false" : "",
-                         Seldom() ? " ceil: true" : "");
-        return absl::StrCat(kind, " { kernel: ", window,
-                            Often() ? "" : absl::StrCat(" stride: ", Two({1, 2, 3})),
-                            Seldom() ? " padding: SAME" : Pad(), counting, " }");
-      }
-      case 6:
-        return "global_average_pool {}";
-      case 7:
-        return "global_max_pool {}";
-      case 8:
-      case 9:
-        return "batch_norm {}";
-      case 10:
-        return PickText({"layer_norm {}", "layer_norm { axes: CHANNELS }"});
-      case 11:
-      case 12:
-        return Activation();
-      case 13:
-        return Seldom() ? "flatten {}"
-                        : absl::StrCat("linear { features: ", Pick({1, 2, 8, 17}), " }");
-      case 14:
-        return Seldom()
-                   ? "dropout {}"
-                   : absl::StrCat("pad { pad: [", Pick({-1, 0, 1}), ", ", Pick({0, 1, 2}), ", ",
-                                  Pick({-1, 0, 1}), ", ", Pick({0, 1}),
-                                  "] mode: ", PickText({"ZEROS", "CIRCULAR", "REFLECT"}), " }");
-      case 15:
-        return absl::StrCat("group_norm { groups: ", Divisor(), " }");
-      case 16:
-        return PickText({"scale {}", "scale { per_channel: false }", "prelu {}",
-                         "prelu { per_channel: false }", "position {}"});
-      case 17:
-        return Seldom() ? absl::StrCat("channel_shuffle { groups: ", Divisor(), " }")
-                        : absl::StrCat("slice { begin: ", Pick({0, 1, 3}),
-                                       Often() ? "" : " channels: 2", " }");
-      case 18:
-        return absl::StrCat("resize { ", Often() ? "size: " : "times: ", Two({1, 2, 3, 5}),
-                            " mode: ", PickText({"NEAREST", "BILINEAR"}), " }");
-      case 19:
-        return absl::StrCat("adaptive_average_pool { size: ", Two({1, 2, 3, 4}), " }");
-      case 20:
-        if (Pixels() > 16) return "token { index: 1 }";
-        return PickText({"class_token {}", "token {}"});
-      case 21:
-        if (Pixels() > 16) return Convolution();
-        return absl::StrCat("attention { heads: ", Divisor(), Often() ? "" : " bias: false", " }");
-      case 22:
-        return PickText({"drop_path { rate: 0.4 }", "local_response_norm { size: 3 }",
-                         "local_response_norm { size: 4 alpha: 0.5 }", "softmax {}"});
-      default:
-        return Branch();
+  // A kind of layer, how often it is drawn in relation to others, and what writes a layer of it;
+  // null: one with the defaults.
+  struct Kind {
+    std::string name;
+    int64_t weight = 1;
+    std::string (Drawer::*draw)() = nullptr;
+  };
+
+  // Returns every kind of layer of network.proto. Kinds that have no line here are drawn with their
+  // defaults; a kind that needs a setting must have a line (random_networks_test.cc finds it).
+  static std::vector<Kind> Kinds() {
+    std::vector<Kind> kinds = {{"convolution", 3, &Drawer::Convolution},
+                               {"transposed_convolution", 1, &Drawer::Transposed},
+                               {"max_pool", 1, &Drawer::MaxPool},
+                               {"average_pool", 1, &Drawer::AveragePool},
+                               {"batch_norm", 2},
+                               {"layer_norm", 1, &Drawer::LayerNorm},
+                               {"group_norm", 1, &Drawer::GroupNorm},
+                               {"activation", 2, &Drawer::Activation},
+                               {"linear", 1, &Drawer::Linear},
+                               {"pad", 1, &Drawer::Padding},
+                               {"scale", 1, &Drawer::Scale},
+                               {"prelu", 1, &Drawer::Prelu},
+                               {"slice", 1, &Drawer::Slice},
+                               {"channel_shuffle", 1, &Drawer::ChannelShuffle},
+                               {"resize", 1, &Drawer::Resize},
+                               {"adaptive_average_pool", 1, &Drawer::AdaptiveAveragePool},
+                               {"class_token", 1, &Drawer::ClassToken},
+                               {"token", 1, &Drawer::Token},
+                               {"attention", 1, &Drawer::Attention},
+                               {"drop_path", 1, &Drawer::DropPath},
+                               {"local_response_norm", 1, &Drawer::LocalResponseNorm},
+                               {"sequence", 4, &Drawer::Branch},
+                               // These read several tensors: Branch() has them.
+                               {"add", 0},
+                               {"multiply", 0},
+                               {"concat", 0},
+                               {"elementwise", 0},
+                               // This stands for the layers of a block, which are drawn themselves.
+                               {"use", 0}};
+    const auto& all = *layers::Layer::descriptor()->FindOneofByName("kind");
+    for (int i = 0; i < all.field_count(); ++i) {
+      const std::string& name = all.field(i)->name();
+      const auto is_it = [&](const Kind& kind) { return kind.name == name; };
+      if (!absl::c_any_of(kinds, is_it)) kinds.push_back({name});
     }
+    return kinds;
   }
+
+  std::string DrawLayer() {
+    static const auto* const kinds = new std::vector<Kind>(Kinds());
+    int64_t weights = 0;
+    for (const Kind& kind : *kinds) weights += kind.weight;
+    int64_t drawn = random_.Below(weights);
+    auto kind = kinds->begin();
+    while (drawn >= kind->weight) drawn -= (kind++)->weight;
+    return kind->draw == nullptr ? absl::StrCat(kind->name, " {}") : (this->*kind->draw)();
+  }
+
+  std::string MaxPool() { return Pool("max_pool", ""); }
+  std::string AveragePool() {
+    return Pool("average_pool", Seldom() ? " count_padding: false" : "");
+  }
+  std::string Pool(const char* kind, const char* counting) {
+    const std::string window = Often() ? Kernel() : Two({2, 4, 5, 6, 7});
+    return absl::StrCat(
+        kind, " { kernel: ", window, Often() ? "" : absl::StrCat(" stride: ", Two({1, 2, 3})),
+        Seldom() ? " padding: SAME" : Pad(), counting, Seldom() ? " ceil: true" : "", " }");
+  }
+  std::string LayerNorm() { return PickText({"layer_norm {}", "layer_norm { axes: CHANNELS }"}); }
+  std::string GroupNorm() { return absl::StrCat("group_norm { groups: ", Divisor(), " }"); }
+  std::string Linear() { return absl::StrCat("linear { features: ", Pick({1, 2, 8, 17}), " }"); }
+  std::string Padding() {
+    return absl::StrCat("pad { pad: [", Pick({-1, 0, 1}), ", ", Pick({0, 1, 2}), ", ",
+                        Pick({-1, 0, 1}), ", ", Pick({0, 1}),
+                        "] mode: ", PickText({"ZEROS", "CIRCULAR", "REFLECT"}), " }");
+  }
+  std::string Scale() { return PickText({"scale {}", "scale { per_channel: false }"}); }
+  std::string Prelu() { return PickText({"prelu {}", "prelu { per_channel: false }"}); }
+  std::string Slice() {
+    return absl::StrCat("slice { begin: ", Pick({0, 1, 3}), Often() ? "" : " channels: 2", " }");
+  }
+  std::string ChannelShuffle() {
+    return absl::StrCat("channel_shuffle { groups: ", Divisor(), " }");
+  }
+  std::string Resize() {
+    return absl::StrCat("resize { ", Often() ? "size: " : "times: ", Two({1, 2, 3, 5}),
+                        " mode: ", PickText({"NEAREST", "BILINEAR"}), " }");
+  }
+  std::string AdaptiveAveragePool() {
+    return absl::StrCat("adaptive_average_pool { size: ", Two({1, 2, 3, 4}), " }");
+  }
+  std::string ClassToken() { return Pixels() > 16 ? Token() : "class_token {}"; }
+  std::string Token() {
+    return Pixels() > 16 ? "token { index: 1 }" : PickText({"token {}", "token { index: 1 }"});
+  }
+  std::string Attention() {
+    if (Pixels() > 16) return Convolution();
+    return absl::StrCat("attention { heads: ", Divisor(), Often() ? "" : " bias: false", " }");
+  }
+  std::string DropPath() { return "drop_path { rate: 0.4 }"; }
+  std::string LocalResponseNorm() {
+    return PickText(
+        {"local_response_norm { size: 3 }", "local_response_norm { size: 4 alpha: 0.5 }"});
+  }
+
   int64_t Channels() const { return image_.rank() == 4 ? image_[1] : 1; }
   int64_t Pixels() const { return image_.rank() == 4 ? image_[2] * image_[3] : 1; }
   // Returns a divisor of the number of channels that the new layer reads.
@@ -191,15 +232,14 @@ class Drawer {
   }
 
   std::string Activation() {
-    return Seldom()
-               ? absl::StrCat(
-                     "activation { formula: \"",
-                     PickText({"x / (1 + abs(x))", "x^2 - x", "max(x, 0.5 * x)", "sin(x)"}), "\" }")
-               : absl::StrCat("activation { kind: ",
-                              PickText({"RELU", "TANH", "GELU", "SILU", "LEAKY_RELU", "ELU",
-                                        "GELU_TANH", "SOFTPLUS", "SOFTSIGN", "HARD_SWISH", "MISH",
-                                        "HARD_SIGMOID", "RELU6"}),
-                              " }");
+    if (Seldom()) {
+      return absl::StrCat("activation { formula: \"",
+                          PickText({"x / (1 + abs(x))", "x^2 - x", "max(x, 0.5 * x)", "sin(x)"}),
+                          "\" }");
+    }
+    const auto& kinds = *layers::Layer::Activation::Kind_descriptor();
+    const auto kind = static_cast<int>(random_.Below(kinds.value_count()));
+    return absl::StrCat("activation { kind: ", kinds.value(kind)->name(), " }");
   }
 
   // Returns a layer whose output has the shape of its input.
