@@ -145,13 +145,15 @@ absl::StatusOr<ResolvedNetwork> Resolve(const layers::Network& text, const DataS
   RETURN_IF_ERROR(CheckImages(text, data));
   const absl::StatusOr<optim::RunLength> run = RunLengthOf(text, data.images);
   const int64_t batch = text.train().batch_size();
+  // If the batch is only too large for these images, what is wrong with the layers is said first: it
+  // is wrong for any images.
+  if (!run.ok() && batch <= data.images) return run.status();
   layers::BuildOptions options;
   options.batch_size = run.ok() ? std::max<int64_t>(1, batch / ranks) : 1;
   options.ranks = ranks;
   options.training = true;
   options.classes = data.classes;
   absl::StatusOr<layers::BuiltNetwork> built = layers::Build(text, options);
-  // What is wrong with the layers is said first: it is wrong for any batch.
   if (!built.ok()) return layers::AtPlace(text, built.status());
   RETURN_IF_ERROR(run.status());
   if (batch % ranks != 0) {
