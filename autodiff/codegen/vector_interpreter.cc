@@ -270,14 +270,20 @@ void VectorInterpreter::Run(const KernelCall& call) const {
   constexpr int64_t kTogether = 4096, kFew = 16;
   if (sums_.empty() || call.rows <= kFew) return RunPart(call, registers, 0, call.rows);
   const int64_t most = columns_ == 0 ? kTogether * kBlock : kTogether;
-  const size_t width = std::max(columns_, 1);
-  std::vector<float> part(sums_.size() * width);
-  std::vector<float*> sums;
-  for (size_t i = 0; i < sums_.size(); ++i) sums.push_back(part.data() + i * width);
+  const size_t width = std::max(columns_, 1), size = sums_.size() * width;
+  // The sums of a part, too, are on the stack unless there are very many.
+  constexpr size_t kSumsOnStack = 16, kFloatsOnStack = 4096;
+  float stack_part[kFloatsOnStack];
+  float* stack_sums[kSumsOnStack];
+  std::vector<float> heap_part(size > kFloatsOnStack ? size : 0);
+  std::vector<float*> heap_sums(sums_.size() > kSumsOnStack ? sums_.size() : 0);
+  float* const part = heap_part.empty() ? stack_part : heap_part.data();
+  float** const sums = heap_sums.empty() ? stack_sums : heap_sums.data();
+  for (size_t i = 0; i < sums_.size(); ++i) sums[i] = part + i * width;
   KernelCall part_call = call;
-  part_call.sums = sums.data();
+  part_call.sums = sums;
   for (int64_t begin = 0; begin < call.rows; begin += most) {
-    std::fill(part.begin(), part.end(), 0.0f);
+    std::fill_n(part, size, 0.0f);
     RunPart(part_call, registers, begin, std::min(begin + most, call.rows));
     for (size_t i = 0; i < sums_.size(); ++i) {
       for (size_t j = 0; j < width; ++j) call.sums[i][j] += sums[i][j];
