@@ -101,6 +101,11 @@ COTANGENT_INLINE void Read(const uint8_t* from, Ints& to) {
 struct Window {
   Range rows = {}, columns = {};  // cells that are not padding
   int64_t y = 0, x = 0;  // of the window's first cell in the input, negative in the padding
+
+  // Returns the first true cell, which is the maximum of a window that holds nothing but -infinity.
+  COTANGENT_INLINE int32_t FirstCell(const Row& row) const {
+    return static_cast<int32_t>(rows.begin * row.shape->window_width + columns.begin);
+  }
 };
 
 // Calls visit(offset of the input pixel, cell) for each true pixel of a window in row-major order.
@@ -120,9 +125,9 @@ COTANGENT_INLINE void ForEachCell(const Row& row, const Window& window, Visit vi
 template <int64_t kVectors, typename T, typename P>
 COTANGENT_INLINE void MaxOfVectors(const Row& row, const Window& window, const T* in, T* out,
                                    P* positions) {
-  Floats best[kVectors];
-  Ints position[kVectors];
-  for (int64_t v = 0; v < kVectors; ++v) best[v] = Floats{} - INFINITY, position[v] = Ints{};
+  Floats best[kVectors] = {};
+  Ints position[kVectors] = {};
+  for (int64_t v = 0; v < kVectors; ++v) best[v] -= INFINITY, position[v] += window.FirstCell(row);
   ForEachCell(
       row, window, [&](int64_t offset, int32_t cell) __attribute__((always_inline)) {
         for (int64_t v = 0; v < kVectors; ++v) {
@@ -146,7 +151,7 @@ COTANGENT_INLINE void MaxOfFew(const Row& row, const Window& window, int64_t cou
                                T* out, P* positions) {
   for (int64_t i = 0; i < count; ++i) {
     float best = -INFINITY;
-    int32_t position = 0;
+    int32_t position = window.FirstCell(row);
     ForEachCell(
         row, window, [&](int64_t offset, int32_t cell) __attribute__((always_inline)) {
           const float value = static_cast<float>(in[offset + i]);
@@ -163,10 +168,11 @@ COTANGENT_INLINE void MaxForwardRow(const Row& row) {
   Window window = {
       .rows = CellsOfWindow(row.y, s.stride_height, s.pad_top, s.window_height, s.in_height),
       .y = row.y * s.stride_height - s.pad_top};
-  for (int64_t x = 0; x < s.out_width(); ++x) {
+  const int64_t out_width = s.out_width();
+  for (int64_t x = 0; x < out_width; ++x) {
     window.columns = CellsOfWindow(x, s.stride_width, s.pad_left, s.window_width, s.in_width);
     window.x = x * s.stride_width - s.pad_left;
-    const int64_t out_offset = (row.y * s.out_width() + x) * row.pixel_stride;
+    const int64_t out_offset = (row.y * out_width + x) * row.pixel_stride;
     ForEachLanes(
         row.span, [&](int64_t c, auto count) __attribute__((always_inline)) {
           const T* const in = static_cast<const T*>(row.read) + c;

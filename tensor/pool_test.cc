@@ -250,6 +250,35 @@ TEST(MaxPool, FirstOfEqualsWinsAndNanWins) {
   EXPECT_TRUE(std::isnan(out));
 }
 
+// In a window that reaches into the padding, too, the maximum is a true pixel.
+TEST(MaxPool, AWindowOfMinusInfinityHasItsMaximumInTheImage) {
+  for (const int64_t channels : {3, 8, 21}) {
+    const PoolShape shape{.channels = channels,
+                          .in_height = 2,
+                          .in_width = 2,
+                          .window_height = 3,
+                          .window_width = 3,
+                          .pad_top = 1,
+                          .pad_bottom = 1,
+                          .pad_left = 1,
+                          .pad_right = 1};
+    const std::vector<float> in(4 * channels, -INFINITY), ones(4 * channels, 1);
+    std::vector<float> out(4 * channels), gradient(4 * channels);
+    std::vector<uint8_t> positions(4 * channels);
+    ASSERT_TRUE(MaxPoolForward(shape, Layout::kNhwc, ElementType::kF32, in.data(), out.data(),
+                               positions.data())
+                    .ok());
+    ASSERT_TRUE(MaxPoolBackward(shape, Layout::kNhwc, ElementType::kF32, ones.data(),
+                                positions.data(), gradient.data())
+                    .ok());
+    // The first pixel of the image is the first of all four windows.
+    for (int64_t c = 0; c < channels; ++c) {
+      EXPECT_EQ(positions[c], 4) << channels;
+      EXPECT_EQ(gradient[c], 4) << channels;
+    }
+  }
+}
+
 // A sum of 2^24 threes that grows by 3 at a time in f32 is wrong by a fifth.
 TEST(AveragePool, OfManyCellsIsExact) {
   constexpr int64_t kSide = 4096;
