@@ -47,8 +47,9 @@ class ChannelWindowSum : public LinearOperation<OperationWithKernel<ChannelWindo
     std::vector<T> y = e.Zeros(x);
     for (int64_t i = 0; i < e.Elements(x); ++i) {
       const int64_t c = i / pixels % channels;
-      for (int64_t d = -window.before; d <= window.after; ++d)
-        if (c + d >= 0 && c + d < channels) y[i] = y[i] + e.values[x][i + d * pixels];
+      const int64_t beyond = std::min(channels, c + window.after + 1);
+      for (int64_t j = std::max<int64_t>(0, c - window.before); j < beyond; ++j)
+        y[i] = y[i] + e.values[x][i + (j - c) * pixels];
     }
     e.out(node, 0) = std::move(y);
     return absl::OkStatus();
@@ -85,7 +86,10 @@ class ChannelWindowSum : public LinearOperation<OperationWithKernel<ChannelWindo
                     T* out) {
     const int64_t beyond = std::min(channels, first + kChannels);
     float sums[kChannels] = {};
-    for (int64_t d = -window.before; d <= window.after; ++d) {
+    // Neighbours beyond all channels are left out: a window may be far larger than the image is deep.
+    const int64_t lowest = std::max(-window.before, 1 - beyond),
+                  highest = std::min(window.after, channels - 1 - first);
+    for (int64_t d = lowest; d <= highest; ++d) {
       const int64_t begin = std::max(first, -d), end = std::min(beyond, channels - d);
 #pragma omp simd
       for (int64_t c = begin; c < end; ++c) sums[c - first] += static_cast<float>(in[c + d]);

@@ -64,7 +64,8 @@ TEST(LocalResponseNormTest, EvenSizeAsInPyTorch) {
 TEST(LocalResponseNormTest, PlanAgrees) {
   for (const AgreementOptions& agreement :
        {AgreementOptions{}, AgreementOptions{.threads = 2}, InBf16()}) {
-    for (const char* size : {"size: 5 alpha: 0.5", "size: 2 alpha: 0.5 beta: 1.5", "size: 9"}) {
+    for (const char* size : {"size: 5 alpha: 0.5", "size: 2 alpha: 0.5 beta: 1.5", "size: 9",
+                             "size: 16777216 alpha: 1e6"}) {
       BuiltNetwork built = Built(size);
       ExpectPlanAgrees(built.graph, built.prediction, agreement);
     }
