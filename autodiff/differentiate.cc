@@ -114,43 +114,44 @@ absl::Status UnsupportedSymbolically(const std::string& name) {
   return absl::UnimplementedError(absl::StrCat(name, " has no symbolic form; take another mode"));
 }
 
-symbolic::Bindings BindingsOf(const std::vector<symbolic::Expr>& variables,
-                              std::span<const double> x) {
+// Evaluates derivatives at x. Those that are not finite there become limit(index, point, budget),
+// unless that is an error.
+template <typename Limit>
+absl::StatusOr<Vector> EvaluateOrLimit(const std::vector<symbolic::Expr>& derivatives,
+                                       const std::vector<symbolic::Expr>& variables,
+                                       std::span<const double> x, Limit limit) {
+  ASSIGN_OR_RETURN(Vector values, EvaluateAt(derivatives, variables, x));
   symbolic::Bindings point;
   for (std::size_t j = 0; j < x.size(); ++j) point[variables[j].name()] = x[j];
-  return point;
+  symbolic::Budget budget(symbolic::kLimitWork);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    const absl::StatusOr<double> found = limit(i, point, &budget);
+    if (found.ok()) values[i] = *found;
+  }
+  return values;
 }
 
 absl::StatusOr<Vector> SymbolicJacobian(const std::vector<symbolic::Expr>& outputs,
                                         const std::vector<symbolic::Expr>& variables,
                                         std::span<const double> x) {
-  ASSIGN_OR_RETURN(Vector values,
-                   EvaluateAt(Flattened(symbolic::Jacobian(outputs, variables)), variables, x));
-  const symbolic::Bindings point = BindingsOf(variables, x);
-  symbolic::Budget budget(symbolic::kLimitWork);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (std::isfinite(values[i])) continue;
-    const absl::StatusOr<double> limit =
-        symbolic::DerivativeByLimit(outputs[i / x.size()], variables[i % x.size()], point, &budget);
-    if (limit.ok()) values[i] = *limit;
-  }
-  return values;
+  return EvaluateOrLimit(
+      Flattened(symbolic::Jacobian(outputs, variables)), variables, x,
+      [&](std::size_t i, const symbolic::Bindings& point, symbolic::Budget* budget) {
+        return symbolic::DerivativeByLimit(outputs[i / x.size()], variables[i % x.size()], point,
+                                           budget);
+      });
 }
 
 absl::StatusOr<Vector> SymbolicHessian(symbolic::Expr output,
                                        const std::vector<symbolic::Expr>& variables,
                                        std::span<const double> x) {
-  ASSIGN_OR_RETURN(Vector values,
-                   EvaluateAt(Flattened(symbolic::Hessian(output, variables)), variables, x));
-  const symbolic::Bindings point = BindingsOf(variables, x);
-  symbolic::Budget budget(symbolic::kLimitWork);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (std::isfinite(values[i])) continue;
-    const absl::StatusOr<double> limit = symbolic::SecondDerivativeByLimit(
-        output, variables[i / x.size()], variables[i % x.size()], point, &budget);
-    if (limit.ok()) values[i] = *limit;
-  }
-  return values;
+  return EvaluateOrLimit(
+      Flattened(symbolic::Hessian(output, variables)), variables, x,
+      [&](std::size_t i, const symbolic::Bindings& point, symbolic::Budget* budget) {
+        return symbolic::SecondDerivativeByLimit(output, variables[i / x.size()],
+                                                 variables[i % x.size()], point, budget);
+      });
 }
 
 Vector Values(const std::vector<numeric::Estimate>& estimates) {
