@@ -1,6 +1,6 @@
 """How code is compiled for several instruction sets, to be picked when the program runs."""
 
-load("@rules_cc//cc:defs.bzl", "cc_library")
+load("@rules_cc//cc:defs.bzl", "cc_library", "cc_test")
 
 # Sources with loops of dispatch.h. Without contraction to fused multiply-adds every instruction set computes the same bits.
 LOOP_COPTS = [
@@ -15,8 +15,8 @@ VECTORIZE_COPTS = ["-ftree-vectorize"] + select({
     "//conditions:default": ["-fvect-cost-model=dynamic"],
 })
 
-# What tests of code that picks by instruction set run with: as the processor has it, and what others have at most.
-INSTRUCTION_SET_ENVIRONMENTS = {
+# The instruction sets that tests of code that picks one run with: as the processor has it, and what others have at most.
+_ENVIRONMENTS = {
     "": {},
     "_avx2": {"COTANGENT_ISA": "avx2"},
     "_portable": {"COTANGENT_ISA": "portable"},
@@ -65,4 +65,20 @@ def instruction_set_libraries(name, srcs, hdrs):
                 "//conditions:default": [],
             }),
             visibility = ["//visibility:private"],
+        )
+
+def instruction_set_tests(name, **attributes):
+    """A test of code that picks by instruction set, once for each that the code may have to pick.
+
+    Makes the tests NAME_test, NAME_avx2_test and NAME_portable_test.
+
+    Args:
+      name: of what is tested
+      **attributes: those of cc_test
+    """
+    for suffix, environment in _ENVIRONMENTS.items():
+        cc_test(
+            name = name + suffix + "_test",
+            env = environment,
+            **attributes
         )
