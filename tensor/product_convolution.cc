@@ -26,8 +26,8 @@ namespace {
 constexpr int64_t kPieceBytes = 24 << 10;
 // The most bytes that the gathered rows may take, counted as f32.
 constexpr int64_t kMostRowsBytes = 16 << 20;
-// The most pixels, here images, of a linear layer. With more, the product of matrices that reads
-// plain weights (linear_product.cc) is as fast, and nothing need be packed.
+// The most pixels, here images, of a linear layer. linear_product.cc, which packs nothing,
+// transposes the weights in each call; with more images, that is a small part of the product.
 constexpr int64_t kMostLinearPixels = 16;
 
 class ProductConvolution final : public PanelConvolution {

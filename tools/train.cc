@@ -429,8 +429,8 @@ int FindLearningRate(const training::RunOptions& options) {
 }
 
 // Locks the output directory; if `resumes` (--resume), reads the checkpoint to go on from and calls
-// Resolve(); and fetches the data. If `resumes`, `source` is null before the call; afterwards `source` is the
-// source of the data in any case. `lock` is null on all ranks but rank 0.
+// Resolve(); and fetches the data. If `resumes`, `source` is null before the call; afterwards
+// `source` is the source of the data in any case. `lock` is null on all ranks but rank 0.
 absl::Status PrepareRun(const CommandLine& line, bool resumes, training::RunOptions& options,
                         std::shared_ptr<const data::Source>& source,
                         std::unique_ptr<training::DirectoryLock>& lock) {

@@ -247,12 +247,15 @@ TEST(Training, AnEarlierRunIsSetAside) {
 TEST(Training, AnEarlierRunStaysIfTheNextOneCannotBegin) {
   const std::string directory = Prepare("not_begun");
   ASSERT_EQ(RunTool("train", TrainArguments("run", {"--max_steps=1"}), directory).exit_code, 0);
-  for (const char* picture : {"a/1.png", "b/1.png"}) {
-    const std::string path = directory + "/empty/" + picture;
+  // One of these pictures is empty, which shows only when they are read.
+  for (const char* name : {"a/1.ppm", "a/2.ppm", "b/1.ppm", "b/2.ppm", "b/3.ppm"}) {
+    const std::string path = directory + "/pictures/" + name;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-    std::ofstream(path).close();
+    std::ofstream(path) << "P6 32 32 255\n" << std::string(size_t{3} * 32 * 32, 'x');
   }
-  const Outcome run = RunTool("train", TrainArguments("run", {"--dataset=empty"}), directory);
+  std::ofstream(directory + "/pictures/b/3.ppm").close();
+  const std::vector<std::string> more = {"--dataset=pictures", "--batch_size=4"};
+  const Outcome run = RunTool("train", TrainArguments("run", more), directory);
   EXPECT_EQ(run.exit_code, 2) << run.errors;
   EXPECT_TRUE(std::filesystem::exists(Checkpoint(directory + "/run", 1)));
 }
