@@ -7,6 +7,7 @@
 
 #include "base/dispatch.h"
 #include "base/parallel.h"
+#include "tensor/eight_doubles.h"
 
 namespace cotangent::tensor {
 namespace {
@@ -14,11 +15,8 @@ namespace {
 // Rows are worked on in groups of kEight numbers, as vectors (of GCC and clang, for any instruction
 // set), since compilers do not vectorise loops that select. The last group of a row may be shorter;
 // what is missing in it is filled up.
-constexpr int64_t kEight = 8;
 using Floats = float __attribute__((vector_size(4 * kEight)));
 using Words = uint32_t __attribute__((vector_size(4 * kEight)));
-using FourFloats = float __attribute__((vector_size(16)));
-using FourDoubles = double __attribute__((vector_size(32)));
 
 // Calls work(first column, count) for each group, where `count` is Whole or the number of columns of
 // a short group.
@@ -57,31 +55,12 @@ COTANGENT_INLINE void Write(const Floats& from, int64_t count, float* to) {
   CopyFew(numbers, count, to);
 }
 
-// Eight sums in double, of every eighth number each: the order of adding up does not depend on the
-// instruction set.
-struct Sums {
-  FourDoubles low = {}, high = {};
-
-  COTANGENT_INLINE void Add(const Floats& numbers) {
-    FourFloats halves[2];
-    std::memcpy(halves, &numbers, sizeof(halves));
-    low += __builtin_convertvector(halves[0], FourDoubles);
-    high += __builtin_convertvector(halves[1], FourDoubles);
-  }
-  COTANGENT_INLINE void AddProducts(const Floats& a, const Floats& b) {
-    FourFloats as[2], bs[2];
-    std::memcpy(as, &a, sizeof(as));
-    std::memcpy(bs, &b, sizeof(bs));
-    low +=
-        __builtin_convertvector(as[0], FourDoubles) * __builtin_convertvector(bs[0], FourDoubles);
-    high +=
-        __builtin_convertvector(as[1], FourDoubles) * __builtin_convertvector(bs[1], FourDoubles);
-  }
-  COTANGENT_INLINE double Total() const {
-    const FourDoubles sums = low + high;
-    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
-  }
-};
+COTANGENT_INLINE void Convert(const Floats& from, EightDoubles& to) {
+  FourFloats halves[2];
+  std::memcpy(halves, &from, sizeof(halves));
+  to.low = __builtin_convertvector(halves[0], FourDoubles);
+  to.high = __builtin_convertvector(halves[1], FourDoubles);
+}
 
 // Replaces each x <= 0 by exp(x), with a relative error of at most 2e-7; by 0 below kLeast, and NaN
 // by NaN. With n the integer next to x / ln 2 and f = x - n ln 2, exp(x) = 2^n exp(f), and exp(f) is
@@ -121,14 +100,16 @@ struct Forward {
   static COTANGENT_INLINE void Run(int64_t rows, int64_t columns, const float* x, float* y) {
     for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
       const float largest = Largest(columns, x);
-      Sums sums;
+      EightDoubles sums;
       ForEachGroup(
           columns, [&](int64_t k, auto count) __attribute__((always_inline)) {
             Floats group;
+            EightDoubles numbers;
             Read(x + k, count, -INFINITY, group);
             group -= largest;
             Exponentiate(group);
-            sums.Add(group);
+            Convert(group, numbers);
+            sums.Add(numbers);
             Write(group, count, y + k);
           });
       const float share = static_cast<float>(1 / sums.Total());
@@ -142,13 +123,16 @@ struct Backward {
   static COTANGENT_INLINE void Run(int64_t rows, int64_t columns, const float* dy, const float* y,
                                    float* dx) {
     for (int64_t r = 0; r < rows; ++r, dy += columns, y += columns, dx += columns) {
-      Sums sums;
+      EightDoubles sums;
       ForEachGroup(
           columns, [&](int64_t k, auto count) __attribute__((always_inline)) {
             Floats gradients, shares;
+            EightDoubles a, b;
             Read(dy + k, count, 0, gradients);
             Read(y + k, count, 0, shares);
-            sums.AddProducts(gradients, shares);
+            Convert(gradients, a);
+            Convert(shares, b);
+            sums.AddProducts(a, b);
           });
       const double dot = sums.Total();
 #pragma omp simd
