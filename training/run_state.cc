@@ -1,8 +1,5 @@
 #include "training/run_state.h"
 
-#include <locale.h>
-#include <stdlib.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -14,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/cpu.h"
+#include "base/read_double.h"
 #include "base/status_macros.h"
 #include "data/file.h"
 #include "layers/network/network_text.h"
@@ -96,12 +94,6 @@ std::string PrecisionName(ElementType type) { return type == ElementType::kBf16 
 
 // Writes a double so that NumberReader restores the same bits.
 std::string Exactly(double value) { return absl::StrFormat("%a", value); }
-
-// As strtod, with a point before the decimals even if the program has chosen a locale with commas.
-double ReadDouble(const char* text, char** end) {
-  static const locale_t with_point = newlocale(LC_ALL_MASK, "C", nullptr);
-  return strtod_l(text, end, with_point);
-}
 
 // Reads the numbers of a checkpoint's metadata and remembers the first error.
 class NumberReader {

@@ -1,11 +1,12 @@
 #include "autodiff/symbolic/number.h"
 
 #include <charconv>
-#include <clocale>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <numeric>
+
+#include "base/read_double.h"
 
 namespace cotangent::autodiff::symbolic {
 namespace {
@@ -79,10 +80,8 @@ Number Number::FromDouble(double value) {
 }
 
 std::optional<Number> Number::FromText(const std::string& text) {
-  // A point stands before the decimals even if the program has chosen a locale with commas.
-  static const locale_t with_point = newlocale(LC_ALL_MASK, "C", nullptr);
   char* end = nullptr;
-  const double rounded = strtod_l(text.c_str(), &end, with_point);
+  const double rounded = ReadDouble(text.c_str(), &end);
   if (text.empty() || end != text.c_str() + text.size()) return std::nullopt;
   Wide digits = 0;
   int exponent = 0;
