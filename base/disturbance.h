@@ -37,12 +37,13 @@ class DisturbanceWatch {
   explicit DisturbanceWatch(int threads);
 
   // Returns kCrowded if there are fewer processors than threads, or if a quota (base/cpu_quota.h)
-  // grants less processor time than the threads would take. Otherwise returns how disturbed they
-  // were at the last check, and checks again if 0.1 s has passed since. Any thread may call this at
-  // any time. Threads call it before they wait, so it is cheap.
+  // grants less processor time than the threads would take. Otherwise checks how much other
+  // programs use, if 0.1 s has passed since the last check, and returns how disturbed the threads
+  // were at the last check. Any thread may call this at any time. Threads call it before they wait,
+  // so it is cheap.
   Disturbance Lately(Clock::time_point now);
-  // Returns ThreadsThatFit() for the processors that were left at the last check, and checks again as
-  // Lately() does. Where Lately() checks nothing, since there are fewer processors than threads or a
+  // Checks as Lately() does, and returns ThreadsThatFit() for the processors that were left at the
+  // last check. Where Lately() checks nothing, since there are fewer processors than threads or a
   // quota grants too little, these processors, or those whose time the quota grants, count as left.
   int ThreadsThatFitLately(Clock::time_point now);
 

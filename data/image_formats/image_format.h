@@ -24,7 +24,7 @@ struct ImageFormat {
   // How messages call such a picture: "WebP". A format may have several names, by what a picture
   // contains.
   std::vector<std::string> names;
-  // With what the names of such files usually end, in lower case: ".webp".
+  // What the names of such files usually end with, in lower case: ".webp".
   std::vector<std::string> endings;
   // Returns whether the bytes begin as such a file does. No bytes may be of two formats.
   bool (*recognises)(absl::Span<const uint8_t> bytes);
