@@ -266,9 +266,12 @@ std::optional<FoundCheckpoint> FindNewestGood(
   return std::nullopt;
 }
 
-void RemoveOldCheckpoints(const std::string& directory, int keep) {
+bool RemoveOldCheckpoints(const std::string& directory, int keep) {
   const std::vector<CheckpointFile> files = ListCheckpoints(directory);
-  for (size_t i = std::max(keep, 1); i < files.size(); ++i) unlink(files[i].path.c_str());
+  bool has_removed = false;
+  for (size_t i = std::max(keep, 1); i < files.size(); ++i)
+    has_removed |= unlink(files[i].path.c_str()) == 0;
+  return has_removed;
 }
 
 }  // namespace cotangent::training

@@ -110,8 +110,8 @@ std::optional<FoundCheckpoint> FindNewestGood(
     const std::string& directory, const std::function<void(const std::string&)>& report);
 
 // Removes all checkpoints of a directory but the newest `keep`, or the newest one if `keep` is
-// below 1.
-void RemoveOldCheckpoints(const std::string& directory, int keep);
+// below 1. Returns whether it has removed any.
+bool RemoveOldCheckpoints(const std::string& directory, int keep);
 
 }  // namespace cotangent::training
 

@@ -39,30 +39,42 @@ std::vector<CheckpointTensor> CopyOf(absl::Span<const CheckpointTensor> tensors,
   return copies;
 }
 
+absl::Status WriteMakingRoom(const std::string& path, const Metadata& metadata,
+                             absl::Span<const CheckpointTensor> tensors,
+                             const CheckpointWriter::MakeRoom& make_room) {
+  const absl::Status status = WriteCheckpoint(path, metadata, tensors);
+  if (!absl::IsResourceExhausted(status) || make_room == nullptr || !make_room()) return status;
+  return WriteCheckpoint(path, metadata, tensors);
+}
+
 }  // namespace
 
-std::shared_future<absl::Status> CheckpointWriter::Begin(
-    std::string path, Metadata metadata, absl::Span<const CheckpointTensor> tensors) {
+std::shared_future<absl::Status> CheckpointWriter::Begin(std::string path, Metadata metadata,
+                                                         absl::Span<const CheckpointTensor> tensors,
+                                                         MakeRoom make_room) {
   int64_t bytes = 0;
   for (const CheckpointTensor& tensor : tensors) bytes += BytesOf(tensor);
   absl::StatusOr<AlignedBuffer> memory =
       AlignedBuffer::Create(bytes, "a copy of the checkpoint's tensors");
-  if (!memory.ok()) return Write(path, metadata, tensors);
+  if (!memory.ok()) return Write(path, metadata, tensors, make_room);
   std::vector<CheckpointTensor> copies = CopyOf(tensors, memory->as<char>());
   last_ = std::async(std::launch::async, [before = last_, path = std::move(path),
                                           metadata = std::move(metadata),
-                                          memory = *std::move(memory), copies = std::move(copies)] {
+                                          memory = *std::move(memory), copies = std::move(copies),
+                                          make_room = std::move(make_room)] {
             if (before.valid()) before.wait();
-            return WriteCheckpoint(path, metadata, copies);
+            return WriteMakingRoom(path, metadata, copies, make_room);
           }).share();
   return last_;
 }
 
-std::shared_future<absl::Status> CheckpointWriter::Write(
-    const std::string& path, const Metadata& metadata, absl::Span<const CheckpointTensor> tensors) {
+std::shared_future<absl::Status> CheckpointWriter::Write(const std::string& path,
+                                                         const Metadata& metadata,
+                                                         absl::Span<const CheckpointTensor> tensors,
+                                                         const MakeRoom& make_room) {
   if (last_.valid()) last_.wait();
   std::promise<absl::Status> written;
-  written.set_value(WriteCheckpoint(path, metadata, tensors));
+  written.set_value(WriteMakingRoom(path, metadata, tensors, make_room));
   return last_ = written.get_future().share();
 }
 

@@ -19,8 +19,13 @@ std::shared_future<absl::Status> Trainer::BeginToWrite(const std::string& path) 
   state_.choices = step_->choices();
   // With one rank the file is written at once: no other rank has to wait meanwhile, and fewer steps
   // are lost if the process is killed.
-  if (ranks_.ranks() == 1) return writer_.Write(path, ToMetadata(state_), TensorsOf(*step_));
-  return writer_.Begin(path, ToMetadata(state_), TensorsOf(*step_));
+  // On a full disk, the oldest checkpoint makes room, which would be removed afterwards anyway.
+  const auto make_room = [directory = options_.output_dir, keep = options_.keep] {
+    return RemoveOldCheckpoints(directory, keep - 1);
+  };
+  if (ranks_.ranks() == 1)
+    return writer_.Write(path, ToMetadata(state_), TensorsOf(*step_), make_room);
+  return writer_.Begin(path, ToMetadata(state_), TensorsOf(*step_), make_room);
 }
 
 void Trainer::Save() {

@@ -327,7 +327,7 @@ TEST(FullDisk, MidRunAndRoomAgain) {
   const SmallDisk disk(run.output());
   if (!disk.is_mounted())
     GTEST_SKIP() << "no right to mount a small file system here; run as the superuser";
-  Endless process(run, {"--log_every=1000000"});
+  Endless process(run, {"--log_every=1000000", "--keep=1"});
   ASSERT_TRUE(process.HasCheckpointAfter(0)) << process->Errors();
   disk.Fill();
   ASSERT_TRUE(process.HasSaid("no checkpoint of step")) << process->Errors();
@@ -344,12 +344,30 @@ TEST(FullDisk, MidRunAndRoomAgain) {
   EXPECT_TRUE(CanBeResumed(run));
 }
 
+// Of two checkpoints that are kept, the older one makes room for the next.
+TEST(FullDisk, TheOldestCheckpointMakesRoom) {
+  const TrainingRun run(kEndless);
+  const SmallDisk disk(run.output());
+  if (!disk.is_mounted())
+    GTEST_SKIP() << "no right to mount a small file system here; run as the superuser";
+  Endless process(run, {"--log_every=1000000", "--keep=2"});
+  ASSERT_TRUE(process.HasCheckpointAfter(kCheckpointEvery)) << process->Errors();
+  disk.Fill();
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(process.HasCheckpointAfter(run.NewestStep())) << process->Errors();
+  process->Signal(SIGTERM);
+  EXPECT_EQ(process->Wait(kPatience).exit_code, 143);
+  EXPECT_FALSE(Says(process->Errors(), "no checkpoint of step"));
+  EXPECT_TRUE(IsTidy(run.output()));
+  EXPECT_TRUE(CanBeResumed(run));
+}
+
 TEST(FullDisk, ToTheEnd) {
   const TrainingRun run(kEndless);
   const SmallDisk disk(run.output());
   if (!disk.is_mounted())
     GTEST_SKIP() << "no right to mount a small file system here; run as the superuser";
-  Endless process(run);
+  Endless process(run, {"--keep=1"});
   ASSERT_TRUE(process.HasCheckpointAfter(0)) << process->Errors();
   disk.Fill();
   ASSERT_TRUE(process.HasSaid("no checkpoint of step")) << process->Errors();
