@@ -21,15 +21,27 @@ constexpr size_t kLongestCompared = 100;
 // messages have, and of initialisers.
 std::vector<Alias> SharedAliases() {
   return {
+      {"affine", "scale"},
       {"bias_filler", "bias_init"},
+      {"bias_initializer", "bias_init"},
+      {"bias_term", "bias"},
       {"ceil_mode", "ceil"},
+      {"dilation_rate", "dilation"},
+      {"drop_prob", "rate"},
       {"eps", "epsilon"},
+      {"filters", "channels"},
+      {"kernel_initializer", "weight_init"},
       {"kernel_size", "kernel"},
       {"lr", "learning_rate"},
       {"mode", "padding_mode"},
+      {"num_filters", "channels"},
       {"num_output", "channels"},
       {"out_channels", "channels"},
+      {"pool_size", "kernel"},
+      {"prob", "rate"},
+      {"probability", "rate"},
       {"trunc_normal", "truncated_normal"},
+      {"use_bias", "bias"},
       {"weight_filler", "weight_init"},
   };
 }

@@ -89,8 +89,9 @@ absl::StatusOr<Value> ActivationLayer(const Layer& layer, LayerBuilder& b) {
   return Value{y, input.is_flattened, ""};
 }
 
-const RegisterLayer activation_layer(Layer::kActivation, ActivationLayer,
-                                     {.field_aliases = {{"negative_slope", "slope"}}});
+const RegisterLayer activation_layer(
+    Layer::kActivation, ActivationLayer,
+    {.field_aliases = {{"function", "kind"}, {"negative_slope", "slope"}, {"type", "kind"}}});
 const RegisterAliases activation_aliases(ActivationAliases);
 
 }  // namespace

@@ -275,7 +275,9 @@ absl::StatusOr<Value> AttentionLayer(const Layer& layer, LayerBuilder& b) {
 }
 
 const RegisterLayer attention_layer(Layer::kAttention, AttentionLayer,
-                                    {.aliases = {"MultiheadAttention"},
+                                    {.aliases = {"MHA", "MHSA", "MultiheadAttention",
+                                                 "MultiHeadSelfAttention", "SelfAttention",
+                                                 "Transformer"},
                                      .field_aliases = {{"num_heads", "heads"}}});
 
 }  // namespace

@@ -180,9 +180,13 @@ absl::StatusOr<Value> GlobalAveragePoolLayer(const Layer&, LayerBuilder& b) {
 }
 
 const RegisterLayer average_pool_layer(Layer::kAveragePool, AveragePoolLayer,
-                                       {.aliases = {"AvgPool", "AvgPool2d"},
+                                       {.aliases = {"AveragePooling", "AveragePooling2D", "AvgPool",
+                                                    "AvgPool2d"},
                                         .field_aliases = {{"count_include_pad", "count_padding"}}});
-const RegisterLayer global_average_pool_layer(Layer::kGlobalAveragePool, GlobalAveragePoolLayer);
+const RegisterLayer global_average_pool_layer(Layer::kGlobalAveragePool, GlobalAveragePoolLayer,
+                                              {.aliases = {"GAP", "GlobalAveragePooling",
+                                                           "GlobalAveragePooling2D", "GlobalPool",
+                                                           "Mean", "ReduceMean"}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -84,7 +84,7 @@ absl::StatusOr<Value> BatchNormLayer(const Layer& layer, LayerBuilder& b) {
 }
 
 const RegisterLayer batch_norm_layer(Layer::kBatchNorm, BatchNormLayer,
-                                     {.aliases = {"BatchNorm2d"}});
+                                     {.aliases = {"BatchNorm2d", "BatchNormalization", "BN"}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -99,7 +99,8 @@ absl::StatusOr<Value> ElementwiseLayer(const Layer& layer, LayerBuilder& b) {
 
 const RegisterLayer multiply_layer(Layer::kMultiply, MultiplyLayer,
                                    {.reads_several = true,
-                                    .aliases = {"mul", "SqueezeExcitation"}});
+                                    .aliases = {"Gate", "mul", "prod", "Product", "SE", "SEBlock",
+                                                "SqueezeExcitation", "SqueezeExcite"}});
 const RegisterLayer elementwise_layer(Layer::kElementwise, ElementwiseLayer,
                                       {.reads_several = true, .aliases = {"Eltwise"}});
 

@@ -255,9 +255,14 @@ absl::StatusOr<Value> SliceLayer(const Layer& layer, LayerBuilder& b) {
   return b.Made(Slice(b.graph(), b.name(), x, text.begin(), channels));
 }
 
-const RegisterLayer slice_layer(Layer::kSlice, SliceLayer);
+const RegisterLayer slice_layer(
+    Layer::kSlice, SliceLayer,
+    {.aliases = {"Chunk", "Narrow", "Split"},
+     .field_aliases = {
+         {"end", "channels"}, {"length", "channels"}, {"size", "channels"}, {"start", "begin"}}});
 const RegisterLayer concat_layer(Layer::kConcat, ConcatLayer,
-                                 {.reads_several = true, .aliases = {"cat"}});
+                                 {.reads_several = true,
+                                  .aliases = {"cat", "Concatenate", "Concatenation"}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -373,14 +373,17 @@ absl::StatusOr<Value> LinearLayer(const Layer& layer, LayerBuilder& b) {
 }
 
 const RegisterLayer convolution_layer(Layer::kConvolution, ConvolutionLayer,
-                                      {.aliases = {"Conv", "Conv2d"}});
+                                      {.aliases = {"Conv", "Conv2d", "DepthwiseConv",
+                                                   "DepthwiseConv2d", "DepthwiseConvolution",
+                                                   "GroupedConvolution", "SeparableConv2d"}});
 const RegisterLayer transposed_layer(Layer::kTransposedConvolution, TransposedConvolutionLayer,
-                                     {.aliases = {"ConvTranspose2d", "Deconv", "Deconvolution"}});
-const RegisterLayer linear_layer(Layer::kLinear, LinearLayer,
-                                 {.aliases = {"Dense", "FC", "FullyConnected", "InnerProduct"},
-                                  .field_aliases = {{"num_output", "features"},
-                                                    {"out_features", "features"},
-                                                    {"units", "features"}}});
+                                     {.aliases = {"Conv2dTranspose", "ConvTranspose",
+                                                  "ConvTranspose2d", "Deconv", "Deconvolution"}});
+const RegisterLayer linear_layer(
+    Layer::kLinear, LinearLayer,
+    {.aliases = {"Dense", "FC", "FullyConnected", "Gemm", "InnerProduct", "MatMul"},
+     .field_aliases = {
+         {"num_output", "features"}, {"out_features", "features"}, {"units", "features"}}});
 
 }  // namespace
 }  // namespace cotangent::layers

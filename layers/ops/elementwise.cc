@@ -306,7 +306,9 @@ absl::StatusOr<Value> AddLayer(const Layer&, LayerBuilder& b) {
   return b.Made(Add(b.graph(), name, std::move(terms)));
 }
 
-const RegisterLayer add_layer(Layer::kAdd, AddLayer, {.reads_several = true});
+const RegisterLayer add_layer(Layer::kAdd, AddLayer,
+                              {.reads_several = true,
+                               .aliases = {"Residual", "Shortcut", "Skip", "Sum"}});
 
 }  // namespace
 }  // namespace cotangent::layers

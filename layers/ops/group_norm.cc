@@ -132,7 +132,8 @@ absl::StatusOr<Value> GroupNormLayer(const Layer& layer, LayerBuilder& b) {
 }
 
 const RegisterLayer group_norm_layer(Layer::kGroupNorm, GroupNormLayer,
-                                     {.aliases = {"InstanceNorm2d"},
+                                     {.aliases = {"GN", "GroupNormalization", "InstanceNorm",
+                                                  "InstanceNorm2d", "InstanceNormalization"},
                                       .field_aliases = {{"num_groups", "groups"}}});
 
 }  // namespace

@@ -346,7 +346,8 @@ absl::StatusOr<Value> LayerNormLayer(const Layer& layer, LayerBuilder& b) {
   return b.Made(ScaledAndShifted(b.graph(), name, y, parameters));
 }
 
-const RegisterLayer layer_norm_layer(Layer::kLayerNorm, LayerNormLayer);
+const RegisterLayer layer_norm_layer(Layer::kLayerNorm, LayerNormLayer,
+                                     {.aliases = {"LayerNormalization", "LN"}});
 
 }  // namespace
 }  // namespace cotangent::layers

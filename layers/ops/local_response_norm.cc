@@ -126,7 +126,9 @@ absl::StatusOr<Value> LocalResponseNorm(const Layer& layer, LayerBuilder& b) {
 }
 
 const RegisterLayer local_response_norm(Layer::kLocalResponseNorm, LocalResponseNorm,
-                                        {.aliases = {"LRN"}});
+                                        {.aliases = {"CrossMapLRN", "LRN",
+                                                     "LocalResponseNormalization"},
+                                         .field_aliases = {{"bias", "k"}, {"local_size", "size"}}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -290,8 +290,10 @@ absl::StatusOr<Value> GlobalMaxPoolLayer(const Layer&, LayerBuilder& b) {
   return Value{result.value};
 }
 
-const RegisterLayer max_pool_layer(Layer::kMaxPool, MaxPoolLayer, {.aliases = {"Pooling"}});
-const RegisterLayer global_max_pool_layer(Layer::kGlobalMaxPool, GlobalMaxPoolLayer);
+const RegisterLayer max_pool_layer(Layer::kMaxPool, MaxPoolLayer,
+                                   {.aliases = {"MaxPooling", "MaxPooling2D", "Pool", "Pooling"}});
+const RegisterLayer global_max_pool_layer(Layer::kGlobalMaxPool, GlobalMaxPoolLayer,
+                                          {.aliases = {"GlobalMaxPooling", "GlobalMaxPooling2D"}});
 
 }  // namespace
 }  // namespace cotangent::layers

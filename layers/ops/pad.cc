@@ -244,7 +244,11 @@ absl::StatusOr<Value> PadLayer(const Layer& layer, LayerBuilder& b) {
   return b.Made(Pad(b.graph(), name, input.id, PadModeOf(text.mode()), padding));
 }
 
-const RegisterLayer pad_layer(Layer::kPad, PadLayer);
+const RegisterLayer pad_layer(Layer::kPad, PadLayer,
+                              {.aliases = {"CircularPad2d", "ConstantPad2d", "Padding",
+                                           "ReflectionPad2d", "ReplicationPad2d", "ZeroPad2d",
+                                           "ZeroPadding", "ZeroPadding2D"},
+                               .field_aliases = {{"padding", "pad"}, {"size", "pad"}}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -30,7 +30,8 @@ absl::StatusOr<Value> PositionLayer(const Layer& layer, LayerBuilder& b) {
 }
 
 const RegisterLayer position_layer(Layer::kPosition, PositionLayer,
-                                   {.aliases = {"PositionalEncoding", "PositionEmbedding"}});
+                                   {.aliases = {"pos_embed", "PositionalEmbedding",
+                                                "PositionalEncoding", "PositionEmbedding"}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -224,8 +224,13 @@ absl::StatusOr<Value> AdaptiveAveragePoolLayer(const Layer& layer, LayerBuilder&
 }
 
 const RegisterLayer resize_layer(Layer::kResize, ResizeLayer,
-                                 {.aliases = {"Interpolate", "Upsample"},
-                                  .field_aliases = {{"scale_factor", "times"}}});
+                                 {.aliases = {"Bilinear", "Interpolate", "Nearest", "UpSampling",
+                                              "UpSampling2D", "Upsample"},
+                                  .field_aliases = {{"factor", "times"},
+                                                    {"height", "size"},
+                                                    {"scale", "times"},
+                                                    {"scale_factor", "times"},
+                                                    {"width", "size"}}});
 const RegisterLayer adaptive_layer(Layer::kAdaptiveAveragePool, AdaptiveAveragePoolLayer,
                                    {.aliases = {"AdaptiveAvgPool2d"},
                                     .field_aliases = {{"output_size", "size"}}});

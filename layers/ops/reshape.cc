@@ -81,7 +81,7 @@ absl::StatusOr<Value> FlattenLayer(const Layer&, LayerBuilder& b) {
   return Value{x.id, x.is_flattened || b.shape(x).rank() == 4};
 }
 
-const RegisterLayer flatten_layer(Layer::kFlatten, FlattenLayer, {.aliases = {"view"}});
+const RegisterLayer flatten_layer(Layer::kFlatten, FlattenLayer, {.aliases = {"Reshape", "view"}});
 
 }  // namespace
 }  // namespace cotangent::layers

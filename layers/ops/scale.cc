@@ -34,7 +34,11 @@ absl::StatusOr<Value> PreluLayer(const Layer& layer, LayerBuilder& b) {
   return WithWeight(layer.prelu(), 0.25, "select(0, x, x, w * x)", b);
 }
 
-const RegisterLayer scale_layer(Layer::kScale, ScaleLayer, {.aliases = {"LayerScale"}});
+const RegisterLayer scale_layer(Layer::kScale, ScaleLayer,
+                                {.aliases = {"Affine", "LayerScale", "ScaleShift"},
+                                 .field_aliases = {{"init", "weight_init"},
+                                                   {"init_value", "weight_init"},
+                                                   {"initial_value", "weight_init"}}});
 const RegisterLayer prelu_layer(Layer::kPrelu, PreluLayer);
 
 }  // namespace

@@ -140,7 +140,7 @@ absl::StatusOr<Value> SoftmaxLayer(const Layer&, LayerBuilder& b) {
   return b.Made(Softmax(b.graph(), b.name(), flat));
 }
 
-const RegisterLayer softmax_layer(Layer::kSoftmax, SoftmaxLayer);
+const RegisterLayer softmax_layer(Layer::kSoftmax, SoftmaxLayer, {.aliases = {"LogSoftmax"}});
 
 }  // namespace
 }  // namespace cotangent::layers

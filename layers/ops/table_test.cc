@@ -68,6 +68,9 @@ TEST(LayerTableTest, AliasesAreSuggested) {
   for (int i = 0; i < values.value_count(); ++i) activations.push_back(values.value(i)->name());
   EXPECT_EQ(Suggestion("Conv2d", kinds), "did you mean 'convolution'?");
   EXPECT_EQ(Suggestion("stochastic_depth", kinds), "did you mean 'drop_path'?");
+  EXPECT_EQ(Suggestion("Concatenate", kinds), "did you mean 'concat'?");
+  EXPECT_EQ(Suggestion("gap", kinds), "did you mean 'global_average_pool'?");
+  EXPECT_EQ(Suggestion("nn.ZeroPad2d", kinds), "did you mean 'pad'?");
   EXPECT_EQ(Suggestion("num_output", {"features", "bias"}), "did you mean 'features'?");
   EXPECT_EQ(Suggestion("num_output", {"kernel", "channels"}), "did you mean 'channels'?");
   EXPECT_EQ(Suggestion("Swish", kinds), "did you mean 'activation'?");
