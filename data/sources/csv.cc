@@ -154,8 +154,8 @@ absl::StatusOr<float> ParseValue(const std::string& field, TargetKind targets,
   if (targets == TargetKind::kNumbers)
     return is_number ? absl::StatusOr<float>(value)
                      : error(
-                           "a number, as in every column beside path and split: leave out what "
-                           "is not to be learnt");
+                           "a number of at most 3.4e38 in magnitude, as in every column beside "
+                           "path and split: leave out what is not to be learnt");
   if (text.empty()) return 0.0f;
   if (!is_number || (value != 0 && value != 1))
     return error("1 or 0, as in every column beside path and split, or one column \"labels\"");

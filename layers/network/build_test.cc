@@ -335,7 +335,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"layer { linear {} } loss { softmax_cross_entropy { label_smoothing: 2 } }",
             "loss.softmax_cross_entropy.label_smoothing is 2; expected 0 to 1"},
         Bad{"layer { linear {} } loss { formula { text: \"target\" } }",
-            "the loss \"target\" does not depend on prediction; expected that in it"},
+            "loss.formula.text is \"target\", which does not depend on prediction; expected that "
+            "in it, such as \"abs(prediction - target)\""},
+        Bad{"layer { linear {} } loss { formula {} }",
+            "loss.formula.text is missing; expected a formula, such as \"abs(prediction - "
+            "target)\""},
         Bad{"layer { linear {} } train { batch_size: 0 }",
             "train.batch_size is 0; expected 1 to 1048576"},
         Bad{"layer { linear {} } train { epochs: -1 }",

@@ -82,6 +82,8 @@ absl::StatusOr<Value> ChannelShuffleLayer(const Layer& layer, LayerBuilder& b) {
   const int64_t groups = layer.channel_shuffle().groups();
   RETURN_IF_ERROR(b.NeedImage(b.input()));
   const Shape shape = b.shape(b.input());
+  if (!layer.channel_shuffle().has_groups())
+    return Error("has no groups; expected a number of them, such as groups: 2");
   RETURN_IF_ERROR(CheckSize("groups", groups, 1, kMostChannels));
   if (shape[1] % groups != 0)
     return Error(absl::StrCat("groups is ", groups, ", which does not divide the ", shape[1],
@@ -91,7 +93,7 @@ absl::StatusOr<Value> ChannelShuffleLayer(const Layer& layer, LayerBuilder& b) {
 }
 
 const RegisterLayer channel_shuffle_layer(Layer::kChannelShuffle, ChannelShuffleLayer,
-                                          {.aliases = {"PermuteChannels"}});
+                                          {.aliases = {"PermuteChannels", "Shuffle"}});
 
 }  // namespace
 }  // namespace cotangent::layers

@@ -116,6 +116,7 @@ TEST(PyTorchLikeLayers, SayWhatIsWrong) {
            Bad{"resize { times: 10000 }", "height of its result is 60000; expected 1 to 16384"},
            Bad{"group_norm {}", "has no groups"},
            Bad{"group_norm { groups: 3 }", "which does not divide the 4 channels"},
+           Bad{"channel_shuffle {}", "has no groups; expected a number of them"},
            Bad{"channel_shuffle { groups: 3 }", "which does not divide the 4 channels"},
            Bad{"adaptive_average_pool {}", "has no size"},
            Bad{"drop_path { rate: 1 }", "rate is 1; expected 0 to less than 1"},

@@ -10,6 +10,10 @@ namespace symbolic = autodiff::symbolic;
 
 // A formula of the network text in `prediction` and `target`.
 absl::StatusOr<Expr> LossFormula(const Loss& text, const Expr& x, const Expr& t) {
+  if (!text.formula().has_text())
+    return Error(
+        "loss.formula.text is missing; expected a formula, such as "
+        "\"abs(prediction - target)\"");
   symbolic::Pool& pool = x.pool();
   symbolic::ParseOptions options;
   options.variables = {"prediction", "target"};
@@ -18,8 +22,9 @@ absl::StatusOr<Expr> LossFormula(const Loss& text, const Expr& x, const Expr& t)
     return FormulaError(text.formula().place(), "formula of the loss", formula.status());
   const Expr prediction = pool.Variable("prediction"), target = pool.Variable("target");
   if (!symbolic::Contains(*formula, prediction)) {
-    return Error(absl::StrCat("the loss \"", text.formula().text(),
-                              "\" does not depend on prediction; expected that in it"));
+    return Error(absl::StrCat("loss.formula.text is \"", text.formula().text(),
+                              "\", which does not depend on prediction; expected that in it, such "
+                              "as \"abs(prediction - target)\""));
   }
   return symbolic::Substitute(*formula, {{prediction, x}, {target, t}});
 }
