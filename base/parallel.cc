@@ -56,7 +56,8 @@ void Pause() {
 #endif
 }
 
-// Whether the calling thread computes a share, is a thread of the pool, or is in a SerialSection.
+// Whether the calling thread is in Pool::Run(), is a thread of the pool, or is in a SerialSection:
+// then parallel::Run() computes all shares in this thread.
 thread_local bool in_parallel = false;
 
 // State of the calling thread: how many ParallelSections it is in, whether the outermost is brief,

@@ -1,4 +1,4 @@
-// Reads numbers as programs write them, whatever locale the program has chosen.
+// Reads numbers that have a decimal point, whatever locale the program has chosen.
 #ifndef COTANGENT_BASE_READ_DOUBLE_H_
 #define COTANGENT_BASE_READ_DOUBLE_H_
 

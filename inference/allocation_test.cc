@@ -1,7 +1,8 @@
 // Counts the memory allocations of the third call of a classifier, when all memory that it keeps
-// has been allocated. The call may allocate nothing, except that oneDNN copies the arguments of a
-// primitive into a small table each time (tensor/onednn_test.cc measures its size). Allocations of
-// at most that size are tolerated; pictures (3,072 bytes and more) and tensors are larger.
+// has been allocated. A network without operations of oneDNN may allocate nothing. With them,
+// oneDNN copies the arguments of a primitive into a table each time, of at most kOneDnnsTable bytes
+// (tensor/onednn_test.cc checks that), so allocations of at most that size are tolerated. The
+// picture (3,072 bytes) and the results of the convolutions are larger.
 
 #include <atomic>
 #include <cstddef>

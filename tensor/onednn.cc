@@ -156,15 +156,15 @@ bool HasWindowInPadding(const Description& d, int axis) {
 // Returns whether oneDNN 2.6 offers `implementation` for `d`, but computes wrongly with it
 // (convolution_sweep_test found these cases):
 //   * With AVX2, weight gradients of pointwise (1x1) convolutions with a stride and fewer than 8
-//     input channels: they write outside their buffer, have huge errors, or do not end.
+//     input channels a group: they write outside their buffer, have huge errors, or do not end.
 //   * Weight gradients in bf16 of images narrower than the horizontal stride: they read outside
 //     their buffers.
 //   * With AMX and a horizontal stride, weight gradients of a single column of windows that reach
 //     into the right padding: NaN.
-//   * With AMX, forward convolutions with a window entirely in the padding: they read outside their
-//     buffers.
+//   * With AMX, forward convolutions of the kind "brgconv" with a window entirely in the padding:
+//     they read outside their buffers.
 //   * Winograd's input gradients if the paddings at the top and bottom, or left and right, differ:
-//     they take the bottom padding for the top padding.
+//     they take the padding at the end of an axis for that at its beginning.
 bool IsBroken(const Description& d, std::string_view implementation) {
   const auto is = [&](std::string_view part) {
     return implementation.find(part) != std::string_view::npos;

@@ -78,7 +78,8 @@ TEST(DerivativeReportTest, Formats) {
   EXPECT_EQ(json["trace"].size(), 12u);
 }
 
-// w1 and w_1 look alike with a subscript. The trace tells them apart as the derivatives do.
+// LaTeX would write both w1 and w_1 as w with the subscript 1. So the report writes w_1 as it
+// stands, in typewriter type, in the derivatives and in the trace.
 TEST(DerivativeReportTest, LatexTellsNamesThatLookAlikeApart) {
   ReportOptions options;
   options.trace = true;

@@ -160,12 +160,14 @@ class Trainer {
   RunState state_;                  // what checkpoints hold besides tensors
   std::optional<RunState> before_;  // the state in the checkpoint that the run was resumed from
 
-  // The following members concern this process only, not the run before a resumption.
+  // The following members are not in checkpoints. In a process that resumes a run they begin anew,
+  // except that saved_step_ is then the step of the checkpoint that was read.
   int64_t saved_step_ = -1;  // the last step whose checkpoint was begun and has not failed
   bool is_saving_ = false;   // from Save() to FinishSaving()
   CheckpointWriter writer_;
-  // On rank 0, files that are being written: a checkpoint, and best.safetensors of step
-  // `best_saving_step_`. Not valid if there are none.
+  // On rank 0, the statuses of two files that are being written: of the checkpoint of step
+  // saving_step_, and of best.safetensors of step best_saving_step_. Valid from when the file is
+  // begun until NoteSaved() or NoteBestSaved() takes the status.
   std::shared_future<absl::Status> saving_, best_saving_;
   int64_t saving_step_ = -1, best_saving_step_ = -1;
   absl::Status save_status_, log_status_;

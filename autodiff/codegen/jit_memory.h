@@ -82,7 +82,7 @@ class MemoryEmitter : private PlainMemory, public Xbyak::CodeGenerator {
   // to column rbp if `at_column`, otherwise to the first column.
   void LoadPointers(bool at_column);
 
-  // ---- Streams, for the vector that is being emitted (at_) ----
+  // ---- Streams; AdvanceStream() and LoadFloats() emit code for the vector of at_ ----
   const Walk& Input(int slot) const { return Find(false, slot); }
   const Walk& Output(int slot) const { return Find(true, slot); }
   // Returns the address of the vector with index `across` in the row of the body, plus `offset`

@@ -114,9 +114,11 @@ class Gruntz : public ExpansionContext {
 
   // ---- Preparation: writes e in few kinds of operations (limit in operation.h) ----
 
-  // Returns e with every operation rewritten by its limit rule (operation.h), or nothing if a rule
-  // fails. A select is replaced by the branch that it takes for all large t, because the other
-  // branch may be undefined.
+  // Returns e with the operations on t rewritten by their limit rules (operation.h); see
+  // PrepareNode() for those without t. A select is replaced by the branch that it takes for all
+  // large t, because the other branch may be undefined. Returns nothing if an operation has no rule,
+  // if its rule fails, if that branch cannot be determined, or if an operation without t has no
+  // value.
   std::optional<Expr> Prepare(Expr e) {
     absl::flat_hash_map<Expr, Expr> result;
     std::vector<Expr> open = {e};

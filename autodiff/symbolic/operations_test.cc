@@ -48,9 +48,10 @@ class OperationTest : public testing::TestWithParam<int> {
   const Expr e_;
 };
 
-// Functions must tend to the limits at minus and plus infinity that their field `ends` names: at
-// -60 or 60 they must have reached a finite one but for rounding; towards an infinite one they must
-// still grow between 1e6 and 1e12 in magnitude, unless they have overflowed.
+// The field `ends` names a function's limits at minus and plus infinity; NaN means none and is not
+// checked. If a limit is finite, the function must equal it at -60 or 60, up to rounding. If a limit
+// is infinite, the value at -1e6 or 1e6 must have its sign and a magnitude above 10, and the value
+// at -1e12 or 1e12 must be larger still in magnitude, or infinite.
 TEST_P(OperationTest, EndsAreLimits) {
   if (!operation_.ends.has_value()) return;
   ASSERT_EQ(operation_.arguments, 1);

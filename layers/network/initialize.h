@@ -57,7 +57,8 @@ absl::Status Whiten(absl::Span<const float> images, const tensor::Shape& image_s
 
 // A stream of random numbers with access to any position: the counter-based generator
 // Philox-4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011). Its key is
-// the seed; its counter consists of the position and a hash of the stream's name.
+// the seed; its counter consists of the index of a block of four 32-bit words and a hash of the
+// stream's name.
 class RandomStream {
  public:
   RandomStream(uint64_t seed, absl::string_view stream);

@@ -95,9 +95,9 @@ class LayerBuilder {
   TensorId AddState(absl::string_view field, int64_t channels, double initial_value);
 
   // Adds the weight of a layer, [out, in, ...] (or [in, out, ...] for a transposed convolution),
-  // with the initialiser of the layer's text, or the default of PyTorch if the text has none. In
-  // both cases, like PyTorch, takes axis 1 times the kernel's area for fan_in and axis 0 times that
-  // area for fan_out.
+  // with the initialiser of the layer's text, or the default of PyTorch if the text has none. For
+  // both layouts, as in PyTorch, fan_in is the size of axis 1 times the kernel's area, and fan_out
+  // the size of axis 0 times that area.
   template <typename Text>
   absl::StatusOr<TensorId> AddWeight(const Text& text, const Shape& shape) {
     const int64_t area = shape.rank() == 4 ? shape[2] * shape[3] : 1;

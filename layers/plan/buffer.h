@@ -59,7 +59,8 @@ inline tensor::Shape AsImage(const tensor::Shape& shape) {
                            : tensor::Shape({shape.NumElements(), 1, 1, 1});
 }
 
-// Vectors and parameters begin at multiples of this many floats, which are a cache line (64 bytes).
+// Parameters, states and the sums per channel of passes begin at multiples of this many floats,
+// which fill a cache line (64 bytes).
 inline constexpr int64_t kFloatAlignment = 16;
 inline int64_t AlignFloats(int64_t count) { return RoundUp(count, kFloatAlignment); }
 

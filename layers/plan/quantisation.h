@@ -19,8 +19,9 @@ struct TensorScale {
 
 struct QuantisedLayer {
   TensorScale in, out;
-  // Only for a convolution that also adds another tensor (a residual sum). If `addend` or `out` of
-  // such a convolution has no scale, the convolution quantises its input only.
+  // Only for a convolution that also adds another tensor (a residual sum). Unless both that tensor
+  // and the result have a scale (of this layer or of another that uses the tensor), the convolution
+  // quantises its input only.
   TensorScale addend;
 
   friend bool operator==(const QuantisedLayer&, const QuantisedLayer&) = default;

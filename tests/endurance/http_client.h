@@ -22,7 +22,7 @@ class HttpClient {
  public:
   // `status` is the HTTP status; 0 if the server closes the connection before the end of its
   // answer; and -1 if nothing arrives for kPatience seconds, or on another error. `body` is empty
-  // in the latter two cases.
+  // if `status` is 0 or -1.
   struct Response {
     int status = 0;
     std::string body;

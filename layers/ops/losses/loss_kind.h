@@ -71,12 +71,13 @@ class ImageLoss {
   // Returns the loss of an image whose class is `label`, times the weight of that class, and writes
   // its gradient by the predictions; both divided by `image.divisor`.
   virtual double OfLabel(const LossImage& image, int32_t label) const = 0;
-  // The same for targets [K], which are shares of the classes: the sum over the classes of the
-  // share times the loss that the image would have with that class as its label. `scratch` is
+  // The same for targets [K], which are shares of the classes. By default, the loss is the sum over
+  // the classes of the share times OfLabel() of the class. `scratch` is
   // working memory.
   virtual double OfTargets(const LossImage& image, const float* targets,
                            std::vector<float>& scratch) const;
-  // Returns whether OfTargets() weights the classes.
+  // Returns whether OfTargets() weights the classes. If not, LossOf() (layers/ops/loss.h) refuses
+  // class weights for targets.
   virtual bool weights_targets() const { return false; }
 
   // Returns the product with t [N, K] of the Hessian of the mean loss by the predictions, or
