@@ -41,7 +41,8 @@ class ImageReader {
   // Read().
   using PartOf = std::function<std::optional<Rectangle>(int height, int width)>;
   // Like Read(), but writes the part of the picture that `part` returns, stretched to the image's
-  // height and width. REQUIRES: has_pictures(). This default does the same as Read().
+  // height and width. REQUIRES: has_pictures(). Readers whose has_pictures() returns false need not
+  // override this function.
   virtual absl::Status ReadPart(int64_t index, const PartOf& /*part*/, uint8_t* image) const {
     return Read(index, image);
   }

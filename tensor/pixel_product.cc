@@ -28,9 +28,10 @@ namespace {
 // The most steps (floats of segments) of a piece: its weights for a panel (15 KiB) stay in the
 // nearest cache, beside what is read of the source.
 constexpr int64_t kPieceSteps = 160;
-// How many lines of an image a share gets, unless kLeastShares requires fewer: as many as have at
-// most kPixels results (pixels of one phase), but at least one; then more as long as the share
-// reads at most kMostFloatsRead floats of its source.
+// The most lines of an image that a share gets, unless kLeastShares requires fewer: as many as have
+// at most kPixels results (pixels of one phase), but at least one; then more as long as the share
+// reads at most kMostFloatsRead floats of its source. ChooseLines() then makes the shares of an
+// image about equal.
 constexpr int64_t kPixels = 192;
 constexpr int64_t kMostFloatsRead = 48 << 10;
 // The number of shares that each thread gets at least, if there are so many lines.

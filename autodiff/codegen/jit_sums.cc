@@ -21,8 +21,9 @@ void SumEmitter::EmitSum(const Step& step) {
   const int across = at_.column();
   Xmm x = Vector(Read(step.value));
   // In a flat kernel, whose data is one long row, all lanes are added up in the end. So lanes past
-  // the end of the row must not count; the rest of the row is processed one element at a time with
-  // AVX2, and with a mask with AVX-512. In other kernels, nobody reads the sums of such lanes.
+  // the end of the row must not count. The last elements, which do not fill a vector, are processed
+  // one at a time with AVX2, and all at once, under a mask, with AVX-512. In other kernels, nobody
+  // reads the sums of lanes past the end of a row.
   if (plan_.columns == 0 && at_.shape.tail != 0 && !plan_.avx512) {
     const Xmm masked = Vector(Scratch());
     vandps(masked, x, LaneMaskAddress(1));

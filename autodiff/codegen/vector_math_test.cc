@@ -56,7 +56,8 @@ class VectorMath : public testing::TestWithParam<InstructionSet> {
                   double bound, double floor = std::numeric_limits<float>::min()) {
     std::vector<float> x;
     for (int i = 0; i <= 400000; ++i) x.push_back(low + (high - low) * (i / 400000.0));
-    // Adds numbers of every magnitude near zero.
+    // Adds numbers of both signs with every magnitude from 1e-30 to `high`, unless they are below
+    // `low`.
     for (float size = 1e-30f; size < high; size *= 1.01f) {
       for (const float v : {size, -size}) {
         if (v >= low) x.push_back(v);

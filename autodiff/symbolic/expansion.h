@@ -21,8 +21,9 @@ class ExpansionContext : public LimitContext {
   virtual Expr Simplified(Expr e) = 0;
   // Returns whether e is 0, or nothing if that can be neither proved nor refuted.
   virtual std::optional<bool> IsZero(Expr e) = 0;
-  // Returns whether e, which is not 0, does not come close to 0 either, whatever the values of its
-  // unknown bounded quantities.
+  // Returns whether e, which is not 0, is known to stay away from 0 for all values of the bounded
+  // quantities in it (variables from LimitContext::Bounded() and BoundedByOne()). Returns true if e
+  // contains none.
   virtual bool StaysAwayFromZero(Expr e) = 0;
   // Counts `work` units of the algorithm's own work; returns whether too many units were spent.
   virtual bool Spend(int work) = 0;

@@ -72,7 +72,7 @@ absl::StatusOr<TensorId> Reshape(Graph& graph, absl::string_view name, TensorId 
   return graph.AddNode(kReshape, name, {x}, {}, std::move(to));
 }
 
-// ---- The layer of layers/network/network.proto that stands for a reshape ----
+// ---- The layer of layers/network/network.proto that marks an image as flattened ----
 
 namespace {
 

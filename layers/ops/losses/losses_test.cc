@@ -177,8 +177,9 @@ TEST(LossTest, OfABatchWithoutWeightIsZero) {
   }
 }
 
-// Takes the gradient of a loss for the result y of ExpectPlanAgrees(), which differentiates y in
-// reverse and in forward mode, and then once more (the Hessian-vector product of y).
+// Passes the gradient of a loss to ExpectPlanAgrees() as the tensor y. ExpectPlanAgrees()
+// differentiates y in reverse and in forward mode, and then differentiates the gradient of y once
+// more (the Hessian-vector product).
 TEST(GradientTest, OfLossesHasDerivatives) {
   for (const LossCase& c : Losses()) {
     // The gradients of these two are constant between their kinks.
