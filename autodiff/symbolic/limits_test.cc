@@ -180,6 +180,8 @@ TEST(NonDifferentiableTest, FindsKinks) {
   EXPECT_EQ(Points("tanh(x)"), "all");
   EXPECT_EQ(Points("gelu(x)"), "all");
   EXPECT_EQ(Points("abs(sin(x))"), "more");
+  for (const char* function : {"gamma(x)", "lgamma(x)", "polygamma(0, x)"})  // 0, -1, -2, ...
+    EXPECT_TRUE(Points(function).ends_with("; more")) << Points(function);
 }
 
 TEST(LimitTest, OfStepsAndAngles) {

@@ -267,6 +267,8 @@ Maybe Over(Maybe numerator, Expr denominator) {
 // -- Functions for the field `suspects`: at whose zeros the operation may not be smooth --
 
 Exprs ArgumentItself(Args a) { return {a[0]}; }
+// The gamma function and its relatives have poles where the argument is 0, -1, -2, ...
+Exprs PolesOfGamma(Args a) { return {a.back(), Sin(a.back().pool().Pi() * a.back())}; }
 Exprs BothArguments(Args a) { return {a[0], a[1]}; }
 Exprs Difference(Args a) { return {a[0] - a[1]}; }
 Exprs AroundOne(Args a) { return {1 - a[0], 1 + a[0]}; }
