@@ -41,9 +41,9 @@ struct Mix {
 };
 
 // Draws how batch number `batch` of an epoch is mixed; `height` and `width` are those of the
-// images. The rectangle of CutMix has sqrt(1 - m) times the sides of the image, is centred on a
-// random pixel, and is clipped at the border; Mix::own is the share of the image that the rectangle
-// leaves.
+// images, in pixels. For mixup, Mix::own is m. For CutMix, the rectangle has sqrt(1 - m) times the
+// sides of the image, rounded down to even numbers of pixels; it is centred on a random pixel and
+// clipped at the border. Mix::own is then the share of the image that the rectangle leaves.
 Mix DrawMix(const Mixing& mixing, int height, int width, uint64_t seed, int64_t epoch,
             int64_t batch);
 

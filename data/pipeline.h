@@ -75,8 +75,8 @@ PipelineOptions EvaluationOptions(int batch_size, const Normalisation& normalisa
 // Makes single batches on the calling thread, in memory of the caller.
 class BatchMaker {
  public:
-  // `dataset` must outlive the maker. Returns kInvalidArgument if the options do not fit the data
-  // set.
+  // `dataset` must outlive the maker. Returns kInvalidArgument if an option is out of its range, if
+  // the options do not fit each other or the data set, or if the data set has no images.
   static absl::StatusOr<BatchMaker> Create(const Dataset* dataset, const PipelineOptions& options);
 
   const PipelineOptions& options() const { return options_; }

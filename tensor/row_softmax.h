@@ -6,9 +6,9 @@
 
 namespace cotangent::tensor {
 
-// Both functions take f32 matrices [rows, columns] in row-major order and use all threads. Sums are
-// formed in double, in an order that depends on the number of columns only: the bits of the results
-// are the same for any number of threads and on every instruction set.
+// Both functions take f32 matrices [rows, columns] in row-major order and divide the rows among the
+// threads. Sums are formed in double, in an order that depends on the number of columns only: the
+// bits of the results are the same for any number of threads and on every instruction set.
 
 // Writes y_k = exp(x_k) / sum_j exp(x_j) of each row. Besides what x_k - max_j x_j loses when it is
 // rounded to f32, the relative error is at most 4e-7, or y_k is 0 where it is below 1e-37. A row that

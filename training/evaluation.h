@@ -50,8 +50,9 @@ class Evaluator {
   int64_t batch_size() const { return batch_size_; }
   int64_t classes() const { return network_->classes; }
   TargetKind target_kind() const { return target_kind_; }
-  // Returns the mean and deviation by which results that are numbers are converted to the numbers'
-  // units. Empty for targets of other kinds.
+  // Returns the mean and deviation of each number, by which results that are numbers are converted
+  // to the numbers' units. Empty for targets of other kinds. Also empty if the network text gives
+  // none; the results are then in the numbers' units already.
   const TargetScale& target_scale() const { return target_scale_; }
   // Returns whether the network ends with a softmax, so that its results are probabilities, not
   // logits.

@@ -63,8 +63,8 @@ double GradientInto(Tape& tape, const F& f, std::span<const double> x, std::span
 }
 
 // The type of tape for a function of type F: a type that only F uses, or the plain Tape if F does
-// not accept that type's variables. Real is the type of the numbers: double, long double, or the
-// scalar of an outer function.
+// not accept that type's variables. Real is the type of the numbers in the first case: double, long
+// double, or the scalar of an outer function. The numbers of the plain Tape are double.
 template <class F, class Real = double>
 using LevelTape = std::conditional_t<
     std::is_invocable_v<const F&,

@@ -125,9 +125,10 @@ class Sweep {
     if (!term.expr.IsZero()) contributions_[to].push_back(term);
   }
 
-  // Passes the adjoint of a select node on to the nodes below it. The preferred form is a select of
-  // the derivatives of both branches, because it reads best; it visits all nodes below once for
-  // each variable. When the work limit is used up, each branch instead gets the adjoint times a
+  // Passes the adjoint of a select node on. In the preferred form, which reads best, each variable
+  // of asked_ below the node gets the adjoint times a select of the derivatives of both branches by
+  // that variable. Computing these derivatives visits all nodes below once for each such variable.
+  // If that is more work than choice_work_ has left, each branch instead gets the adjoint times a
   // select of 1 and 0.
   void ThroughChoice(Expr node, const Slope& adjoint) {
     const std::vector<Expr> below = TopologicalOrder(node);

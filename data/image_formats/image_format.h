@@ -38,7 +38,7 @@ struct ImageFormat {
                                              const ChoosePart& choose) = nullptr;
 };
 
-// Registers a format. A second one of the same name ends the program.
+// Registers a format. A second one with the same first name ends the program.
 class RegisterImageFormat {
  public:
   explicit RegisterImageFormat(ImageFormat format);

@@ -53,7 +53,8 @@ class Division {
  public:
   explicit Division(uint64_t bound) : bound_(bound) {}
 
-  // Takes notice of an image of the whole; all are to be taken before IsSetApart() is called.
+  // Notes the hash of a training image's name for the image's class. Call this for all training
+  // images before the first call of IsSetApart(). Ignores images with kUnknownLabel.
   void Take(absl::string_view name, int32_t label) {
     if (label == Source::kUnknownLabel) return;
     if (static_cast<size_t>(label) >= of_class_.size()) of_class_.resize(label + 1);

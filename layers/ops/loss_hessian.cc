@@ -21,7 +21,9 @@ namespace symbolic = autodiff::symbolic;
 
 // Computes labels [N] or targets [N, K] -> [N, K]. A label becomes a row with 1 in the column of
 // its class and 0 elsewhere; targets stay as they are. Each column is then multiplied by the weight
-// of its class. The attribute is the LossAttributes of the loss.
+// of its class. The attribute is a LossAttributes, of which only class_weights is used:
+// LossHessian::WeightedTargets() passes those of the loss; LossHessian::Targets() passes none, so
+// that all weights are 1.
 class WeightedTargetsOperation : public OperationWithKernel<WeightedTargetsOperation> {
  public:
   const char* name() const override { return "weighted_targets"; }

@@ -90,9 +90,10 @@ constexpr double kReduced = 1 << 20;
 // (or norm) among the derivatives of the same kind; in double, kDoubleOfShake times that.
 constexpr double kLeastScale = 0.3;
 
-// Fails the test if `found` deviates from `expected` by more than the tolerance. `allowance`
-// returns an additional error that is accepted; it is called only if the error exceeds the
-// tolerance.
+// Fails the test if the error of `found` (its largest deviation from `expected`; if `by_norm`, the
+// norm of the deviations) exceeds `tolerance` times the scale of `expected` (its largest magnitude;
+// if `by_norm`, its norm; at least 1e-3). `allowance` returns an additional absolute error that is
+// accepted; it is called only if the error exceeds that product.
 void ExpectNear(
     const std::string& what, const Values& found, const Values& expected, double tolerance,
     bool by_norm = false, const std::function<double()>& allowance = [] { return 0.0; }) {

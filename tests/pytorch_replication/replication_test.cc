@@ -41,7 +41,8 @@ uint64_t Fnv1a(const std::string& name) {
   return value;
 }
 
-// Returns number i of the SplitMix64 generator with this seed, scaled to [-1, 1).
+// Returns number i, counted from 1, of the SplitMix64 generator with this seed: its upper 24 bits,
+// scaled to [-1, 1).
 double SplitMix(uint64_t seed, uint64_t i) {
   uint64_t z = seed + i * 0x9e3779b97f4a7c15ull;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
