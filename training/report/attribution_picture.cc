@@ -15,7 +15,8 @@ data::Image DrawAttribution(absl::Span<const uint8_t> image, int channels, int h
   for (const double sum : sums) sizes.push_back(std::abs(sum));
   const auto percentile = sizes.begin() + (plane - 1) * 99 / 100;
   std::nth_element(sizes.begin(), percentile, sizes.end());
-  const double full = *percentile > 0 ? *percentile : 1;
+  const double largest = *std::max_element(percentile, sizes.end());
+  const double full = *percentile > 0 ? *percentile : largest > 0 ? largest : 1;
 
   const int scale = std::max(1, kSide / std::max(height, width));
   data::Image picture;
