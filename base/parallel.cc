@@ -41,8 +41,8 @@ constexpr microseconds kSpin{500}, kSpinToSpare{4};
 // How long a worker still spins when it finds that the section has ended that its last job was in:
 // the next job may come at once, or in a second.
 constexpr microseconds kSpinAfterSection{50};
-// A section is brief if it takes less than this. The scheduler suspends a thread for so long at 250
-// ticks a second.
+// A ParallelSection with `least` is brief if an earlier section with the same `least` took less
+// time than this. The scheduler suspends a thread for so long at 250 ticks a second.
 constexpr milliseconds kBrief{4};
 // A thread that waits for shares of other threads checks this often whether these threads are
 // running: while it spins beside other programs, and while it sleeps.
@@ -66,7 +66,7 @@ thread_local int sections = 0;
 thread_local bool brief = false;
 thread_local std::optional<cpu_set_t> unbound;
 
-// Whether a ParallelSection has ended since the last job began.
+// Whether a thread has left its outermost ParallelSection since the pool last dealt out a job.
 std::atomic<bool> section_ended{false};
 
 void Unbind() {

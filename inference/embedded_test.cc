@@ -1,6 +1,6 @@
-// Tests a network that cc_network() (network.bzl) links into the program.
-// testdata/bright.safetensors was written by one of the first versions of the program, so this test
-// also shows that files of those versions can still be read.
+// Tests a network that cc_network() (network.bzl) links into this test program.
+// testdata/bright.safetensors was written by one of the first versions of this library, so this
+// test also shows that files of those versions can still be read.
 #include <string>
 #include <vector>
 

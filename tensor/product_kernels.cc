@@ -24,8 +24,9 @@ void MultiplyBlock(const Product& p, int64_t row) {
   const char* a = p.a + row * p.a_row;
   const char* b = p.b;
   const int64_t a_row = p.a_row;
-  // Each step of the sum prefetches a little of the p.next_bytes bytes at p.next; all steps for
-  // these kRows rows together prefetch kRows / p.rows of them.
+  // Each step of the sum prefetches the cache line at `next`, and moves `next` on by next_step
+  // bytes. All steps for these kRows rows together move it over about kRows / p.rows of the
+  // p.next_bytes bytes at p.next.
   const char* next = nullptr;
   int64_t next_step = 0;
   if constexpr (kAhead)

@@ -11,7 +11,8 @@ constexpr int64_t kPairs = kStep / 2;  // in a step
 constexpr int64_t kTileFloats = kTileBytes / 4;
 static_assert(kGroup == kLanes && kPairs == kLanes);
 
-// Returns the pair (first[i], second[i]) in each lane i.
+// Returns in each lane i the pair of the bf16 numbers with index i (from 0) at `first`, in the
+// lower half of the lane, and at `second`. Lanes that are not in `lanes` are 0.
 template <typename Lanes>
 inline __attribute__((always_inline)) Vector LoadPairs(const char* first, const char* second,
                                                        Lanes lanes) {

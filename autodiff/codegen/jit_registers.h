@@ -47,7 +47,7 @@ class RegisterEmitter : public MemoryEmitter {
   void BeginBody() { next_spill_ = 0; }
   void EndBody();
   // Ends a step. Until then, registers that Read(), Define() and Scratch() returned are not given
-  // to another value.
+  // to another value, unless Release(), DefineAfter() or Replace() takes them from their value.
   void EndStep() { locked_.clear(); }
 
   // Returns the number of the register that holds the value. Emits a load if the value is not in a

@@ -246,8 +246,9 @@ Value VectorProgram::Expm1(Value a) {
   return Add(y, y);
 }
 
-// Computes log(1 + a) as log(w) + lost / w, where w is 1 + a rounded and `lost` is the rounding
-// error, corrected to first order.
+// Computes log(1 + a) as log(w) + lost / w, where w is 1 + a rounded to f32 and `lost` is the
+// rounding error, 1 + a - w. The term lost / w corrects log(w) to first order, since 1 / w is the
+// derivative of log at w. If a is at most -1, infinite or NaN, the result is log(w).
 Value VectorProgram::Log1p(Value a) {
   const Value w = Binary(Opcode::kAdd, a, Constant(1));
   const Value lost = Sub(a, Binary(Opcode::kSub, w, Constant(1)));

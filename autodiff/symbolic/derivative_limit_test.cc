@@ -71,7 +71,8 @@ TEST(DerivativeLimitTest, OfSecondDerivatives) {
     EXPECT_NEAR(*found, derivative, 1e-15) << text;
   }
   EXPECT_DOUBLE_EQ(*second("y^3*abs(x^2)*x + 5*x*y", "y", {{"x", 0}, {"y", 2}}), 5);
-  // Slopes of -2 and 2, of 0 and 2, and an infinite one.
+  // Beside 0, the second derivatives of the first two are -2 and 2, and 0 and 2; that of the third
+  // is infinite. The first derivative of abs(x) jumps at 0.
   for (const char* const text : {"x*abs(x)", "relu(x)^2", "x^1.5", "abs(x)"})
     EXPECT_FALSE(second(text, "x", {{"x", 0}}).ok()) << text;
 }

@@ -241,7 +241,8 @@ TEST(PrintTest, LatexIsUnambiguous) {
               testing::HasSubstr("<mn>&#x2212;20</mn></msup><mo>)</mo>"));
 }
 
-// Each step uses the one before twice: written out, the formula has 2^60 factors.
+// Each step uses the result of the step before twice: written out, each of the two formulas
+// contains x 2^60 times.
 TEST(PrintTest, SharedPartsGetNames) {
   Pool pool;
   Expr product = pool.Variable("x"), sum = product;

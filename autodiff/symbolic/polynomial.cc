@@ -55,8 +55,8 @@ bool WholeExponents(const Polynomial& p) {
 Polynomial Primitive(const Polynomial& p) { return SplitContent(p).primitive; }
 
 // Returns the pseudo-remainder of a by b as polynomials in `atom`: the remainder of a division that
-// multiplies a by the leading coefficient of b instead of dividing by it. Returns nothing if the
-// polynomials grow too large.
+// multiplies a by the leading coefficient of b instead of dividing by it. Returns nothing if a step
+// of the division yields more than 200 terms or numbers that are not exact (number.h).
 std::optional<Polynomial> PseudoRemainder(Polynomial a, const Polynomial& b, Atom atom) {
   const auto divisor = ByExponent(b, atom);
   const int64_t degree = divisor.rbegin()->first;

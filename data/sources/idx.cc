@@ -1,4 +1,5 @@
-// The data source MNIST, and directories of IDX files that have the names of MNIST's files.
+// The data source MNIST, and directories of IDX files that are named like MNIST's files (see
+// IsNameOf()).
 
 #include "data/sources/idx.h"
 

@@ -111,8 +111,9 @@ void Explain(const httplib::Request& request, const std::vector<Path>& paths,
   response.set_content(Text({{"error", says}}), kJson);
 }
 
-// The HTTP library decompresses such a body before it looks for parts: 16 MB of it can be 16 GB, of
-// which Receive() would see nothing.
+// Returns whether the body of a request is multipart/form-data that is compressed. The HTTP library
+// decompresses such a body before it looks for parts, and passes only parts on to Receive(). So
+// Receive() could not limit the bytes and the time that the rest takes: 16 MB can become 16 GB.
 bool HasCompressedParts(const httplib::Request& request) {
   return request.is_multipart_form_data() && request.has_header("Content-Encoding");
 }

@@ -329,8 +329,8 @@ bool Fuser::IsReady(TensorId t, int depth) const {
 // Operation `node`, usually the gradient of a convolution by its weights, is about to be scheduled.
 // It reads the recomputed tensors `again` and a cotangent. Another operation that reads this
 // cotangent, usually the gradient of the convolution by its input, leads to sums and stores that
-// read the same tensors from which `again` is recomputed. If these sums and stores are scheduled
-// now, they share a pass with the recomputation.
+// read the same tensors from which `again` is recomputed. This function schedules that operation
+// and then these sums and stores, so that they can share a pass with the recomputation.
 void Fuser::DemandBeside(const std::vector<TensorId>& again, const Node& node) {
   absl::flat_hash_set<TensorId> sources, seen;
   for (TensorId t : again) {

@@ -33,8 +33,10 @@ struct PlanOptions {
   int threads = 1;
   uint64_t seed = 0;  // seed of dropout masks
   PlanRanks ranks;
-  // True, for inference: the parameters do not change, so only the first Run() packs the weights,
-  // that is, copies them into the order in which the implementation reads them.
+  // True, for inference: the parameters do not change unless the caller says so by
+  // ParametersChanged(). Only the first Run(), and the first one after ParametersChanged(), packs
+  // weights that are parameters, that is, copies them into the order in which the implementation
+  // reads them.
   bool constant_parameters = false;
   // If true, an input that only convolutions read, such as images, has the layout and element type
   // that the first of them reads, provided that these are NCHW or NHWC in f32 or bf16; the caller

@@ -268,8 +268,8 @@ TEST(FullDisk, ForFilesBeyondASize) {
   const TrainingRun run(40);
   Process::Options options = run.Options();
   options.before_exec = [] {
-    // A file may have 6000 bytes: enough for the network's text and some lines, not for a
-    // checkpoint.
+    // A file may have 6000 bytes: enough for the network's text, and for some lines of the log
+    // metrics.jsonl, but not for a checkpoint.
     const rlimit limit = {6000, 6000};
     setrlimit(RLIMIT_FSIZE, &limit);
   };

@@ -94,8 +94,9 @@ struct LayerErrors {
   int64_t height() const { return shape.rank() == 4 ? shape[2] : 1; }
   int64_t width() const { return shape.rank() == 4 ? shape[3] : 1; }
   int64_t elements() const { return shape.NumElements() / shape[0]; }
-  // Returns how many input pixels one pixel of the result stands for: 1, 2, 4, ...; 0 if the result
-  // has only one pixel, is not square, or its size does not divide the input's.
+  // Returns how many input pixels one pixel of the result stands for in each direction: 1, 2, 4,
+  // ...; 0 if the result has only one pixel, is not square, or its size does not divide the
+  // input's.
   int64_t step() const {
     return height() > 1 && kSize % height() == 0 && height() == width() ? kSize / height() : 0;
   }

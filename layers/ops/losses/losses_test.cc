@@ -135,8 +135,9 @@ TEST(LossTest, OfTargetsIsPyTorchs) {
          {0.059146472, -0.235420193, 0.176273722, 0.001015476, 0.096821993, -0.097837469});
   expect(LossByText("mean_squared_error {}"), 0.938333333,
          {0.266666667, -0.183333333, 0.25, -0.333333333, 0.583333333, -0.083333333});
-  // PyTorch lacks the next two losses; the expected values follow from their definitions, computed
-  // with PyTorch's functions.
+  // PyTorch has no focal loss, and its hinge loss (multi_margin_loss) takes only labels. The
+  // expected values follow from the definitions of the two losses, computed with PyTorch's
+  // functions.
   expect(LossByText("focal { gamma: 2 }"), 0.742211219,
          {0.057767248, -0.149825455, 0.092058206, 0.017982391, 0.345278616, -0.363261007});
   expect(LossByText("hinge { margin: 1 }"), 1.7375, {-0.2, -0.3, 0.5, 0, 0.375, -0.375});
