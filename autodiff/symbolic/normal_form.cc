@@ -66,7 +66,7 @@ std::optional<Fraction> Normalizer::Normalize(Expr e) {
     const Content content = SplitContent(f.numerator);
     Polynomial p = content.primitive;
     if (p.IsOne()) p = Polynomial(content.monomial, 1);
-    signs_[p] = sign * content.coefficient.sign();
+    signs_[p] = {sign * content.coefficient.sign(), /*strict=*/true};
   }
   memo_.clear();
   for (int attempt = 0; attempt < kMaxRestarts; ++attempt) {
@@ -162,6 +162,11 @@ Fraction Normalizer::Cancel(Fraction a) {
 Fraction Normalizer::Invert(const Fraction& a) {
   if (failed_ || a.numerator.IsZero()) return Fail();
   const Content content = SplitContent(a.numerator);
+  for (const auto& [atom, power] : content.monomial) {
+    const AtomInfo& info = atoms_[atom];
+    AssumeNotZero(info.kind == Kind::kRoot ? info.base : Polynomial({{atom, Number(1)}}, 1));
+  }
+  AssumeNotZero(content.primitive);
   Fraction inverse =
       Reduce(Polynomial(Power(content.monomial, Number(-1)), Number(1) / content.coefficient));
   for (const auto& [factor, power] : a.denominator) {

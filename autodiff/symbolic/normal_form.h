@@ -87,6 +87,10 @@ class Normalizer {
     bool positive = false;     // whether the atom is known to be positive
     bool nonnegative = false;  // whether the atom is known to be positive or 0
   };
+  struct KnownSign {
+    int sign = 0;         // of all values that are not 0: 1 or -1; 0 if it is not known
+    bool strict = false;  // whether no value is 0
+  };
   // The terms of a function's argument, each as a rational coefficient and the rest of the term,
   // which has coefficient 1.
   using Parts = std::vector<std::pair<Number, Fraction>>;
@@ -119,10 +123,13 @@ class Normalizer {
   Atom SignAtom(const Polynomial& base);
   Atom RootAtom(const Polynomial& base);
   Fraction OfAtom(Atom atom, const Number& exponent = 1) const;
-  void AssumePositive(const Polynomial& p);
-  // Returns the sign that p has wherever it is defined and not 0: 1 or -1, or 0 if the sign is not
-  // known. Sets *strict to whether p is also known to be nowhere 0.
-  int KnownSign(const Polynomial& p, bool* strict) const;
+  // Notes that p is positive, or, if not `strict`, positive or 0, wherever the expression that is
+  // being normalized is defined.
+  void Assume(const Polynomial& p, bool strict);
+  // Notes that p, by which the expression divides, is not 0, if Assume() has been called for it.
+  void AssumeNotZero(const Polynomial& p);
+  // Returns what is known of the sign of p where the expression is defined.
+  KnownSign SignOf(const Polynomial& p) const;
   // Applies the relations between atoms that the head of this file lists.
   Fraction Reduce(const Polynomial& p);
   bool ReduceTerm(Monomial* m, std::vector<Fraction>* factors);
@@ -162,7 +169,7 @@ class Normalizer {
   const Signs known_signs_;
   Budget own_budget_;
   Budget& budget_;
-  std::map<Polynomial, int> signs_;
+  std::map<Polynomial, KnownSign> signs_;
   std::vector<AtomInfo> atoms_;
   absl::flat_hash_map<Expr, Atom> atom_ids_;
   absl::flat_hash_map<Expr, Fraction> memo_;

@@ -48,10 +48,16 @@ Atom Normalizer::RootAtom(const Polynomial& base) {
   return atom;
 }
 
-void Normalizer::AssumePositive(const Polynomial& p) {
-  if (signs_.count(p) > 0) return;
-  signs_[p] = 1;
+void Normalizer::Assume(const Polynomial& p, bool strict) {
+  const auto [known, inserted] = signs_.try_emplace(p, KnownSign{1, strict});
+  if (!inserted && (known->second.strict || !strict)) return;
+  known->second.strict = strict;
   restart_ = true;
+}
+
+void Normalizer::AssumeNotZero(const Polynomial& p) {
+  const auto known = signs_.find(p);
+  if (may_assume_ && known != signs_.end() && known->second.sign > 0) Assume(p, /*strict=*/true);
 }
 
 std::vector<Expr> Normalizer::OpenSigns() const {
@@ -62,9 +68,9 @@ std::vector<Expr> Normalizer::OpenSigns() const {
   return open;
 }
 
-int Normalizer::KnownSign(const Polynomial& p, bool* strict) const {
-  *strict = false;
+Normalizer::KnownSign Normalizer::SignOf(const Polynomial& p) const {
   if (const auto found = signs_.find(p); found != signs_.end()) return found->second;
+  bool strict = false;
   int common = 0;
   for (const auto& [monomial, coefficient] : p.terms()) {
     int sign = coefficient.sign();
@@ -73,18 +79,18 @@ int Normalizer::KnownSign(const Polynomial& p, bool* strict) const {
       const AtomInfo& info = atoms_[atom];
       const auto known = signs_.find(Polynomial({{atom, Number(1)}}, 1));
       if (known != signs_.end()) {
-        if (!IsEven(exponent)) sign *= known->second;
-        strictly = false;
+        if (!IsEven(exponent)) sign *= known->second.sign;
+        strictly &= known->second.strict;
       } else if (!info.positive) {
         strictly = false;
-        if (!info.nonnegative && exponent.integer() && !IsEven(exponent)) return 0;
+        if (!info.nonnegative && exponent.integer() && !IsEven(exponent)) return {};
       }
     }
-    if (common != 0 && sign != common) return 0;
+    if (common != 0 && sign != common) return {};
     common = sign;
-    *strict |= strictly;
+    strict |= strictly;
   }
-  return common;
+  return {common, strict};
 }
 
 // Applies one relation between atoms to the monomial: removes a factor or changes its exponent
@@ -135,6 +141,15 @@ bool Normalizer::ReduceTerm(Monomial* m, std::vector<Fraction>* factors) {
           *m = Without(*m, info.partner);
           factors->push_back({info.base, {}});
         }
+        return true;
+      }
+      // Uses sign(u) r = r for a root r of u, which is defined for u >= 0 only.
+      const auto is_root = [&](const auto& factor) {
+        const AtomInfo& other = atoms_[factor.first];
+        return other.kind == Kind::kRoot && other.base == info.base && factor.second.sign() > 0;
+      };
+      if (std::any_of(m->begin(), m->end(), is_root)) {
+        replace_exponent(0);
         return true;
       }
       // Uses sign(u) u = |u| and sign(u)^2 u = u, for an atom u.

@@ -84,12 +84,11 @@ Fraction Normalizer::Logarithm(const Fraction& a) {
   for (const auto& [factor, power] : a.denominator) factors.emplace_back(factor, -power);
   if (factors.size() == 1 && content.coefficient.sign() > 0 && IsOdd(factors[0].second) &&
       may_assume_) {
-    AssumePositive(factors[0].first);
+    Assume(factors[0].first, /*strict=*/true);
   }
   for (const auto& [factor, power] : factors) {
-    bool strict;
     Expr inside = PolynomialToExpr(factor);
-    if (KnownSign(factor, &strict) <= 0) inside = Abs(inside);
+    if (SignOf(factor).sign <= 0) inside = Abs(inside);
     const Atom atom = AtomOf(pool_.Make(Op::kLn, {inside}));
     result = Plus(result, {Polynomial({{atom, Number(1)}}, power), {}});
   }

@@ -56,8 +56,7 @@ Fraction Normalizer::RealPower(const Fraction& a, const Number& exponent) {
   std::vector<size_t> open;
   for (size_t i = 0; i < factors.size(); ++i) {
     if (!factors[i].second.integer() || IsEven(factors[i].second)) continue;
-    bool strict;
-    const int known = KnownSign(factors[i].first, &strict);
+    const int known = SignOf(factors[i].first).sign;
     if (known == 0) {
       open.push_back(i);
     } else {
@@ -65,7 +64,10 @@ Fraction Normalizer::RealPower(const Fraction& a, const Number& exponent) {
     }
   }
   if (open.empty() && sign < 0) return Fail();  // a root of a negative number
-  if (open.size() == 1 && sign > 0 && may_assume_) AssumePositive(factors[open[0]].first);
+  if (open.size() == 1 && sign > 0 && may_assume_) {
+    const auto& [factor, power] = factors[open[0]];
+    Assume(factor, /*strict=*/(power * exponent).sign() < 0);
+  }
   if (open.size() == 1 && sign < 0) {
     // Here a is -u times factors that are not negative, where u is a power of the factor of unknown
     // sign. So -u is not negative, and the result contains a root of it.
@@ -84,8 +86,7 @@ Fraction Normalizer::RealPower(const Fraction& a, const Number& exponent) {
 Fraction Normalizer::AbsOfPrimitive(const Polynomial& p, const Number& exponent) {
   if (exponent.IsZero()) return Constant(1);
   if (IsEven(exponent)) return WholePower({p, {}}, exponent.numerator());
-  bool strict;
-  const int sign = KnownSign(p, &strict);
+  const int sign = SignOf(p).sign;
   if (sign == 0) return Reduce(Polynomial({{AbsAtom(p), exponent}}, 1));
   const Polynomial positive = sign > 0 ? p : Scale(p, {}, Number(-1));
   if (exponent.integer()) return WholePower({positive, {}}, exponent.numerator());
@@ -110,9 +111,8 @@ Fraction Normalizer::Absolute(const Fraction& a) {
 }
 
 Fraction Normalizer::SignOfPrimitive(const Polynomial& p) {
-  bool strict;
-  const int sign = KnownSign(p, &strict);
-  if (sign != 0 && (strict || signs_.count(p) > 0)) return Constant(sign);
+  const KnownSign known = SignOf(p);
+  if (known.strict) return Constant(known.sign);
   return OfAtom(SignAtom(p));
 }
 

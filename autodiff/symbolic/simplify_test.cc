@@ -58,6 +58,9 @@ TEST(SimplifyTest, KeepsWhatHoldsNotEverywhere) {
   EXPECT_EQ(Simplified("asin(sin(x))"), "asin(sin(x))");
   EXPECT_EQ(Simplified("ln(x*y)"), "ln(x*y)");
   EXPECT_EQ(Compare("sign(x)^2", "1"), Verdict::kDifferent);
+  // The argument of a root may be 0, those of a logarithm and of a reciprocal root may not.
+  EXPECT_NE(Compare("sqrt(x - 5) + sign(x - 5)", "sqrt(x - 5) + 1"), Verdict::kEqual);
+  EXPECT_NE(Compare("sqrt(x - 5) + step(x - 5)", "sqrt(x - 5) + 1"), Verdict::kEqual);
   // Roots of negative numbers are undefined, so Simplify() must keep the minus sign.
   for (const char* undefined :
        {"sqrt(-4)", "(-8)^(1/3)", "(-1)^0.5", "sqrt(-x^2)", "sqrt(-4*exp(x))"}) {
@@ -96,6 +99,10 @@ TEST(EqualTest, FindsEqual) {
       {"sqrt(x^2 + 2*x + 1)", "abs(x + 1)"},
       {"sin(pi/3)", "sqrt(3)/2"},
       {"acos(x) + asin(x)", "pi/2"},
+      {"ln(x) + sign(x)", "ln(x) + 1"},
+      {"1/sqrt(x) + sign(x)", "1/sqrt(x) + 1"},
+      {"sqrt(x - 5)*sign(x - 5)", "sqrt(x - 5)"},
+      {"sqrt(x)*sign(x)", "sqrt(x)"},
       {"cos(asin(x))", "sqrt(1 - x^2)"},
       {"1/(sqrt(x) + 1)", "(sqrt(x) - 1)/(x - 1)"},
       {"step(x) + step(-x)", "sign(x)^2"},
