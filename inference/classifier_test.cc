@@ -69,8 +69,8 @@ TEST(Classifier, KnowsWhatTheFileSays) {
   EXPECT_EQ((*classifier)->width(), 8);
 }
 
-// Compares a classifier's probabilities with the logits of training::Evaluator and a softmax in
-// double.
+// Compares a classifier's probabilities with the softmax, computed in double, of the logits of
+// training::Evaluator.
 TEST(Classifier, AnswersAsTheEvaluatorDoes) {
   const training::TrainedNetwork trained = MakeTrained(kNetwork, kClasses);
   layers::Tuner tuner(1);

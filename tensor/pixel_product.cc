@@ -1,6 +1,7 @@
 // Convolutions and their gradients by the input in f32, as products of pixels by weights, for AVX2:
-// any kernel, stride and dilation, with or without groups. Made for what Winograd's algorithm does
-// not compute, or not fast: 1x1 convolutions, strides, few or odd numbers of channels.
+// any kernel, stride and dilation, without groups or with groups of at least four channels. Made
+// for what Winograd's algorithm does not compute, or not fast: 1x1 convolutions, strides, few or
+// odd numbers of channels.
 //
 // A result is the sum over segments (pixel_convolution.h) of products of the floats in a segment by
 // weights. In the gradient by the input with a stride s, every s-th result along an axis reads by

@@ -13,8 +13,9 @@
 namespace cotangent::tools {
 namespace {
 
-// Returns a function that reports progress on standard error: when the first convolution is
-// measured, and then every kEvery.
+// Returns a function to be called before each convolution is measured, with the number of those
+// measured before it. The function reports progress on standard error: before the first
+// convolution, and then before each one that comes more than kEvery after the last report.
 std::function<void(int)> SignsOfLife() {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kEvery(10);

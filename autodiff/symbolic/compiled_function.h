@@ -22,10 +22,11 @@ namespace cotangent::autodiff::symbolic {
 //   ASSIGN_OR_RETURN(auto silu, CompiledFunction::Compile({f, Differentiate(f, x)}, {x}));
 //   silu({points}, {values, slopes}, 1 << 24);
 //
-// Arithmetic is in f32 (32-bit floats). Elementary functions such as exp are accurate to a few
-// units in the last place; autodiff/codegen/vector_program.h lists their errors. A CompiledFunction
-// does not refer to the Pool of its formulas. It starts no threads; several threads may call one
-// CompiledFunction at once if each writes a range of its own.
+// Arithmetic is in f32 (32-bit floats). Most elementary functions, such as exp, are accurate to a
+// few units in the last place; others, such as sin near its zeros, are less accurate.
+// autodiff/codegen/vector_program.h lists the errors. A CompiledFunction does not refer to the Pool
+// of its formulas. It starts no threads; several threads may call one CompiledFunction at once if
+// each writes a range of its own.
 class CompiledFunction {
  public:
   // Compiles `outputs` as functions of `variables` for the instruction set `isa`. Fails if an

@@ -120,9 +120,9 @@ TEST(DifferentiateTest, QuestionFour) {
 }
 
 TEST(DifferentiateTest, GradientSharesItsWork) {
-  // A chain of 200 products, each inside a sine. Alone, each of the 200 derivatives would be up to
-  // as long as the chain. Reverse accumulation shares their parts, so all of them together cost
-  // only a small multiple of the chain.
+  // A chain of 200 products, each inside a sine. Alone, each of the 200 derivatives would be about
+  // as long as the chain, or longer. Reverse accumulation shares their parts, so all of them
+  // together cost only a small multiple of the chain.
   Pool pool;
   std::vector<Expr> variables;
   Expr product = pool.Constant(1);

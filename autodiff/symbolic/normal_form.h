@@ -17,12 +17,13 @@
 // forms), reduced by relations between atoms that hold at every point of the real domain:
 // exp(a + b) = exp(a) exp(b), |u|^2 = u^2, u sign(u) = |u|, sign(u)^3 = sign(u), sqrt(u)^2 = u. A
 // full normal form also uses sin^2 = 1 - cos^2, angle sums and logarithms of products, and writes
-// all hyperbolic and sigmoidal functions in exp.
+// hyperbolic functions and the sigmoid in exp.
 //
 // Where an expression contains ln(u) or sqrt(u), the form may use that u >= 0, because the
 // expression has no value elsewhere (unless a branch of a select contains logarithms or roots: then
 // the form does not use this). The form has the expression's value at every point where the
-// expression is defined; the form may be defined at more points (x / x becomes 1).
+// textbook form of the expression (Plain() in differentiate.h) and all branches of its selects are
+// defined; the form may be defined at more points (x / x becomes 1).
 namespace cotangent::autodiff::symbolic {
 
 // A limit on the work that normal forms may take. The unit of work is a product or comparison of

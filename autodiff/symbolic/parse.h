@@ -44,7 +44,8 @@ struct ParseOptions {
 // doubles, a division by the constant 0, or nesting that is too deep.
 absl::StatusOr<Expr> Parse(absl::string_view text, Pool& pool, const ParseOptions& options = {});
 
-// Returns the names of all functions that the head of this file lists, sorted.
+// Returns the names, sorted, of all functions that the head of this file lists: "select" is among
+// them, "if" is not.
 std::vector<std::string> FunctionNames();
 
 }  // namespace cotangent::autodiff::symbolic

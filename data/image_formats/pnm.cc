@@ -35,7 +35,8 @@ class Numbers {
     return number;
   }
 
-  // Returns the offset of the byte after the last number.
+  // Returns the offset of the byte after the number that Next() returned last or, if it returned
+  // -1, of the byte at which it found no number (the file's size if the file ends there).
   size_t at() const { return at_; }
 
  private:

@@ -24,8 +24,8 @@ Image Gradient(int width, int height);
 // Expects pictures of the same size whose values differ by at most `tolerance`.
 void ExpectClose(const Image& a, const Image& b, int tolerance);
 
-// Changes each byte of a file from number `first` on, and expects an error or a picture whose size
-// is that of its pixels.
+// Changes one byte of a file at a time, each from number `first` (counted from 0) on, and decodes
+// the file each time. Expects an error, or a picture whose `rgb` has 3 * width * height bytes.
 void ExpectCorruptBytesNeverCrash(const std::string& file, size_t first);
 
 // Returns EXIF data, which are a TIFF file, with one entry: the orientation.

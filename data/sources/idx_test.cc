@@ -113,7 +113,8 @@ TEST_F(IdxDirectoryTest, NeedsNoTestImages) {
   EXPECT_EQ((*source)->Load("", Split::kTrain)->size(), 3);
 }
 
-// Tests the names that the kin of MNIST have.
+// Tests the file names of data sets like MNIST, and that the same file of two data sets in one
+// folder is an error.
 TEST_F(IdxDirectoryTest, OtherNames) {
   for (const char* const name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                  "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"})

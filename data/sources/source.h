@@ -145,7 +145,7 @@ Dataset EmptyDataset(const Source& source);
 // Returns the source that `text` names by its name or its path. `targets` is what a network is to
 // predict and decides how a CSV file is read. A source of classes can also be used for labels (each
 // image then has one label), but not for numbers. The error for an unknown source lists all kinds
-// of sources.
+// of sources or, if `text` is a directory, says which folders are expected in it.
 absl::StatusOr<std::shared_ptr<const Source>> FindSource(const std::string& text,
                                                          TargetKind targets = TargetKind::kClass);
 

@@ -1,6 +1,6 @@
 // Resamples images, that is, changes their size: each output pixel is a weighted sum of input
-// pixels. Resizing, adaptive average pooling and average pooling with uneven windows are made from
-// this.
+// pixels. Resizing, adaptive average pooling, and average pooling that counts padding and has
+// windows that reach beyond the padding are made from this.
 #ifndef COTANGENT_LAYERS_OPS_RESAMPLE_H_
 #define COTANGENT_LAYERS_OPS_RESAMPLE_H_
 

@@ -125,7 +125,7 @@ TEST(Signals, TheFirstEndsPlanning) {
 TEST(Signals, ASecondCtrlCEndsAtOnce) {
   const std::string directory = MakeTestDirectory("run");
   // Each step takes seconds, and after the first signal the run goes on to the end of the current
-  // step. Planning is short, since only two convolutions have to be timed.
+  // step. Planning is short, since only two convolutions and one linear layer have to be timed.
   WriteFile(directory + "/net.textproto", R"(
 layer { name: "a" convolution { channels: 48 kernel: 7 padding: SAME } }
 layer { name: "b" convolution { channels: 48 kernel: 7 padding: SAME } }
