@@ -566,14 +566,14 @@ void Primitive::Run(void* in, void* weights, void* bias, void* addend, void* out
   ParallelFor(static_cast<int64_t>(state.calls.size()), [&](int64_t i, int thread) {
     const OneThread one_thread;
     Call& call = state.calls[i];
-    const bool own_sum = state.sums_weights && i > 0;
-    char* const sum = sums + (i - 1) * state.sum_bytes();
+    const bool has_sum = state.sums_weights && i > 0;
+    char* const sum = has_sum ? sums + (i - 1) * state.sum_bytes() : nullptr;
     const Stream& stream = call.stream;
     call.in.Bind(static_cast<char*>(in) + call.in_offset, stream);
-    call.weights.Bind(own_sum ? sum : weights, stream);
+    call.weights.Bind(has_sum ? sum : weights, stream);
     call.out.Bind(static_cast<char*>(out) + call.out_offset, stream);
     call.scratch.Bind(scratches + thread * Aligned(state.scratch_bytes), stream);
-    if (state.with_bias) call.bias.Bind(own_sum ? sum + Aligned(state.weight_bytes) : bias, stream);
+    if (state.with_bias) call.bias.Bind(has_sum ? sum + Aligned(state.weight_bytes) : bias, stream);
     if (state.adds_in_place) {
       std::memcpy(static_cast<char*>(out) + call.out_offset,
                   static_cast<const char*>(addend) + call.out_offset, call.out_bytes);
