@@ -186,7 +186,8 @@ absl::StatusOr<std::shared_ptr<const PackedFile>> PackedFile::Open(const std::st
   std::vector<Entry> entries(contents.records);
   const bool is_read = fstat(descriptor, &about) == 0 &&
                        ReadAll(descriptor, front.data(), static_cast<int64_t>(front.size()), 0);
-  std::memcpy(entries.data(), front.data() + sizeof(Header), sizeof(Entry) * entries.size());
+  front.copy(reinterpret_cast<char*>(entries.data()), sizeof(Entry) * entries.size(),
+             sizeof(Header));
   // FrontOf() builds what the file must begin with: the expected header, the entries that the file
   // holds, and their checksum. One comparison thus checks header, length and checksum.
   const auto lies_in_file = [&](const Entry& entry) {
