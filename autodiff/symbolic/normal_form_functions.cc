@@ -65,6 +65,7 @@ Fraction Normalizer::Logarithm(const Fraction& a) {
   const Content content = SplitContent(a.numerator);
   Fraction result = LogarithmOfNumber(Abs(content.coefficient));
   std::vector<std::pair<Polynomial, Number>> factors;
+  bool may_be_negative = !may_assume_;  // ln|u| is defined where the factor u is negative
   for (const auto& [atom, power] : content.monomial) {
     const AtomInfo info = atoms_[atom];
     if (info.kind == Kind::kExp) {
@@ -73,6 +74,7 @@ Fraction Normalizer::Logarithm(const Fraction& a) {
       result = Plus(result, Times(Constant(power), Logarithm({info.base, {}})));
     } else if (info.kind == Kind::kAbs && info.base.size() == 1) {
       factors.emplace_back(info.base, power);
+      may_be_negative = true;
     } else {
       factors.emplace_back(Polynomial({{atom, Number(1)}}, 1), power);
     }
@@ -83,7 +85,7 @@ Fraction Normalizer::Logarithm(const Fraction& a) {
   }
   for (const auto& [factor, power] : a.denominator) factors.emplace_back(factor, -power);
   if (factors.size() == 1 && content.coefficient.sign() > 0 && IsOdd(factors[0].second) &&
-      may_assume_) {
+      !may_be_negative) {
     Assume(factors[0].first, /*strict=*/true);
   }
   for (const auto& [factor, power] : factors) {

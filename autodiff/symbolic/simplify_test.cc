@@ -80,6 +80,20 @@ TEST(SimplifyTest, ShortestUsesMoreRelations) {
   }
 }
 
+// ln|x| is defined for negative x, too, so what stands beside it may not be simplified as if x were
+// positive. ln(x) is not.
+TEST(SimplifyTest, ShortestKeepsLogarithmsOfAbsoluteValues) {
+  const std::pair<const char*, const char*> cases[] = {{"ln(abs(x))", "ln(abs(x))"},
+                                                       {"abs(x)*ln(abs(x))", "abs(x)*ln(abs(x))"},
+                                                       {"ln(abs(sin(x)))", "ln(abs(sin(x)))"},
+                                                       {"sign(x)*ln(abs(x))", "sign(x)*ln(abs(x))"},
+                                                       {"abs(x)*ln(x)", "x*ln(x)"}};
+  for (const auto& [text, shortest] : cases) {
+    Pool pool;
+    EXPECT_EQ(ToText(Shortest(*Parse(text, pool))), shortest) << text;
+  }
+}
+
 TEST(EqualTest, FindsEqual) {
   const std::pair<const char*, const char*> pairs[] = {
       {"tanh(x)", "2*sigmoid(2*x) - 1"},
