@@ -345,6 +345,44 @@ class Simplifier {
   absl::flat_hash_set<Expr> absorbed_;
 };
 
+// Returns whether the operation at the root of e is known to be positive wherever it is defined.
+// `positive` has those of its arguments of which that is known.
+bool AlwaysPositive(Expr e, const absl::flat_hash_set<Expr>& positive) {
+  const auto known = [&](Expr arg) { return positive.contains(arg); };
+  switch (e.op()) {
+    case Op::kConstant:
+      return e.number().sign() > 0;
+    case Op::kPi:
+      return true;
+    case Op::kPow:
+      return known(e.arg(0));
+    case Op::kMul:
+      return absl::c_all_of(e.args(), known);
+    case Op::kAdd:
+      return absl::c_any_of(e.args(), known) &&
+             absl::c_all_of(e.args(), [&](Expr arg) { return known(arg) || NeverNegative(arg); });
+    default:
+      return Info(e.op()).range == Range::kPositive;
+  }
+}
+
+// Returns e with a variable in place of each power whose exponent is not constant and whose base
+// may be 0 or negative, and adds these variables with their powers to *powers. The full normal form
+// writes u^v as exp(v ln(u)), but (-2)^3 and 0^2 have values, whereas ln(-2) and ln(0) have none.
+Expr HidePowers(Expr e, Substitutions* powers) {
+  Substitutions hidden;
+  absl::flat_hash_set<Expr> positive;
+  for (Expr node : TopologicalOrder(e)) {
+    if (AlwaysPositive(node, positive)) positive.insert(node);
+    if (node.op() != Op::kPow || node.arg(1).IsConstant() || positive.contains(node)) continue;
+    // No variable of a formula has a name with a space.
+    const Expr variable = e.pool().Variable(absl::StrCat("power ", hidden.size()));
+    hidden[node] = variable;
+    (*powers)[variable] = node;
+  }
+  return Substitute(e, hidden);
+}
+
 }  // namespace
 
 Expr Simplify(Expr e, std::vector<RewriteStep>* steps, Budget* budget) {
@@ -364,10 +402,12 @@ Expr Canonical(Expr e) {
 Expr Shortest(Expr e, Budget* budget) {
   const Expr simple = Simplify(e, nullptr, budget);
   if (budget != nullptr && budget->exhausted()) return simple;
+  Substitutions powers;
   Normalizer normalizer(e.pool(), Normalizer::Mode::kFull, {}, budget);
-  const std::optional<Fraction> form = normalizer.Normalize(e);
+  const std::optional<Fraction> form = normalizer.Normalize(HidePowers(e, &powers));
   if (!form.has_value()) return simple;
-  const Expr canonical = Simplify(normalizer.ToExpr(*form), nullptr, budget);
+  const Expr shown = Substitute(normalizer.ToExpr(*form), powers);
+  const Expr canonical = Simplify(shown, nullptr, budget);
   return Cost(canonical) < Cost(simple) ? canonical : simple;
 }
 

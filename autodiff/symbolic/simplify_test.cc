@@ -94,6 +94,25 @@ TEST(SimplifyTest, ShortestKeepsLogarithmsOfAbsoluteValues) {
   }
 }
 
+// Powers of negative numbers and of 0 have values where the exponent is whole or positive, and keep
+// them: at y = 3 the values of the first four are -1, -2, -1 and 1, at x = 0 and y = 2 that of the
+// fifth is 0, at x = -2 and y = 1 that of the sixth is ln(4).
+TEST(SimplifyTest, ShortestKeepsPowersOfNegativeNumbersAndOfZero) {
+  const std::pair<const char*, const char*> cases[] = {{"(-1)^y", "(-1)^y"},
+                                                       {"-1 + (-1)^y", "-1 + (-1)^y"},
+                                                       {"sign((-2)^y)", "sign((-2)^y)"},
+                                                       {"sqrt((-1)^(y + 1))", "sqrt((-1)^(y + 1))"},
+                                                       {"step(abs(x)^y)", "step(abs(x)^y)"},
+                                                       {"ln((x^y)^2)", "2*ln(abs(x^y))"},
+                                                       {"x^y*abs(x)/x", "x^y*abs(x)/x"},
+                                                       {"x^y + sin(asin(x))", "x^y + x"},
+                                                       {"sign(2^y) + sign((1 + x^2)^y)", "2"}};
+  for (const auto& [text, shortest] : cases) {
+    Pool pool;
+    EXPECT_EQ(ToText(Shortest(*Parse(text, pool))), shortest) << text;
+  }
+}
+
 TEST(EqualTest, FindsEqual) {
   const std::pair<const char*, const char*> pairs[] = {
       {"tanh(x)", "2*sigmoid(2*x) - 1"},
