@@ -438,6 +438,8 @@ TEST(ReportedTest, SecondDerivativesWhereTheChainRuleFails) {
                                                             {"x*abs(x)^1.5", 0, 2},
                                                             {"(x^2)^1.3", 0, 1},
                                                             {"abs(-x^2)", 2, 2},
+                                                            {"hypot(x, 2*x)^2", 10, 2},
+                                                            {"cosh(hypot(x, x^2))", 1, 2},
                                                             {"x*abs(x)", 0, 1}}) {
     const auto report = MakeReport({formula}, {{"x", 0}}, options);
     ASSERT_TRUE(report.ok()) << formula << ": " << report.status();

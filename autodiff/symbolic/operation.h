@@ -25,6 +25,7 @@ enum class Range { kAny, kNotNegative, kPositive };
 enum class Kink {
   kNone,
   kCornerAtZero,
+  kCornerAtOrigin,  // where both arguments are 0
   kJumpAtZero,
   kJumpAtIntegers,
   kJumpAtHalves,

@@ -301,6 +301,10 @@ std::string KinkSentence(Expr e, const std::vector<double>& a) {
       if (a[0] != 0) return "";
       return absl::StrCat(ToText(e), " has a kink at ", at(0),
                           ": the derivative taken there is sign(0) = 0");
+    case Kink::kCornerAtOrigin:
+      if (a[0] != 0 || a[1] != 0) return "";
+      return absl::StrCat(ToText(e), " has a kink at ", at(0), ", ", at(1),
+                          ": the derivatives taken there are 0");
     case Kink::kJumpAtZero:
       return a[0] == 0 ? jump() : "";
     case Kink::kJumpAtIntegers:

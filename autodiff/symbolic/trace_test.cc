@@ -84,6 +84,11 @@ TEST(KinksTest, SaysWhichSide) {
   EXPECT_THAT(KinksAt({Relu(x)}, {x}, {0}),
               testing::ElementsAre(HasSubstr("that of the first argument, 0")));
   EXPECT_TRUE(KinksAt({Abs(x)}, {x}, {1}).empty());
+  const Expr y = pool.Variable("y");
+  EXPECT_THAT(KinksAt({Hypot(x, y)}, {x, y}, {0, 0}),
+              testing::ElementsAre(
+                  "hypot(x, y) has a kink at x = 0, y = 0: the derivatives taken there are 0"));
+  EXPECT_TRUE(KinksAt({Hypot(x, y)}, {x, y}, {0, 1}).empty());
 }
 
 }  // namespace
