@@ -149,6 +149,19 @@ TEST(ReportedTest, BranchesThatAreNotTakenMayBeUndefined) {
   }
 }
 
+// At these points a function has an infinite slope, but its argument is constant around the point,
+// or does not change with one of the variables: the derivative is 0.
+TEST(ReportedTest, WhatDoesNotMoveStaysSoBelowAnInfiniteSlope) {
+  for (const Reported& reported :
+       std::vector<Reported>{{"asin(sign(x))*y", {{"x", 2}, {"y", 3}}, {0, 1.5707963267948966}},
+                             {"cbrt(trunc(x))*y", {{"x", -0.5}, {"y", 3}}, {0, 0}},
+                             {"sqrt(floor(x)*y)", {{"x", 0.5}, {"y", 2}}, {0, 0}},
+                             {"acosh(round(x))", {{"x", 1.2}}, {0}},
+                             {"sqrt(sqrt(relu(x)))", {{"x", -1}}, {0}}}) {
+    ExpectInEveryMode(reported, 1e-14);
+  }
+}
+
 TEST(ReportedTest, SumsOfExponentials) {
   for (const Reported& reported :
        std::vector<Reported>{{"logsumexp(a,b)", {{"a", -1e30}, {"b", 1}}, {0, 1}},

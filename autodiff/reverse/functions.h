@@ -246,4 +246,28 @@ struct ShiftRule {
 
 }  // namespace cotangent::autodiff::reverse::scalar
 
+namespace cotangent::autodiff::reverse {
+
+#define COTANGENT_IGNORES(name) \
+  template <>                   \
+  inline constexpr bool kIgnoresArguments<name##Rule> = true;
+COTANGENT_IGNORES(floor)
+COTANGENT_IGNORES(ceil)
+COTANGENT_IGNORES(trunc)
+COTANGENT_IGNORES(round)
+COTANGENT_IGNORES(rint)
+COTANGENT_IGNORES(nearbyint)
+COTANGENT_IGNORES(logb)
+COTANGENT_IGNORES(sign)
+COTANGENT_IGNORES(max)
+COTANGENT_IGNORES(min)
+COTANGENT_IGNORES(fmax)
+COTANGENT_IGNORES(fmin)
+COTANGENT_IGNORES(fdim)
+COTANGENT_IGNORES(relu)
+COTANGENT_IGNORES(hard_swish)
+#undef COTANGENT_IGNORES
+
+}  // namespace cotangent::autodiff::reverse
+
 #endif  // COTANGENT_AUTODIFF_REVERSE_FUNCTIONS_H_

@@ -125,6 +125,16 @@ template <class Node>
 inline constexpr bool kIsLeaf = false;
 template <class Tape>
 inline constexpr bool kIsLeaf<Leaf<Tape>> = true;
+template <class Node>
+inline constexpr bool kIsTemporary = false;
+template <class Tape>
+inline constexpr bool kIsTemporary<Temporary<Tape>> = true;
+
+// Whether the function that Rule calls (see Apply) ignores an argument wherever its derivative by
+// that argument is 0, as max ignores the smaller one. Then the argument's own derivatives do not
+// matter, even if they are infinite. functions.h lists these rules.
+template <class Rule>
+inline constexpr bool kIgnoresArguments = false;
 
 namespace scalar {
 
@@ -305,13 +315,31 @@ struct Apply {
     if constexpr (!kIsConstant<A>) {
       const A& arg = std::get<I>(args);
       const Real& by_arg = derivative[Before<I>(false)];
-      constexpr int kBegin = K + Before<I>(true);
-      arg.template Push<kBegin>(weight * by_arg, row);
-      if constexpr (!kIsLeaf<A> && requires { row.template Drop<0, 1>(); }) {
-        if (forward::Saturated(by_arg, arg.Value())) [[unlikely]]
-          row.template Drop<kBegin, kBegin + A::kLeaves>();
+      constexpr int kBegin = K + Before<I>(true), kEnd = kBegin + A::kLeaves;
+      if constexpr (kIsLeaf<A> || !requires { row.template Drop<kBegin, kEnd>(); }) {
+        arg.template Push<kBegin>(weight * by_arg, row);
+      } else {
+        if (kIsTemporary<A> || forward::AllFinite(by_arg)) {
+          arg.template Push<kBegin>(weight * by_arg, row);
+        } else {
+          PushMoving<kBegin>(arg, weight * by_arg, row);
+        }
+        if (forward::Saturated(by_arg, arg.Value()) || Ignores(by_arg)) [[unlikely]]
+          row.template Drop<kBegin, kEnd>();
       }
     }
+  }
+
+  COTANGENT_INLINE static bool Ignores([[maybe_unused]] const Real& by_arg) {
+    if constexpr (kIgnoresArguments<Rule>) return forward::IsZero(by_arg);
+    return false;
+  }
+  // Pushes a weight that is not finite to the leaves of `arg`, but leaves those at 0 by which the
+  // derivative of `arg` is 0, as forward mode does: they do not move the result.
+  template <int K, class A, class Row>
+  [[gnu::noinline, gnu::cold]] static void PushMoving(const A& arg, const Real& weight, Row& row) {
+    arg.template Push<K>(Real(1), row);
+    row.template Multiply<K, K + A::kLeaves>(weight);
   }
 
   [[no_unique_address]] Rule rule;

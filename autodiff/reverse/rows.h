@@ -55,6 +55,7 @@ class TapeRows {
   void ClearAdjoints() {
     adjoint_.assign(slots(), Real(0));
     seeds_.clear();
+    moving_ = false;
   }
   void Sweep();
 
@@ -137,9 +138,22 @@ class TapeRows {
   }
   // Returns a pointer p such that p[i] is the adjoint of slot i.
   Real* Adjoints() { return adjoint_.data() - first_slot_; }
-  // Returns the adjoint that a slot has just before the sweep reaches the latest of the slot's
-  // rows, which is the adjoint of the slot's present value. Repeats the sweep up to there.
-  Real AdjointOfPresent(std::uint32_t slot) const;
+  // Repeats the sweep, down to the latest row of `slot` but without that row, so that the adjoint
+  // of `slot` is that of its present value; with `slot` 0, to the end. Returns the adjoints from
+  // slot first_slot_ on. In contrast to Sweep(), hands no adjoint on through a partial of 0: even
+  // if the adjoint is infinite or NaN, the operand does not move the result. This takes longer.
+  std::vector<Real> SweepMoving(std::uint32_t slot) const;
+  // Returns the adjoint of slot first_slot_ + i. If it is not finite, the adjoints are computed
+  // again by SweepMoving(), at most once after each Sweep(). REQUIRES: i < adjoint_.size().
+  COTANGENT_INLINE const Real& AdjointAt(std::uint32_t i) const {
+    if (!forward::AllFinite(adjoint_[i])) [[unlikely]]
+      MakeMoving();
+    return adjoint_[i];
+  }
+  [[gnu::noinline, gnu::cold]] void MakeMoving() const {
+    if (!moving_ && adjoint_.size() == slots()) adjoint_ = SweepMoving(0);
+    moving_ = true;
+  }
   std::size_t slots() const { return NextSlot() - first_slot_; }
   // Empties the tape, with slots then numbered from `first` on. If the Scopes (tape.h) of several
   // tapes are nested, the slots of an inner tape begin after those that the tape around it has used
@@ -202,7 +216,8 @@ class TapeRows {
   RowHead* row_of_slot_0_ = row_begin() - first_slot_;
   std::size_t marks_ = 0, inputs_ = 0;
   bool was_around_ = false;  // another tape's Scope was opened inside this one's
-  std::vector<Real> adjoint_;
+  mutable std::vector<Real> adjoint_;
+  mutable bool moving_ = false;  // whether SweepMoving() computed adjoint_
   std::vector<AlignedPair> seeds_;
 };
 
@@ -300,7 +315,7 @@ const typename TapeRows<Real>::RowHead* TapeRows<Real>::SweepSteps(const RowHead
 }
 
 template <class Real>
-Real TapeRows<Real>::AdjointOfPresent(std::uint32_t slot) const {
+std::vector<Real> TapeRows<Real>::SweepMoving(std::uint32_t slot) const {
   std::vector<Real> adjoints(slots(), Real(0));
   Real* const adjoint = adjoints.data() - first_slot_;
   for (const AlignedPair& seed : seeds_) adjoint[seed.source] += seed.partial;
@@ -310,13 +325,13 @@ Real TapeRows<Real>::AdjointOfPresent(std::uint32_t slot) const {
     if (row->slot == slot) break;
     const Real weight = adjoint[row->slot];
     const Pair* const begin = PairsOf(*row);
-    if (!forward::IsZero(weight)) {
-      for (const Pair* pair = begin; pair != end; ++pair)
-        adjoint[pair->source] += weight * pair->partial;
+    for (const Pair* pair = begin; pair != end && !forward::IsZero(weight); ++pair) {
+      const Real partial = pair->partial;
+      if (!forward::IsZero(partial)) adjoint[pair->source] += weight * partial;
     }
     end = begin;
   }
-  return adjoint[slot];
+  return adjoints;
 }
 
 }  // namespace scalar

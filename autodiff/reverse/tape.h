@@ -61,6 +61,7 @@
 // those of the table in autodiff/math.h, exactly as with dual numbers, since the derivatives of
 // functions, apart from sin and cos, come from autodiff/forward. A row whose adjoint is 0 hands
 // nothing on: so an infinite partial derivative of a result that y does not depend on does no harm.
+// Nor is an infinite adjoint handed on through a partial derivative of 0.
 //
 // All operators return variables. So `auto t = a * b;`, `c ? a * b : a + b`, std::max(a * b, a + b)
 // and functions with several returns mean what they mean for plain numbers. A Var that was moved
@@ -179,8 +180,8 @@ class BasicTape : public TapeRows<RealType> {
     const std::uint32_t i = x.Index() - first_slot_;  // a constant's 0 wraps around to a huge i
     if (i >= this->adjoint_.size()) return Real(0);
     if (x.flags_ & Var::kGrown) [[unlikely]]
-      return this->AdjointOfPresent(x.Index());
-    return this->adjoint_[i];
+      return this->SweepMoving(x.Index())[i];
+    return this->AdjointAt(i);
   }
 
   // Forgets all rows and inputs, but keeps the memory. Vars made before must not be used any more.
@@ -310,6 +311,14 @@ class BasicTape : public TapeRows<RealType> {
     template <int A, int B>
     void Drop() {
       for (int k = A; k < B; ++k) source[k] = own[k] = 0;
+    }
+    // Multiplies the partials of the leaves with numbers from A up to, but not including, B.
+    // Partials of 0 stay 0.
+    template <int A, int B>
+    void Multiply(const Real& by) {
+      for (int k = A; k < B; ++k) {
+        if (!forward::IsZero(partial[k])) partial[k] *= by;
+      }
     }
     // Divides the partials of the leaves with numbers from A up to, but not including, B, after
     // those of the same variable are added up; partials of 0 stay 0. If the node has temporaries

@@ -689,6 +689,65 @@ TEST(GradientTest, WhatOverflowsOnTheWayDoesNotSpoilTheGradient) {
   EXPECT_EQ(tape.Adjoint(high), 0);
 }
 
+// Returns the gradient of f that FusedTape computes.
+template <class F>
+std::vector<double> FusedGradient(const F& f, const std::vector<double>& x) {
+  FusedTape tape;
+  FusedTape::Scope recording(tape);
+  std::vector<FusedTape::Var> inputs;
+  for (double xi : x) inputs.push_back(tape.Input(xi));
+  const FusedTape::Var y = f(std::span<const FusedTape::Var>(inputs));
+  tape.Backward(y);
+  std::vector<double> gradient;
+  for (const FusedTape::Var& input : inputs) gradient.push_back(tape.Adjoint(input));
+  return gradient;
+}
+
+// At these points a function has an infinite slope, but its argument does not move with a variable,
+// or the result is the other argument of max: mathematics has the derivative 0.
+TEST(GradientTest, WhatDoesNotMoveStaysSoBelowAnInfiniteSlope) {
+  const auto expect = [](const auto& f, const std::vector<double>& x,
+                         const std::vector<double>& gradient) {
+    EXPECT_EQ(forward::Gradient(f, x), gradient);
+    EXPECT_EQ(Gradient(f, x), gradient);
+    EXPECT_EQ(FusedGradient(f, x), gradient);
+  };
+#define COTANGENT_OF_X_AND_Y(...)                  \
+  [](auto v) {                                     \
+    using namespace functions;                     \
+    using S = std::remove_cvref_t<decltype(v[0])>; \
+    const S x = v[0], y = v[1];                    \
+    __VA_ARGS__                                    \
+  }
+  const auto relu_named = COTANGENT_OF_X_AND_Y(const S t = relu(x); return S(sqrt(t) + y););
+  expect(relu_named, {-1, 2}, {0, 1});
+  EXPECT_THAT(Hessian(relu_named, std::vector{-1.0, 2.0}), ElementsAre(0, 0, 0, 0));
+  expect(COTANGENT_OF_X_AND_Y(return S(sqrt(relu(x)) + y);), {-1, 2}, {0, 1});
+  expect(COTANGENT_OF_X_AND_Y(const S t = floor(x); const S u = cbrt(t); return S(u * y);),
+         {0.5, 2}, {0, 0});
+  expect(COTANGENT_OF_X_AND_Y(return S(acos(sign(x)) * y);), {3, 2}, {0, 0});
+  expect(COTANGENT_OF_X_AND_Y(const S t = x * y; return S(sqrt(t));), {0, 5}, {INFINITY, 0});
+  expect(COTANGENT_OF_X_AND_Y(return S(sqrt(x * y));), {0, 5}, {INFINITY, 0});
+  expect(COTANGENT_OF_X_AND_Y(return S(max(sqrt(x), y));), {0, 2}, {0, 1});
+  expect(COTANGENT_OF_X_AND_Y(return S(fmin(y, 3 - cbrt(x)));), {0, 2}, {0, 1});
+  expect(COTANGENT_OF_X_AND_Y(return S(floor(sqrt(x)) + relu(log(x)) + y);), {0, 2}, {0, 1});
+  // The steps of a loop are swept together.
+  expect(COTANGENT_OF_X_AND_Y(S sum = floor(x); const S step = floor(y);
+                              for (int i = 0; i < 5; ++i) sum += sum * step; return S(sqrt(sum));),
+         {0.5, 0.5}, {0, 0});
+#undef COTANGENT_OF_X_AND_Y
+}
+
+TEST(TapeTest, AdjointOfAGrownVariableBelowAnInfiniteSlope) {
+  Tape tape;
+  Tape::Scope recording(tape);
+  Var x = tape.Input(0.5);
+  x += 1;
+  const Var t = functions::relu(-x);
+  tape.Backward(sqrt(t));
+  EXPECT_EQ(tape.Adjoint(x), 0);
+}
+
 template <class A, class B>
 concept Adds = requires(A a, B b) {
   a + b;
