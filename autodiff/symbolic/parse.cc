@@ -399,7 +399,9 @@ class Parser {
     if (name.text == "if") return If();
     const NamedFunction* function = FindFunction(name.text.c_str());
     if (function == nullptr) {
-      const bool variable = named_.count(name.text) > 0 || used_.count(name.text) > 0;
+      const bool variable =
+          named_.count(name.text) > 0 || used_.count(name.text) > 0 ||
+          (options_.variables.has_value() && absl::c_linear_search(*options_.variables, name.text));
       return Error(name, absl::StrCat("unknown function '", name.text, "'",
                                       variable ? "; it is a variable: write * for a product"
                                                : DidYouMean(name.text, FunctionNames())));

@@ -72,6 +72,8 @@ TEST(ParseTest, ErrorsNameThePlace) {
   EXPECT_THAT(ErrorOf("1/0"), HasSubstr("1:2: division by zero"));
   EXPECT_EQ(ErrorOf("x + q", {.variables = {{"x", "y"}}}),
             "formula:1:5: unknown variable 'q'; expected x, y");
+  EXPECT_EQ(ErrorOf("x(x + 1)", {.variables = {{"x", "y"}}}),
+            "formula:1:1: unknown function 'x'; it is a variable: write * for a product");
   EXPECT_THAT(ErrorOf("y", {.variables = {{"x"}}, .source = "net.textproto"}),
               HasSubstr("net.textproto:1:1: "));
 }
