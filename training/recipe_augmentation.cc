@@ -66,7 +66,10 @@ absl::StatusOr<data::PipelineOptions> PipelineOptionsOf(const layers::Network& n
   options.balance_classes = train.sampling() == Train::BALANCED;
   options.augmentation = std::move(augmentation);
   ASSIGN_OR_RETURN(options.mixing, MixingOf(network));
-  if (TargetKindOf(network) != TargetKind::kClass || options.mixing.is_used())
+  // The loss reads shares of the classes wherever the recipe names a kind of mixing, even one that
+  // has the probability 0 (layers/network/build.cc).
+  if (TargetKindOf(network) != TargetKind::kClass || train.augmentation().has_mixup() ||
+      train.augmentation().has_cutmix())
     options.targets = data::TargetFormat::kValues;
   ASSIGN_OR_RETURN(TargetScale scale,
                    TargetScaleOf(network, network.train().target_normalisation().mean_size()));

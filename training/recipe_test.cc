@@ -1,7 +1,9 @@
 #include "training/recipe.h"
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "layers/network/build.h"
 #include "layers/network/network_text.h"
 
 namespace cotangent::training {
@@ -54,6 +56,23 @@ TEST(NormalisationOf, IsOfImagesOfTheNetwork) {
   EXPECT_FALSE(data.normalisation.has_value());
   EXPECT_THAT(std::string(NormalisationOf(Parse(""), data, four).status().message()),
               HasSubstr("takes images of 3x32x32, the data set has 4x1x1"));
+}
+
+// The pipeline must write a number for each image where the graph reads one, and a share for each
+// class where the graph reads shares: neither checks what the other does.
+TEST(PipelineOptionsOf, TargetsAreThoseThatTheGraphReads) {
+  for (const char* const augmentation :
+       {"", "mixup {}", "cutmix {}", "mixup {} cutmix {}", "mixup { probability: 0 }",
+        "cutmix { probability: 0 }", "mixup { probability: 0 } cutmix { probability: 0 }"}) {
+    const layers::Network network =
+        Parse(absl::StrCat("train { augmentation { ", augmentation, " } }"));
+    const layers::BuiltNetwork built =
+        layers::Build(network, {.batch_size = 2, .training = true, .classes = 5}).value();
+    const bool reads_shares = built.graph.shape(built.labels).NumElements() == 2 * 5;
+    EXPECT_EQ(PipelineOptionsOf(network, {})->targets,
+              reads_shares ? data::TargetFormat::kValues : data::TargetFormat::kClassNumbers)
+        << augmentation;
+  }
 }
 
 }  // namespace
