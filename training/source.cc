@@ -83,10 +83,12 @@ absl::StatusOr<std::shared_ptr<const data::Source>> OpenSource(const layers::Net
   const int64_t images = (*source)->Size(data::Split::kTrain).value_or(0);
   ASSIGN_OR_RETURN(const auto size, divided->Size(data::Split::kValidation));
   if (size == 0 || size == images) {
-    return absl::InvalidArgumentError(absl::StrCat("train.evaluation.validation is ", validation,
-                                                   ", which is ", size == 0 ? "none" : "all",
-                                                   " of the ", images, " training images; take a ",
-                                                   size == 0 ? "larger" : "smaller", " share"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("train.evaluation.validation is ", validation, ", which is ",
+                     size == 0 ? "none" : "all", " of the ", images, " training images; take a ",
+                     size == 0 ? "larger share, or more images of each "
+                                 "class: the only one is never set apart"
+                               : "smaller share"));
   }
   return divided;
 }

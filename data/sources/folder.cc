@@ -151,11 +151,43 @@ absl::StatusOr<PictureList> ListPictures(const std::string& root, const std::str
   return pictures.Some(NumberPictures(pictures, prefix, classes));
 }
 
+// Returns the first of `folders` in `root` that contains a folder with one of `names`, and that
+// name; nothing if there is none.
+std::optional<std::pair<std::string, std::string>> FindFolderWith(
+    const std::string& root, const std::vector<std::string>& folders,
+    const std::vector<std::string>& names) {
+  std::error_code error;
+  for (const std::string& folder : folders) {
+    for (const std::string& name : names) {
+      if (fs::is_directory(fs::path(root) / folder / name, error)) return std::pair(folder, name);
+    }
+  }
+  return std::nullopt;
+}
+
+// Returns an error if `split` ("test/"), one of `folders` in `root`, is no class, though `root` has
+// no training images: if it has a folder of the same name as another of `folders` has. The name of
+// the training images' folder may be misspelt.
+absl::Status CheckIsClass(const std::string& root, const std::string& split,
+                          std::vector<std::string> folders) {
+  ASSIGN_OR_RETURN(const auto names, FoldersIn(fs::path(root) / split));
+  folders.erase(std::remove(folders.begin(), folders.end(), split.substr(0, split.size() - 1)),
+                folders.end());
+  const auto found = FindFolderWith(root, folders, names);
+  if (!found.has_value()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(root, ": there is no folder train/ in it, but ", split, " has a folder \"",
+                   found->second, "\" as ", found->first,
+                   "/ has; name the folder of the training images train, or, if these two are "
+                   "classes, ",
+                   split, " otherwise"));
+}
+
 // Returns the names of the folders of the three splits, each followed by a slash, or empty if there
 // is none. `folders` are the folders in `root`. Returns nothing if `folders` are classes: if none
 // of them has the name of the training split, or that one contains no folders, as when "train" is a
-// class beside "bus" and "tram". It is an error if two folders hold the same split, or if a folder
-// that is no split contains a folder with the name of a class.
+// class beside "bus" and "tram". It is an error if two folders hold the same split, if a folder
+// that is no split contains a folder with the name of a class, or if CheckIsClass() finds one.
 absl::StatusOr<std::optional<std::array<std::string, 3>>> SplitsIn(
     const std::string& root, const std::vector<std::string>& folders) {
   std::array<std::string, 3> splits;
@@ -174,18 +206,18 @@ absl::StatusOr<std::optional<std::array<std::string, 3>>> SplitsIn(
     }
     known = absl::StrCat(folder, "/");
   }
-  if (splits[0].empty()) return std::nullopt;
+  if (splits[0].empty()) {
+    for (const std::string& split : splits) {
+      if (!split.empty()) RETURN_IF_ERROR(CheckIsClass(root, split, folders));
+    }
+    return std::nullopt;
+  }
   ASSIGN_OR_RETURN(const auto classes, FoldersIn(fs::path(root) / splits[0]));
   if (classes.empty()) return std::nullopt;
-  for (const std::string& other : others) {
-    std::error_code error;
-    for (const std::string& name : classes) {
-      if (!fs::is_directory(fs::path(root) / other / name, error)) continue;
-      return absl::InvalidArgumentError(absl::StrCat(
-          (fs::path(root) / other).string(), ": it has a folder \"", name, "\" as ", splits[0],
-          " has, but is none of train, val and test; rename it, or "
-          "move it elsewhere"));
-    }
+  if (const auto found = FindFolderWith(root, others, classes)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        (fs::path(root) / found->first).string(), ": it has a folder \"", found->second, "\" as ",
+        splits[0], " has, but is none of train, val and test; rename it, or move it elsewhere"));
   }
   return splits;
 }
@@ -208,7 +240,12 @@ absl::StatusOr<std::shared_ptr<const Source>> OpenFolder(const std::string& text
     if (std::optional<std::string> found = NoteOfLoosePictures(directory))
       notes.push_back(*std::move(found));
   };
-  if (divided.has_value()) note(text);
+  if (divided.has_value()) {
+    note(text);
+    for (const std::string& folder : folders) {
+      if (!SplitNamed(folder).has_value()) note(fs::path(text) / folder);
+    }
+  }
   for (int split = 0; split < count; ++split) {
     if (split > 0 && splits[split].empty()) continue;
     ASSIGN_OR_RETURN(pictures[split], ListPictures(text, splits[split], classes, notes));

@@ -118,6 +118,30 @@ TEST_F(PicturesTest, SplitsByOtherNames) {
   EXPECT_THAT(Load("traffic", Split::kTrain)->classes, ElementsAre("bus", "train"));
 }
 
+// Without a folder of the training images, "val" and "test" are classes, unless their folders show
+// that they hold classes themselves.
+TEST_F(PicturesTest, SplitsWithoutTrainingImagesAreNoClasses) {
+  const auto refuses = [this](const char* split, const char* other) {
+    EXPECT_THAT(Message(""), AllOf(HasSubstr("there is no folder train/ in it, but "),
+                                   HasSubstr(absl::StrCat(split, "/ has a folder \"b\"")),
+                                   HasSubstr(absl::StrCat("as ", other, "/ has")),
+                                   HasSubstr("name the folder of the training images train")));
+    std::filesystem::remove_all(root_);
+  };
+  Paint("trian/a/1.png", 1);
+  Paint("trian/b/1.png", 2);
+  Paint("Test/b/1.png", 3);
+  refuses("Test", "trian");
+  Paint("val/b/1.png", 1);
+  Paint("test/a/1.png", 2);
+  Paint("test/b/1.png", 3);
+  refuses("val", "test");
+
+  Paint("val/b/1.png", 1);
+  Paint("test/a/1.png", 2);
+  EXPECT_THAT(Load("", Split::kTrain)->classes, ElementsAre("test", "val"));
+}
+
 TEST_F(PicturesTest, WhatSystemsLeaveInFoldersIsPassedOver) {
   Paint("a/1.png", 1);
   Paint("b/1.png", 2);
@@ -153,6 +177,10 @@ TEST_F(PicturesTest, PicturesBesideTheFoldersOfClassesAreTold) {
   EXPECT_EQ(Load("s", Split::kTest)->size(), 1);
   EXPECT_THAT(said_, AllOf(HasSubstr("note: 1 picture lies in"), HasSubstr("s/test/"),
                            HasSubstr("(2.png)")));
+  Paint("s/more/3.png", 1);  // in no split
+  said_.clear();
+  EXPECT_EQ(Load("s", Split::kTrain)->size(), 2);
+  EXPECT_THAT(said_, AllOf(HasSubstr("s/more beside the folders"), HasSubstr("(3.png)")));
 }
 
 TEST_F(PicturesTest, NamesOfClassesAreValidUtf8OfOneLine) {

@@ -107,6 +107,12 @@ class Divided final : public Source {
     if (split == Split::kTest) return whole_->Load(data_dir, split);
     ASSIGN_OR_RETURN(Dataset dataset, whole_->Load(data_dir, Split::kTrain));
     ASSIGN_OR_RETURN(std::vector<int32_t> chosen, Chosen(split));
+    if (split == Split::kValidation && chosen.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          title, ": none of its ", dataset.size(),
+          " training images is set apart for validation; take a larger share, or more images of "
+          "each class: the only one is never set apart"));
+    }
     dataset.Keep(std::move(chosen));
     if (split != Split::kValidation) return dataset;
     KeepReadable(dataset);
