@@ -313,10 +313,22 @@ absl::Status CheckArguments(const Arguments& arguments) {
   return absl::OkStatus();
 }
 
+// The flags that have a value, which may follow them as the next argument, too: "--set A=1" means
+// "--set=A=1". The flag --parity is not among them, since it may stand alone.
+constexpr absl::string_view kFlagsWithValues[] = {
+    "--at",     "--file",    "--limit", "--mode",       "--step", "--graph",
+    "--format", "--network", "--set",   "--batch_size", "--seed", "--threads"};
+
 absl::StatusOr<Arguments> ParseArguments(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
-    const absl::string_view argument = argv[i];
+    std::string argument = argv[i];
+    if (!arguments.behind_dashes && absl::c_linear_search(kFlagsWithValues, argument)) {
+      if (i + 1 == argc)
+        return absl::InvalidArgumentError(
+            absl::StrCat(argument, " is the last argument; expected a value behind it"));
+      absl::StrAppend(&argument, "=", argv[++i]);
+    }
     if (argument == "--") {
       arguments.behind_dashes = true;
     } else if (absl::StartsWith(argument, "--") || (argument == "-h" && !arguments.behind_dashes)) {

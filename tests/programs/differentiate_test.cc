@@ -66,6 +66,7 @@ TEST(Differentiate, TakesWhatPeopleType) {
   EXPECT_EQ(SlopeIn(Differentiate({"-x^2", "--at=x=3", "--format=json"})), -6);
   EXPECT_EQ(SlopeIn(Differentiate({"--format=json", "--at=x=3", "--", "--x^2"})), 6);
   EXPECT_EQ(SlopeIn(Differentiate({"--", "--x^2", "--at=x=3", "--format=json"})), 6);
+  EXPECT_EQ(SlopeIn(Differentiate({"--format", "json", "x^2", "--at", "x=3"})), 6);
   EXPECT_EQ(SlopeIn(Differentiate({"--", "x^2", "--at=x=3", "--hessian", "--format=json"})), 6);
   EXPECT_NEAR(SlopeIn(Differentiate({"sin(x)", "--at=x=pi/2", "--format=json"})), 0, 1e-16);
   EXPECT_EQ(SlopeIn(Differentiate({"x*y", "--at=x=max(1, 2), y=sqrt(16)", "--format=json"})), 4);
