@@ -12,6 +12,7 @@
 #include "data/pipeline.h"
 #include "google/protobuf/message.h"
 #include "training/step.h"
+#include "training/weights/initial_weights.h"
 
 namespace cotangent::training {
 namespace {
@@ -108,6 +109,12 @@ absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, la
                            {PrecisionOf(text), options.exact, options.threads, {}}, tuner));
   TrainingStep& step = *made;
   RETURN_IF_ERROR(step.Initialise(&images, normalisation));
+  if (options.init_from.has_value()) {
+    ASSIGN_OR_RETURN(const std::string report,
+                     TakeInitialWeights(*options.init_from, step.store()));
+    observer.Say(report);
+    step.optimizer().Initialise(step.store().values());
+  }
   ASSIGN_OR_RETURN(data::PipelineOptions batches, PipelineOptionsOf(text, normalisation));
   if (!images.is_in_memory()) batches.workers = std::max(1, options.threads);
   ASSIGN_OR_RETURN(std::unique_ptr<data::Pipeline> pipeline,

@@ -24,10 +24,11 @@ struct LearningRateSweep {
   std::string field;
 };
 
-// Trains a newly initialised network for at most kSweepSteps steps, without the schedule of its
-// network text; the rate grows from kLowestRate on, to kHighestRate unless the loss diverges
-// before. No file is written. Returns the errors of Train() (run.h), FailedPrecondition if the loss
-// falls at no rate, and Cancelled if the observer interrupts.
+// Trains a newly initialised network, or one that begins with the weights options.init_from, for at
+// most kSweepSteps steps, without the schedule of its network text; the rate grows from kLowestRate
+// on, to kHighestRate unless the loss diverges before. No file is written. Returns the errors of
+// Train() (run.h), FailedPrecondition if the loss falls at no rate, and Cancelled if the observer
+// interrupts.
 inline constexpr int kSweepSteps = 150;
 inline constexpr double kLowestRate = 1e-6, kHighestRate = 10;
 absl::StatusOr<LearningRateSweep> FindLearningRate(const RunOptions& options, layers::Tuner* tuner,

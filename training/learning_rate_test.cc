@@ -9,6 +9,7 @@
 #include "data/sources/source.h"
 #include "gtest/gtest.h"
 #include "layers/network/network_text.h"
+#include "training/weights/weight_file.h"
 
 namespace cotangent::training {
 namespace {
@@ -84,18 +85,21 @@ TEST(RateToPropose, IsNoneWhereNothingFalls) {
   EXPECT_LE(proposals, 15);
 }
 
-TEST(FindLearningRate, ProposesOneForTheSample) {
+// Returns options to train a linear network on the sample.
+RunOptions LinearOnSample() {
   const auto text = layers::ParseNetwork(
-      "layer { linear {} } train { batch_size: 50 optimizer { sgd { momentum: 0.9 } schedule { "
-      "cosine {} } } }");
-  ASSERT_TRUE(text.ok()) << text.status();
+      "layer { name: \"fc\" linear {} } train { batch_size: 50 optimizer { sgd { momentum: 0.9 } "
+      "schedule { cosine {} } } }");
   RunOptions options;
   options.data =
       DataInMemory("sample", data::LoadDataset("sample", "", data::Split::kTrain).value(),
                    data::LoadDataset("sample", "", data::Split::kTest).value());
-  const auto network = Resolve(*text, options.data.shape);
-  ASSERT_TRUE(network.ok()) << network.status();
-  options.network = *network;
+  options.network = Resolve(text.value(), options.data.shape).value();
+  return options;
+}
+
+TEST(FindLearningRate, ProposesOneForTheSample) {
+  const RunOptions options = LinearOnSample();
   layers::Tuner tuner(1);
   RunObserver silent;
   const auto sweep = FindLearningRate(options, &tuner, silent);
@@ -106,6 +110,23 @@ TEST(FindLearningRate, ProposesOneForTheSample) {
   EXPECT_LT(sweep->rates.size(), kSweepSteps);
   EXPECT_GT(sweep->proposal, 1e-5);
   EXPECT_LT(sweep->proposal, 1e-1);
+}
+
+TEST(FindLearningRate, BeginsWithTheWeightsThatAreGiven) {
+  RunOptions options = LinearOnSample();
+  // A weight file with a bias alone: 100 for class 0. Beside it, the other logits hardly count, so
+  // that the loss of an image of class 0 is 0 and that of another about 100.
+  std::string header = R"({"fc.bias":{"dtype":"F32","shape":[10],"data_offsets":[0,40]}})";
+  std::string file = {static_cast<char>(header.size()), 0, 0, 0, 0, 0, 0, 0};
+  const std::vector<float> bias = {100, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  file += header;
+  file.append(reinterpret_cast<const char*>(bias.data()), 40);
+  options.init_from = InitialWeights{"a bias", ParseSafetensorsWeights(file, "a bias").value(), {}};
+  layers::Tuner tuner(1);
+  RunObserver silent;
+  const auto sweep = FindLearningRate(options, &tuner, silent);
+  ASSERT_TRUE(sweep.ok()) << sweep.status();
+  EXPECT_NEAR(sweep->losses.front(), 90, 20);  // nine images in ten are of other classes
 }
 
 }  // namespace
