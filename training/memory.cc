@@ -53,7 +53,7 @@ absl::StatusOr<int64_t> MemoryLeft(const layers::Network& network, int64_t fixed
   if (*memory > fixed_bytes) return *memory - fixed_bytes;
   return Bad(network, absl::StrCat("train.memory: ", train.memory(),
                                    " are too little: weights, gradients and the optimizer's state "
-                                   "alone take ",
+                                   "alone take at least ",
                                    MemoryText(fixed_bytes), "; give more, or a smaller network"));
 }
 

@@ -336,7 +336,10 @@ TEST_F(TrainingStepTest, AMemoryBudgetThatCannotBeMetIsRefused) {
   };
   expect("much", "train.memory: found \"much\"; expected a number and its unit, \"4GiB\"");
   expect("-1GiB", "expected a number");
-  expect("1KiB", "train.memory: 1KiB are too little: weights, gradients and the optimizer's state");
+  expect(
+      "1KiB",
+      "train.memory: 1KiB are too little: weights, gradients and the optimizer's state alone take "
+      "at least ");
   expect("1MiB",
          "are the least that was found, however much is computed again; most is needed at 'unit");
 }

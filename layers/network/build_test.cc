@@ -305,6 +305,9 @@ INSTANTIATE_TEST_SUITE_P(
             "net:1:1: layer 'a': has both a kind and a formula; expected one of them"},
         Bad{Fc("layer { name: \"a\" activation { formula: \"2\" } }"),
             "net:1:1: layer 'a': its formula \"2\" does not depend on x; expected x in it"},
+        Bad{Fc("layer { name: \"a\" activation { formula: \"\" } }"),
+            "net:1:42: formula of layer 'a': found the end of the formula, expected a number, a "
+            "name, '(' or '-'"},
         Bad{Fc("layer { name: \"d\" dropout { rate: 1 } }"),
             "net:1:1: layer 'd': rate is 1; expected 0 to less than 1"},
         Bad{Fc("layer { name: \"d\" dropout { rate: nan } }"),

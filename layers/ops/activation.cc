@@ -74,7 +74,8 @@ absl::StatusOr<Value> ActivationLayer(const Layer& layer, LayerBuilder& b) {
                      ? "formula"
                      : absl::AsciiStrToLower(Layer::Activation::Kind_Name(text.kind()));
   const std::string formula = FormulaOf(text);
-  if (formula.empty()) return absl::InternalError(absl::StrCat("no formula for ", b.row().kind));
+  if (formula.empty() && text.has_kind())
+    return absl::InternalError(absl::StrCat("no formula for ", b.row().kind));
   autodiff::symbolic::Pool pool;
   autodiff::symbolic::ParseOptions options;
   options.variables = {"x"};

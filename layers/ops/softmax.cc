@@ -126,8 +126,9 @@ double LogSumExp(const float* x, int64_t count) {
 
 absl::StatusOr<TensorId> Softmax(Graph& graph, absl::string_view name, TensorId x) {
   if (graph.shape(x).rank() != 2)
-    return Invalid(name, absl::StrCat("needs [batch, classes]; its input '", graph.tensor(x).name,
-                                      "' has shape ", graph.shape(x).ToString()));
+    return Invalid(name,
+                   absl::StrCat("needs [batch, classes], as a linear layer gives; its input '",
+                                graph.tensor(x).name, "' has shape ", graph.shape(x).ToString()));
   return graph.AddNode(kSoftmax, name, {x}, {}, graph.shape(x));
 }
 

@@ -55,7 +55,8 @@ absl::StatusOr<std::map<std::string, std::string>> Renamed(const InitialWeights&
     const auto [place, is_new] = names.try_emplace(here, name);
     if (!is_new)
       return absl::InvalidArgumentError(absl::StrCat("--map: both ", place->second, " and ", name,
-                                                     " of ", source, " would be ", here));
+                                                     " of ", source, " would be ", here,
+                                                     "; map only one of them to it"));
   }
   for (size_t i = 0; i < maps.size(); ++i) {
     if (fits[i]) continue;

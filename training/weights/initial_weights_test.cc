@@ -113,7 +113,7 @@ TEST(InitialWeights, AMapThatIsWrongIsAnError) {
   EXPECT_THAT(TakeInitialWeights(Read("small.pth", {"bn1.weight=bn1.bias"}), *network.store)
                   .status()
                   .message(),
-              HasSubstr("would be bn1.bias"));
+              HasSubstr("would be bn1.bias; map only one of them to it"));
 }
 
 TEST(InitialWeights, NothingThatFitsIsAnError) {
