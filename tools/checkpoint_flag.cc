@@ -1,7 +1,5 @@
 #include "tools/checkpoint_flag.h"
 
-#include <filesystem>
-
 #include "base/status_macros.h"
 #include "tools/command_line.h"
 
@@ -16,12 +14,6 @@ absl::Status CheckCheckpointFlag(const std::string& value) {
 absl::StatusOr<training::OpenedNetwork> OpenCheckpointFlag(const std::string& value) {
   RETURN_IF_ERROR(CheckCheckpointFlag(value));
   return training::OpenTrained(value, Say);
-}
-
-absl::Status CheckKeepsCheckpoint(const std::string& output, const std::string& checkpoint) {
-  std::error_code error;  // such as that there is no file `output`
-  if (!std::filesystem::equivalent(output, checkpoint, error)) return absl::OkStatus();
-  return FlagError("output", output, "another file than the checkpoint, which would be lost");
 }
 
 }  // namespace cotangent::tools

@@ -19,10 +19,6 @@ absl::Status CheckCheckpointFlag(const std::string& value);
 // best.safetensors, which is not the one opened.
 absl::StatusOr<training::OpenedNetwork> OpenCheckpointFlag(const std::string& value);
 
-// Returns an error if `output`, the value of --output, is the file of the checkpoint itself, which
-// has what training needs to go on and the program's output has not.
-absl::Status CheckKeepsCheckpoint(const std::string& output, const std::string& checkpoint);
-
 }  // namespace cotangent::tools
 
 #endif  // COTANGENT_TOOLS_CHECKPOINT_FLAG_H_

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/flags/commandlineflag.h"
@@ -195,6 +197,24 @@ absl::Status CanBeWritten(absl::string_view flag, const std::string& path) {
                                 : absl::StrCat("a file in a directory that is there and may be "
                                                "written to; make ",
                                                directory, " or choose another"));
+}
+
+absl::Status CheckKeeps(absl::string_view flag, const std::string& path,
+                        absl::Span<const NamedFile> others) {
+  namespace fs = std::filesystem;
+  std::error_code error;  // such as that one of the files is not there
+  if (path.empty() || (fs::exists(path, error) && !fs::is_regular_file(path, error)))
+    return absl::OkStatus();
+  for (const NamedFile& other : others) {
+    if (other.path.empty()) continue;
+    if (fs::equivalent(path, other.path, error) ||
+        fs::absolute(path, error).lexically_normal() ==
+            fs::absolute(other.path, error).lexically_normal()) {
+      return FlagError(flag, path,
+                       absl::StrCat("another file than ", other.what, ", which would be lost"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 int ExitCodeOf(const absl::Status& status) {

@@ -65,6 +65,16 @@ absl::Status CheckChoice(absl::string_view flag, absl::string_view value,
 // error.
 absl::Status CanBeWritten(absl::string_view flag, const std::string& path);
 
+// A file that a program reads or writes, and what it is called in messages: "the checkpoint".
+struct NamedFile {
+  absl::string_view what;
+  std::string path;
+};
+// Returns an error if --FLAG=PATH names one of `others`, which the program's result would replace.
+// Empty paths, and devices and pipes, which are not replaced, are no error.
+absl::Status CheckKeeps(absl::string_view flag, const std::string& path,
+                        absl::Span<const NamedFile> others);
+
 // Returns the exit code for an error: kExitUsage if the command line or an input file is wrong
 // (InvalidArgument, NotFound, OutOfRange), and kExitFailed otherwise.
 int ExitCodeOf(const absl::Status& status);

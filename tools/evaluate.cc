@@ -68,6 +68,16 @@ absl::Status CheckFlags() {
   return CanBeWritten("predictions", absl::GetFlag(FLAGS_predictions));
 }
 
+// Returns an error if a file that the flags ask for would replace the checkpoint, the data set (if
+// it is a CSV file) or the other of the two.
+absl::Status CheckKeepsFiles(const std::string& checkpoint, const std::string& dataset) {
+  const std::string report = absl::GetFlag(FLAGS_report);
+  const NamedFile read[] = {{"the checkpoint", checkpoint}, {"the data set", dataset}};
+  RETURN_IF_ERROR(CheckKeeps("report", report, read));
+  RETURN_IF_ERROR(CheckKeeps("predictions", absl::GetFlag(FLAGS_predictions), read));
+  return CheckKeeps("predictions", absl::GetFlag(FLAGS_predictions), {{"the report", report}});
+}
+
 // Returns one image as the bytes of a PNG file; empty if it cannot be made.
 std::string PngOf(const data::Dataset& dataset, int64_t index) {
   const int64_t plane = dataset.image_bytes() / dataset.channels;
@@ -176,6 +186,7 @@ absl::Status Evaluate(const CommandLine&) {
                                 .skip_bad = absl::GetFlag(FLAGS_on_bad_image) == "skip"};
   ASSIGN_OR_RETURN(Images images, LoadImages(trained, request));
   const data::Dataset& dataset = images.dataset;
+  RETURN_IF_ERROR(CheckKeepsFiles(opened.found.path, dataset.name));
 
   const int64_t given = absl::GetFlag(FLAGS_batch_size);
   const int64_t batch = given != 0 ? given : trained.network.train().batch_size();

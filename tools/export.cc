@@ -70,7 +70,7 @@ absl::Status Export(const CommandLine&) {
   RETURN_IF_ERROR(CanBeWritten("output", output));
   ASSIGN_OR_RETURN(const training::OpenedNetwork opened,
                    OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
-  RETURN_IF_ERROR(CheckKeepsCheckpoint(output, opened.found.path));
+  RETURN_IF_ERROR(CheckKeeps("output", output, {{"the checkpoint", opened.found.path}}));
   if (format == "safetensors") {
     RETURN_IF_ERROR(inference::WriteInferenceFile(output, opened.network));
   } else {

@@ -122,6 +122,11 @@ absl::Status Predict(const std::vector<std::string>& arguments) {
   if (top < 1) return FlagError("top", absl::StrCat(top), "1 or more classes");
   ASSIGN_OR_RETURN(const training::OpenedNetwork opened,
                    OpenCheckpointFlag(absl::GetFlag(FLAGS_checkpoint)));
+  if (explains) {
+    RETURN_IF_ERROR(
+        CheckKeeps("explain", absl::GetFlag(FLAGS_explain),
+                   {{"the picture", paths.front()}, {"the checkpoint", opened.found.path}}));
+  }
   const training::TrainedNetwork& trained = opened.network;
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));

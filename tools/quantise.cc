@@ -222,7 +222,9 @@ absl::Status Quantise(const CommandLine& line) {
   if (!trained.quantisation.empty())
     return absl::InvalidArgumentError(
         absl::StrCat(opened.found.path, ": is quantised already; expected a checkpoint of train"));
-  RETURN_IF_ERROR(CheckKeepsCheckpoint(absl::GetFlag(FLAGS_output), opened.found.path));
+  RETURN_IF_ERROR(CheckKeeps(
+      "output", absl::GetFlag(FLAGS_output),
+      {{"the checkpoint", opened.found.path}, {"the data set", absl::GetFlag(FLAGS_calibration)}}));
   training::StepOptions options;
   RETURN_IF_ERROR(UseThreads(absl::GetFlag(FLAGS_threads), &options.threads));
   options.precision = PrecisionToUse(trained.network);
@@ -242,8 +244,8 @@ absl::Status Quantise(const CommandLine& line) {
   if (as_text) PrintText(calibration);
   if (calibration.quantisation.empty())
     return absl::FailedPreconditionError(
-        "no layer can be quantised without losing more than --most_loss or --most_error allow; "
-        "nothing was written");
+        "no layer is left to quantise: --keep names them, or they lose more than --most_loss or "
+        "--most_error allow; nothing was written");
   std::optional<Judgement> test;
   if (material.test.has_value()) {
     ASSIGN_OR_RETURN(test, Compare(material.test->dataset, options, trained, *tuner));

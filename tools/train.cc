@@ -13,6 +13,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "data/dataset.h"
 #include "data/fetch.h"
@@ -128,8 +129,27 @@ absl::Status ApplyFlags(const CommandLine& line, layers::Network& network) {
   return absl::OkStatus();
 }
 
+// Returns an error if flags of which each does something else than to train are given together, or
+// one of them with --resume, which would have no effect.
+absl::Status CheckWhatIsDone() {
+  std::vector<std::string> given;
+  if (absl::GetFlag(FLAGS_describe)) given.push_back("--describe");
+  if (absl::GetFlag(FLAGS_explain)) given.push_back("--explain");
+  if (!absl::GetFlag(FLAGS_show_batch).empty()) given.push_back("--show_batch");
+  if (absl::GetFlag(FLAGS_find_learning_rate)) given.push_back("--find_learning_rate");
+  if (given.size() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(absl::StrJoin(given, " and "), " are given: expected one of them"));
+  }
+  if (given.empty() || !absl::GetFlag(FLAGS_resume)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--resume and ", given.front(), " are given, which does not go on with a run: expected one ",
+      "of them; the network of a run is --network=DIRECTORY/network.textproto"));
+}
+
 absl::Status CheckFlags(const CommandLine& line) {
   RETURN_IF_ERROR(TakesFlagsOnly(line, "train"));
+  RETURN_IF_ERROR(CheckWhatIsDone());
   if (absl::GetFlag(FLAGS_max_steps) < 0)
     return FlagError("max_steps", absl::StrCat(absl::GetFlag(FLAGS_max_steps)), "0 or more steps");
   if (absl::GetFlag(FLAGS_checkpoint_every) < 0)
@@ -147,8 +167,15 @@ absl::Status CheckFlags(const CommandLine& line) {
                               {"stop_at_start", "stop", "skip"}));
   // Files that could not be written (the trace of --profile, the picture of --show_batch) are
   // reported here, before the work, rather than when their contents are ready.
-  RETURN_IF_ERROR(CanBeWritten("profile", absl::GetFlag(FLAGS_profile)));
-  return CanBeWritten("show_batch", absl::GetFlag(FLAGS_show_batch));
+  const NamedFile read[] = {{"the network text", absl::GetFlag(FLAGS_network)},
+                            {"the data set", absl::GetFlag(FLAGS_dataset)},
+                            {"the initial weights", absl::GetFlag(FLAGS_init_from)}};
+  for (const auto& [flag, path] : {std::pair("profile", absl::GetFlag(FLAGS_profile)),
+                                   std::pair("show_batch", absl::GetFlag(FLAGS_show_batch))}) {
+    RETURN_IF_ERROR(CanBeWritten(flag, path));
+    RETURN_IF_ERROR(CheckKeeps(flag, path, read));
+  }
+  return absl::OkStatus();
 }
 
 std::string DataDirectory() {
@@ -486,7 +513,7 @@ int TrainProgram(const CommandLine& line, distributed::Communicator& ranks,
                         "several ranks only train: use tools:train for --describe, --explain, "
                         "--show_batch and --find_learning_rate"));
   }
-  const bool resumes = trains && absl::GetFlag(FLAGS_resume);
+  const bool resumes = absl::GetFlag(FLAGS_resume);
   if (absl::GetFlag(FLAGS_describe) && !line.WasGiven("dataset")) return Describe(line);
   if (!resumes) {
     if (absl::Status status = agreed(Resolve(line, options, source)); !status.ok())
