@@ -154,6 +154,11 @@ absl::StatusOr<RunResult> Trainer::Run() {
         "evaluating on the test images as the run goes on; to choose by their figures would be to "
         "learn from them: --validation=0.1 sets training images apart for that");
   }
+  if (options_.data.watched != data::Split::kValidation && network_.train().stop().patience() > 0) {
+    observer_.Say(
+        "note: train.stop.patience counts evaluations on validation images, of which there are "
+        "none: the run goes on to its last epoch; set some apart with --validation=0.1");
+  }
   if (copies_.valid()) {
     for (const std::string& note : copies_.get()) observer_.Say(note);
   }

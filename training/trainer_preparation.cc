@@ -10,6 +10,7 @@
 #include "data/file.h"
 #include "google/protobuf/message.h"
 #include "layers/network/network_text.h"
+#include "layers/ops/losses/loss_kind.h"
 #include "training/metrics.h"
 #include "training/source.h"
 #include "training/targets.h"
@@ -22,6 +23,21 @@ namespace {
 // A resumed run with more epochs tells the user if that raises the learning rate by more than this
 // factor.
 constexpr double kJump = 1.01;
+
+// Returns the parts of a network text that decide by which value, and on which share of the
+// training images, evaluations are compared. Only values with the same parts are comparable.
+std::string MeasureText(const layers::Network& text) {
+  layers::Network measure;
+  *measure.mutable_loss() = text.loss();
+  // The run writes these weights into the text itself.
+  if (text.train().class_weight() == layers::Train::BALANCED &&
+      layers::HasClassWeights(text.loss()))
+    layers::SetClassWeights({}, *measure.mutable_loss());
+  layers::Train::Evaluation& evaluation = *measure.mutable_train()->mutable_evaluation();
+  evaluation.set_best(text.train().evaluation().best());
+  evaluation.set_validation(text.train().evaluation().validation());
+  return layers::NetworkText(measure);
+}
 
 }  // namespace
 
@@ -194,10 +210,17 @@ absl::Status Trainer::Resume(const FoundCheckpoint& found) {
   state_.epoch_losses = before.epoch_losses;
   state_.skipped = before.skipped;
   state_.learning_rate = before.learning_rate;
-  state_.best = before.best;
-  state_.best_step = before.best_step;
-  state_.stale = before.stale;
-  state_.validated_step = before.validated_step;
+  const absl::StatusOr<layers::Network> text = layers::ParseNetwork(before.network);
+  if (text.ok() && MeasureText(*text) == MeasureText(network_)) {
+    state_.best = before.best;
+    state_.best_step = before.best_step;
+    state_.stale = before.stale;
+    state_.validated_step = before.validated_step;
+  } else if (before.best_step >= 0) {
+    observer_.Say(
+        "note: evaluations so far were by another loss, measure or share of the images: the best "
+        "of them is forgotten, and the next one takes its place in best.safetensors");
+  }
   run_.updates_ahead = before.step - PositionAfter(before);
   step_options_.choices = before.choices;
   saved_step_ = before.step;

@@ -334,6 +334,36 @@ TEST(Training, ValidationChoosesTheBestAndPatienceEndsTheRun) {
   for (const std::string& name : {std::string("/best.safetensors"), Checkpoint("", last_step)})
     EXPECT_TRUE(TensorsOf(directory + "/cut" + name) == TensorsOf(directory + "/run" + name))
         << name;
+
+  const Outcome without =
+      RunTool("train", TrainArguments("without", {"--set=train.stop.patience=2", "--max_steps=1"}),
+              directory);
+  EXPECT_THAT(without.errors, HasSubstr("note: train.stop.patience counts evaluations on "
+                                        "validation images, of which there are none"));
+}
+
+// Accuracies and losses are different measures: after the switch, the smallest loss is the best,
+// though the negative accuracies before are smaller still.
+TEST(Training, ResumedWithAnotherMeasureItForgetsTheBest) {
+  const std::string directory = Prepare("measure");
+  const auto arguments = [](const std::string& best, const std::string& epochs) {
+    return TrainArguments("run", {"--validation=0.2", "--resume", "--epochs=" + epochs,
+                                  "--set=train.evaluation.best=" + best});
+  };
+  RunTool("train", arguments("ACCURACY", "2"), directory);
+  const Outcome resumed = RunTool("train", arguments("LOSS", "4"), directory);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.errors;
+  EXPECT_THAT(resumed.errors, HasSubstr("note: evaluations so far were by another loss"));
+  std::ifstream metrics(directory + "/run/metrics.jsonl");
+  double best = 1e30;
+  for (std::string line; std::getline(metrics, line);) {
+    const json object = json::parse(line);
+    if (object["step"] >= 2 * 6 && object.contains("validation_loss"))  // epochs of 6 steps
+      best = std::min<double>(best, object["validation_loss"]);
+  }
+  char told[64];
+  snprintf(told, sizeof(told), ", at %.4f: run/best.safetensors", best);
+  EXPECT_THAT(resumed.errors, HasSubstr(told));
 }
 
 TEST(Training, TellsOfTestImagesThatAreTrainingImages) {
