@@ -18,6 +18,15 @@ using Clock = std::chrono::steady_clock;
 // on. The steps before are left out, since they only warm up caches.
 constexpr int64_t kFirstTracedStep = 2, kTracedSteps = 3;
 
+// Writes the trace to `path`, unless that is empty. Tells the user if the run had no step to trace.
+absl::Status WriteTrace(const Trace& trace, const std::string& path, RunObserver& observer) {
+  if (path.empty()) return absl::OkStatus();
+  if (trace.steps() > 0) return trace.Write(path);
+  observer.Say(absl::StrCat("note: ", path, " is not written: a trace begins with step ",
+                            kFirstTracedStep + 1, " of a run, which this one did not reach"));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Trainer::HandleNonFinite(float loss) {
@@ -126,8 +135,8 @@ absl::Status Trainer::Advance() {
   if (IsEpochEnd()) {
     RETURN_IF_ERROR(AtEpochEnd());
   }
-  if (trace_.steps() == kTracedSteps) {
-    if (absl::Status status = trace_.Write(options_.profile_path); !status.ok())
+  if (own_steps_ == kFirstTracedStep + kTracedSteps) {
+    if (absl::Status status = WriteTrace(trace_, options_.profile_path, observer_); !status.ok())
       return Running(status);
   }
   return AnyInterrupted() ? absl::CancelledError("interrupted") : absl::OkStatus();
@@ -191,6 +200,10 @@ absl::StatusOr<RunResult> Trainer::Run() {
     if (!is_cut_short) observer_.AtEpochEnd(Numbers(), &result_);
   }
   NoteBestSaved();
+  if (own_steps_ < kFirstTracedStep + kTracedSteps) {
+    if (absl::Status status = WriteTrace(trace_, options_.profile_path, observer_); !status.ok())
+      return Running(status);
+  }
   if (metrics_ != nullptr) {
     if (absl::Status status = metrics_->Flush(); !status.ok()) return Running(status);
   }

@@ -618,6 +618,14 @@ TEST(Programs, ExplainAndProfileTellWhatAStepDoes) {
   const json trace = json::parse(ReadFileOrEmpty(directory + "/trace.json"));
   EXPECT_GT(trace["traceEvents"].size(), 20u);
   EXPECT_EQ(trace["traceEvents"][0]["ph"], "X");
+
+  // Runs that end before all steps of a trace are made.
+  RunTool("train", TrainArguments("four", {"--profile=four.json", "--max_steps=4"}), directory);
+  EXPECT_GT(json::parse(ReadFileOrEmpty(directory + "/four.json"))["traceEvents"].size(), 10u);
+  const Outcome one =
+      RunTool("train", TrainArguments("one", {"--profile=one.json", "--max_steps=1"}), directory);
+  EXPECT_EQ(one.exit_code, 0);
+  EXPECT_THAT(one.errors, HasSubstr("note: one.json is not written: a trace begins with step 3"));
 }
 
 }  // namespace
