@@ -6,10 +6,12 @@
 #include <atomic>
 #include <bit>
 #include <filesystem>
+#include <set>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
@@ -58,6 +60,21 @@ std::string NameOfClass(const std::string& text) {
   return absl::StrReplaceAll(Printable(text), {{"\n", "\xef\xbf\xbd"}, {"\t", "\xef\xbf\xbd"}});
 }
 
+// Returns the error that two classes (or labels, or numbers) have one name, as NameOfClass() returns
+// it.
+absl::Status TwoOfOneName(const std::string& text, TargetKind targets, const std::string& name) {
+  constexpr absl::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+  const char* const what = targets == TargetKind::kNumbers  ? "numbers"
+                           : targets == TargetKind::kLabels ? "labels"
+                                                            : "classes";
+  return absl::InvalidArgumentError(absl::StrCat(
+      text, ": two ", what, " have the name \"", name, "\"",
+      absl::StrContains(name, kReplacement)
+          ? absl::StrCat(", where ", kReplacement, " stands for bytes that are no printable UTF-8")
+          : "",
+      "; rename one of them"));
+}
+
 // Returns the error of the first picture that could not be read, or OK.
 absl::Status FirstError(const std::vector<absl::Status>& statuses) {
   for (const absl::Status& status : statuses) {
@@ -95,7 +112,13 @@ absl::StatusOr<std::shared_ptr<const Source>> PictureSource::Create(
   // Checkpoints store the names of classes, labels or numbers in JSON, which holds valid UTF-8
   // only. With other bytes in them, the names in a checkpoint would differ from those of the data
   // set.
-  for (const std::string& name : classes) source->classes.push_back(NameOfClass(name));
+  std::set<std::string> names;
+  for (const std::string& name : classes) {
+    source->classes.push_back(NameOfClass(name));
+    // Programs match the classes of a data set and of a network by their names.
+    if (!names.insert(source->classes.back()).second)
+      return TwoOfOneName(text, targets, source->classes.back());
+  }
   for (int split = 0; split < 3; ++split) {
     pictures[split].ShrinkToFit();
     source->pictures_[split] = std::make_shared<const PictureList>(std::move(pictures[split]));

@@ -192,6 +192,17 @@ TEST_F(PicturesTest, NamesOfClassesAreValidUtf8OfOneLine) {
       ElementsAre("a\xef\xbf\xbd[31m\xef\xbf\xbd", "cl\xef\xbf\xbd\xef\xbf\xbds", "\xc3\xa4"));
 }
 
+TEST_F(PicturesTest, NamesThatAreEqualAreRefused) {
+  Paint("caf\xe8/1.png", 1);  // Latin 1
+  Paint("caf\xe9/1.png", 2);
+  EXPECT_THAT(Message(""), AllOf(HasSubstr("two classes have the name \"caf\xef\xbf\xbd\", where "),
+                                 HasSubstr("UTF-8; rename one of them")));
+  Write("list.csv", "path,age,age\n1.png,1,2\n");
+  EXPECT_THAT(
+      std::string(FindSource(JoinPath(root_, "list.csv"), TargetKind::kNumbers).status().message()),
+      HasSubstr("list.csv: two numbers have the name \"age\"; rename one of them"));
+}
+
 TEST_F(PicturesTest, BadFoldersAreNamed) {
   EXPECT_THAT(Message("nowhere"), HasSubstr("there is no data set"));
   EXPECT_THAT(Message(""), HasSubstr("there is no folder in it; expected one for each class"));
