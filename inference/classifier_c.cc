@@ -1,7 +1,6 @@
 #include "inference/classifier_c.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
 
@@ -27,7 +26,7 @@ int Tell(const absl::Status& status, char* error, size_t error_bytes) {
     size_t bytes = std::min(message.size(), error_bytes - 1);
     // Bytes 10xxxxxx continue a character of UTF-8, which is not cut in two.
     while (bytes > 0 && bytes < message.size() && (message[bytes] & 0xc0) == 0x80) --bytes;
-    std::memcpy(error, message.data(), bytes);
+    std::copy_n(message.data(), bytes, error);  // message.data() may be null
     error[bytes] = 0;
   }
   return static_cast<int>(status.code());
