@@ -358,6 +358,7 @@ TEST(FullDisk, TheOldestCheckpointMakesRoom) {
   process->Signal(SIGTERM);
   EXPECT_EQ(process->Wait(kPatience).exit_code, 143);
   EXPECT_FALSE(Says(process->Errors(), "no checkpoint of step"));
+  disk.Empty();
   EXPECT_TRUE(IsTidy(run.output()));
   EXPECT_TRUE(CanBeResumed(run));
 }
