@@ -49,15 +49,15 @@ absl::StatusOr<std::vector<Batcher::Answer>> Batcher::Classify(
   for (const data::Image& image : images)
     items.emplace_back(&image, absl::Now() + options_.patience);
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_lock<std::mutex> lock(mutex_);
     if (static_cast<int64_t>(waiting_.size()) >= options_.most_waiting)
       return absl::ResourceExhaustedError(
           absl::StrCat(waiting_.size(), " pictures wait already; try again in a second"));
     if (waiting_.empty()) waiting_since_ = absl::Now();
     for (Item& item : items) waiting_.push_back(&item);
     changed_.notify_one();
+    for (Item& item : items) item.done.wait(lock, [&item] { return item.is_done; });
   }
-  for (Item& item : items) item.done.WaitForNotification();
   std::vector<Answer> answers;
   for (Item& item : items) {
     RETURN_IF_ERROR(item.answer.status());
@@ -192,8 +192,10 @@ void Batcher::Work() {
     numbers_.batches += computed > 0 ? 1 : 0;
     numbers_.pictures += computed;
     changed_.notify_one();
-    lock.unlock();
-    for (Item* item : batch) item->done.Notify();
+    for (Item* item : batch) {
+      item->is_done = true;
+      item->done.notify_one();
+    }
   }
 }
 

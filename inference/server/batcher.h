@@ -14,7 +14,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "data/image.h"
@@ -91,7 +90,8 @@ class Batcher {
     const data::Image* const image;
     const absl::Time deadline;
     absl::StatusOr<Answer> answer = absl::UnknownError("");
-    absl::Notification done;
+    bool is_done = false;  // guarded by mutex_, as what `done` waits for
+    std::condition_variable done;
   };
 
   // A client with a request under way, or answered at most BatcherOptions::delay ago.
