@@ -27,7 +27,6 @@
 
 namespace {
 
-namespace codegen = cotangent::autodiff::codegen;
 namespace symbolic = cotangent::autodiff::symbolic;
 using cotangent::InstructionSet;
 using symbolic::Expr;

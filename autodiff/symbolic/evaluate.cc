@@ -65,7 +65,7 @@ absl::Status Check(const Program& program, absl::Span<const Expr> order,
       return absl::OutOfRangeError(absl::StrCat(
           order[i].name(), " = ", static_cast<double>(values[i]), " is not a finite number"));
     }
-    const absl::Status error = DomainError(order[i], std::isnan(values[i]), arguments);
+    absl::Status error = DomainError(order[i], std::isnan(values[i]), arguments);
     if (finite && absl::StrContains(error.message(), "overflows")) continue;
     return error;
   }
@@ -273,7 +273,7 @@ absl::StatusOr<std::vector<double>> Evaluate(absl::Span<const Expr> outputs,
   const absl::Status status = Check(at.program, order, values);
   const std::vector<double> result = at.Outputs(values);
   if (LeavesRange(at.program, values)) {
-    const absl::StatusOr<std::vector<double>> wide = Rounded(at, order);
+    absl::StatusOr<std::vector<double>> wide = Rounded(at, order);
     // The results in double stay if they are right but for rounding, although an intermediate value
     // left the range.
     if (wide.ok() && !(status.ok() && Close(result, *wide))) return wide;

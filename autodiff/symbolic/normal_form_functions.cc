@@ -107,7 +107,7 @@ std::pair<Fraction, Fraction> Normalizer::SinCosOfPi(const Number& multiple) {
   }
   // Returns the sine of k times 15 degrees, for k from 0 to 6.
   const auto sine = [&](int64_t k) -> Fraction {
-    const Fraction half = Constant(Number::Ratio(1, 2));
+    Fraction half = Constant(Number::Ratio(1, 2));
     const Fraction root2 = NumberPower(Number(2), Number::Ratio(1, 2));
     const Fraction root3 = NumberPower(Number(3), Number::Ratio(1, 2));
     const Fraction quarter = Times(half, half);

@@ -215,7 +215,7 @@ class MathMlMarkup : public StyledMarkup {
   std::string Styled(const std::string& name) const override {
     const auto [base, subscript] = SplitSubscript(name);
     const int greek = GreekLetter(base);
-    const std::string letter =
+    std::string letter =
         absl::StrCat("<mi>", greek >= 0 ? kGreekEntities[greek] : base.c_str(), "</mi>");
     if (subscript.empty()) return letter;
     return absl::StrCat("<msub>", letter, "<mi>", subscript, "</mi></msub>");

@@ -61,7 +61,7 @@ std::string CppProduct(Expr e, const Operands& operand) {
     }
   }
   if (above.empty()) above.push_back("1.0");
-  const std::string top = absl::StrJoin(above, " * ");
+  std::string top = absl::StrJoin(above, " * ");
   if (below.empty()) return top;
   const std::string bottom = absl::StrJoin(below, " * ");
   const bool plain = bottom.find(" * ") == std::string::npos;

@@ -16,7 +16,7 @@ std::string OnnxGraph::Unique(absl::string_view name) {
 std::string OnnxGraph::Add(absl::string_view op, std::vector<std::string> inputs,
                            const std::vector<Attribute>& attributes) {
   onnx::NodeProto& node = *graph_.add_node();
-  const std::string name = Unique(absl::StrCat(layer_, "/", op));
+  std::string name = Unique(absl::StrCat(layer_, "/", op));
   node.set_op_type(std::string(op));
   node.set_name(name);
   for (std::string& input : inputs) node.add_input(std::move(input));
@@ -46,7 +46,7 @@ std::string OnnxGraph::AddSlice(const std::string& x, int64_t axis, int64_t begi
 
 std::string OnnxGraph::AddPad(const std::string& x, const std::vector<int64_t>& pads,
                               bool reflect) {
-  const std::string name = Add("Pad", {x, Integers(pads)});
+  std::string name = Add("Pad", {x, Integers(pads)});
   onnx::AttributeProto& mode = *graph_.mutable_node(graph_.node_size() - 1)->add_attribute();
   mode.set_name("mode");
   mode.set_type(onnx::AttributeProto::STRING);

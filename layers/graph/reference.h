@@ -46,8 +46,8 @@ class ReferenceEvaluator {
   // so all its outputs that are read must be set.
   void Give(TensorId t, Values values) { evaluation_.values[t] = std::move(values); }
   // Sets the class numbers, from 0, of a label tensor.
-  void GiveLabels(TensorId t, std::vector<int64_t> labels) {
-    evaluation_.indices[t] = std::move(labels);
+  void GiveLabels(TensorId t, const std::vector<int64_t>& labels) {
+    evaluation_.indices[t] = labels;
   }
 
   // Computes those of `results`, and of the tensors from which they are computed, that were not

@@ -41,8 +41,8 @@ class FocalLoss : public ImageLossOf<FocalLoss> {
     using namespace autodiff::functions;  // NOLINT: pow() for T = double
     const T weight(image.Weight(image.label));
     const std::vector<T> p = Probabilities(image.x);
-    const T p_label = p[image.label], rest = T(1.0) - p_label,
-            log_p = LogProbabilities(image.x)[image.label];
+    const T& p_label = p[image.label];
+    const T rest = T(1.0) - p_label, log_p = LogProbabilities(image.x)[image.label];
     image.loss = -(weight * pow(rest, T(gamma_)) * log_p);
     // slope is the derivative of the loss by ln p of the label; ln p itself has the derivative d ln
     // p / d x_k = [k = label] - p_k.
