@@ -42,7 +42,7 @@ std::vector<CheckpointTensor> CopyOf(absl::Span<const CheckpointTensor> tensors,
 absl::Status WriteMakingRoom(const std::string& path, const Metadata& metadata,
                              absl::Span<const CheckpointTensor> tensors,
                              const CheckpointWriter::MakeRoom& make_room) {
-  const absl::Status status = WriteCheckpoint(path, metadata, tensors);
+  absl::Status status = WriteCheckpoint(path, metadata, tensors);
   if (!absl::IsResourceExhausted(status) || make_room == nullptr || !make_room()) return status;
   return WriteCheckpoint(path, metadata, tensors);
 }
