@@ -88,7 +88,7 @@ absl::Status Trainer::AtEpochEnd() {
   const bool is_validated = options_.data.watched == data::Split::kValidation;
   if (options_.checkpoint_every == 0 && !(evaluates && is_validated)) Save();
   if (evaluates) {
-    const absl::Status status = Evaluate(false);
+    absl::Status status = Evaluate(false);
     if (options_.checkpoint_every == 0) Save();
     if (!status.ok()) return status;
   }

@@ -213,7 +213,7 @@ absl::Status MetricsLog::WritePending() {
     pending_.clear();
     return absl::OkStatus();
   }
-  const absl::Status status = data::FileError(written < 0 ? errno : ENOSPC, "write", path_);
+  absl::Status status = data::FileError(written < 0 ? errno : ENOSPC, "write", path_);
   if (written > 0) (void)!ftruncate(descriptor_, size_);
   return status;
 }
