@@ -98,8 +98,9 @@ void CheckUnary(const Row& row) {
   std::ostringstream at_point;
   at_point << row.name << " at " << row.x << (sizeof(R) == 4 ? " (float)" : " (double)") << " by ";
   const std::string what = at_point.str();
-  // gelu_tanh(x) is x sigmoid(v) with a cubic v in x (math.h). The exponential in sigmoid multiplies
-  // the relative rounding error of v by |v|, which may be 745 before exp(-|v|) is 0 in double.
+  // gelu_tanh(x) is x sigmoid(v) with a cubic v in x (math.h). The exponential in sigmoid
+  // multiplies the relative rounding error of v by |v|, which may be 745 before exp(-|v|) is 0 in
+  // double.
   const double units = std::string(row.name) == "gelu_tanh" ? 4096 : kUnits;
   const D1 dual = Call(row.name, D1::Variable(x, 0));
   ExpectClose<R>(dual.value, row.expected[0], kValueUnits, what + "value");

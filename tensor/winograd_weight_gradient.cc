@@ -66,9 +66,9 @@ class WinogradWeightGradient final : public WinogradConvolution {
   // WinogradOptions::together asks for it.
   void RunTogether(const ConvolutionArguments& arguments) const;
 
-  // Both sides store the transformed tiles of a chunk point by point, and at each point in panels of
-  // PanelWidth() channels: all tiles of the first panel, then all of the next. At one point, each
-  // tile (in bf16, each pair of tiles) is one step of a product.
+  // Both sides store the transformed tiles of a chunk point by point, and at each point in panels
+  // of PanelWidth() channels: all tiles of the first panel, then all of the next. At one point,
+  // each tile (in bf16, each pair of tiles) is one step of a product.
   int64_t PanelWidth(int64_t channels) const {
     return std::min(panels_.width(), RoundUp(channels, lanes()));
   }

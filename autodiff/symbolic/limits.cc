@@ -116,9 +116,9 @@ class Gruntz : public ExpansionContext {
 
   // Returns e with the operations on t rewritten by their limit rules (operation.h); see
   // PrepareNode() for those without t. A select is replaced by the branch that it takes for all
-  // large t, because the other branch may be undefined. Returns nothing if an operation has no rule,
-  // if its rule fails, if that branch cannot be determined, or if an operation without t has no
-  // value.
+  // large t, because the other branch may be undefined. Returns nothing if an operation has no
+  // rule, if its rule fails, if that branch cannot be determined, or if an operation without t has
+  // no value.
   std::optional<Expr> Prepare(Expr e) {
     absl::flat_hash_map<Expr, Expr> result;
     std::vector<Expr> open = {e};

@@ -49,9 +49,9 @@ class OperationTest : public testing::TestWithParam<int> {
 };
 
 // The field `ends` names a function's limits at minus and plus infinity; NaN means none and is not
-// checked. If a limit is finite, the function must equal it at -60 or 60, up to rounding. If a limit
-// is infinite, the value at -1e6 or 1e6 must have its sign and a magnitude above 10, and the value
-// at -1e12 or 1e12 must be larger still in magnitude, or infinite.
+// checked. If a limit is finite, the function must equal it at -60 or 60, up to rounding. If a
+// limit is infinite, the value at -1e6 or 1e6 must have its sign and a magnitude above 10, and the
+// value at -1e12 or 1e12 must be larger still in magnitude, or infinite.
 TEST_P(OperationTest, EndsAreLimits) {
   if (!operation_.ends.has_value()) return;
   ASSERT_EQ(operation_.arguments, 1);

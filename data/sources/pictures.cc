@@ -60,8 +60,8 @@ std::string NameOfClass(const std::string& text) {
   return absl::StrReplaceAll(Printable(text), {{"\n", "\xef\xbf\xbd"}, {"\t", "\xef\xbf\xbd"}});
 }
 
-// Returns the error that two classes (or labels, or numbers) have one name, as NameOfClass() returns
-// it.
+// Returns the error that two classes (or labels, or numbers) have one name, as NameOfClass()
+// returns it.
 absl::Status TwoOfOneName(const std::string& text, TargetKind targets, const std::string& name) {
   constexpr absl::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
   const char* const what = targets == TargetKind::kNumbers  ? "numbers"
